@@ -1,0 +1,15 @@
+// The generated contracts by package, so that a reader sees where a message comes from: `inference.OpenRequest`.
+export * as attack from '../gen/faultline/attack/v1alpha1/attack.ts';
+export * as common from '../gen/faultline/common/v1alpha1/common.ts';
+export * as features from '../gen/faultline/features/v1alpha1/features.ts';
+export * as inference from '../gen/faultline/inference/v1alpha1/inference.ts';
+export * as score from '../gen/faultline/score/v1alpha1/score.ts';
+export * as victim from '../gen/faultline/victim/v1alpha1/card.ts';
+export {
+  type DenseTensor,
+  decodeTensor,
+  elementCount,
+  encodeTensor,
+  type TensorElements,
+  TensorError,
+} from './tensor.ts';
