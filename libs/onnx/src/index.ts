@@ -1,0 +1,5 @@
+export { GraphBuilder, IR_VERSION, modelOf, OPSET } from './builder.ts';
+export { decodeModel, encodeModel } from './codec.ts';
+export { freeValues, joinGraphs, prefixValues, producers, prune, renameValues, valueNames } from './edit.ts';
+export * from './model.ts';
+export * from './tensor.ts';
