@@ -61,11 +61,14 @@ export class GraphBuilder {
     return name;
   }
 
-  /** Declares `value` an output of the graph, under `name` (through an Identity where the names differ). */
+  /**
+   * Declares `value` an output of the graph, under `name` (through an Identity where the names differ). Without `dims`
+   * the runtime infers its type.
+   */
   output(
     value: string,
-    dims: readonly Dimension[] | undefined,
-    dataType: DataType = this.floatType,
+    dims?: readonly Dimension[],
+    dataType: ValueInfo['dataType'] = dims === undefined ? 'unknown' : this.floatType,
     name = value,
   ): string {
     if (name !== value) this.add('Identity', [value], {}, [name]);

@@ -200,7 +200,8 @@ function decodeNode(proto: NodeProto): Node {
 
 function decodeValueInfo(proto: ValueInfoProto): ValueInfo {
   const name = proto.name ?? '';
-  const type = proto.type?.tensorType;
+  if (proto.type === undefined) return { name, dataType: 'unknown', dims: undefined };
+  const type = proto.type.tensorType;
   if (type === undefined) throw new OnnxError(`value '${name}' is not a tensor`);
   const dims = type.shape?.dim.map(
     (dim): Dimension => (dim.dimValue !== undefined ? Number(dim.dimValue) : (dim.dimParam ?? '')),
@@ -209,6 +210,7 @@ function decodeValueInfo(proto: ValueInfoProto): ValueInfo {
 }
 
 function encodeValueInfo(info: ValueInfo): ValueInfoProto {
+  if (info.dataType === 'unknown') return { name: info.name, metadataProps: [], type: undefined };
   const shape = info.dims && {
     dim: info.dims.map((dim) => (typeof dim === 'number' ? { dimValue: BigInt(dim) } : { dimParam: dim })),
   };

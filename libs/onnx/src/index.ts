@@ -3,3 +3,4 @@ export { decodeModel, encodeModel } from './codec.ts';
 export { freeValues, joinGraphs, prefixValues, producers, prune, renameValues, valueNames } from './edit.ts';
 export * from './model.ts';
 export * from './tensor.ts';
+export { type AxisSize, type BatchAxis, isBatchAxis, type ValueType } from './value-type.ts';

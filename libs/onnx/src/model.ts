@@ -28,10 +28,10 @@ export interface Node {
 /** An axis size: a number, or a symbol such as 'batch', or '' when unknown. */
 export type Dimension = number | string;
 
-/** A value at the graph's border. `dims` is undefined when even the rank is unknown. */
+/** A value at the graph's border. `dims` is undefined when even the rank is unknown; outputs may leave their type to the runtime. */
 export interface ValueInfo {
   readonly name: string;
-  readonly dataType: DataType;
+  readonly dataType: DataType | 'unknown';
   readonly dims: readonly Dimension[] | undefined;
 }
 

@@ -1,0 +1,59 @@
+import { encodeModel, type Model } from '@faultline/onnx';
+import { InferenceSession } from 'onnxruntime-node';
+import type { OrtTensor } from './tensors.ts';
+
+export interface SessionOptions {
+  /** Threads of one evaluation; default 1. */
+  readonly threads?: number;
+  /** Graph optimisation: 'all' for speed; 'basic' for float64, since fused kernels are float32 only. Default 'all'. */
+  readonly optimization?: 'all' | 'basic' | 'disabled';
+}
+
+/** Values by name. */
+export type Feeds = Readonly<Record<string, OrtTensor>>;
+
+/**
+ * A loaded model. `run` computes on the calling thread and blocks it: services keep sessions in a worker thread.
+ * CPU tensors are used in place, so an output may be fed back as an input without a copy.
+ */
+export class Session implements AsyncDisposable {
+  readonly #session: InferenceSession;
+
+  private constructor(session: InferenceSession) {
+    this.#session = session;
+  }
+
+  /** @throws Error when the runtime refuses the model; its message names the node. */
+  static async create(model: Model | Uint8Array, options: SessionOptions = {}): Promise<Session> {
+    const bytes = model instanceof Uint8Array ? model : encodeModel(model);
+    const session = await InferenceSession.create(bytes, {
+      executionProviders: ['cpu'],
+      intraOpNumThreads: options.threads ?? 1,
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      graphOptimizationLevel: options.optimization ?? 'all',
+      logSeverityLevel: 3,
+      // Pools of several processes on few cores would spin against each other.
+      extra: { session: { intra_op: { allow_spinning: '0' } } },
+    });
+    return new Session(session);
+  }
+
+  get inputNames(): readonly string[] {
+    return this.#session.inputNames;
+  }
+
+  get outputNames(): readonly string[] {
+    return this.#session.outputNames;
+  }
+
+  /** Evaluates the model; `outputs` limits what is computed and returned. */
+  async run(feeds: Feeds, outputs?: readonly string[]): Promise<Record<string, OrtTensor>> {
+    const results = await (outputs === undefined ? this.#session.run(feeds) : this.#session.run(feeds, [...outputs]));
+    return results as Record<string, OrtTensor>;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#session.release();
+  }
+}
