@@ -1,10 +1,12 @@
 import {
+  type AxisSize,
   type DataType,
   type Graph,
   modelOf,
   OnnxError,
   type Tensor,
   type ValueInfo,
+  type ValueType,
   valueNames,
 } from '@faultline/onnx';
 import { Session } from './session.ts';
