@@ -1,0 +1,19 @@
+export { type BootstrapOptions, bootstrapInterval, type Interval, independentClusters } from './bootstrap.ts';
+export {
+  type Censoring,
+  type CriticalEpsilons,
+  ladderCensoring,
+  medianCritical,
+  robustAccuracy,
+  robustnessScore,
+} from './critical.ts';
+export { dPrime, type RankingFigures, rankingFigures, type ScoredSet, type UndefinedLabel } from './macro.ts';
+export { normalInverseCdf } from './normal.ts';
+export {
+  firstOutside,
+  type PerturbationNorms,
+  peakSignalToNoiseDb,
+  perturbationNorms,
+  signalToNoiseDb,
+} from './perturbation.ts';
+export { areaUnderCurve, averagePrecision, type LabelScores } from './ranking.ts';
