@@ -1,0 +1,125 @@
+import { victim } from '@faultline/contracts';
+
+/** Version of the card's schema that this code reads. */
+export const CARD_SCHEMA_VERSION = 1;
+
+/** Tolerance of a verdict, as a share of the logit scale, so that it does not flip between batch sizes. */
+export const VERDICT_TOLERANCE = 1e-4;
+
+/** A card that cannot be used; the message names the field, its value and the remedy. */
+export class CardError extends Error {
+  override name = 'CardError';
+  /** Path of the field, for instance "inputs[0].waveform.samples". */
+  readonly field: string;
+
+  constructor(field: string, problem: string, options?: ErrorOptions) {
+    super(`card field '${field}': ${problem}`, options);
+    this.field = field;
+  }
+}
+
+/** Throws for the first field of `given` that `known`, the same message as this code writes it, does not have. */
+function refuseUnknownFields(given: unknown, known: unknown, path: string): void {
+  if (Array.isArray(given)) {
+    const list = Array.isArray(known) ? known : [];
+    for (const [index, item] of given.entries()) refuseUnknownFields(item, list[index], `${path}[${index}]`);
+    return;
+  }
+  if (typeof given !== 'object' || given === null) return;
+  const fields = typeof known === 'object' && known !== null ? known : {};
+  for (const [key, value] of Object.entries(given)) {
+    const field = path === '' ? key : `${path}.${key}`;
+    if (isDefault(value)) continue;
+    if (!(key in fields)) throw new CardError(field, 'unknown field; remove it or correct its spelling');
+    refuseUnknownFields(value, Reflect.get(fields, key), field);
+  }
+}
+
+/** Protobuf JSON leaves out fields at their default, so they cannot be told from unknown ones and do no harm. */
+function isDefault(value: unknown): boolean {
+  return (
+    value === null || value === 0 || value === '' || value === false || (Array.isArray(value) && value.length === 0)
+  );
+}
+
+function require(condition: boolean, field: string, problem: string): void {
+  if (!condition) throw new CardError(field, problem);
+}
+
+function checkInput(input: victim.InputSpecification, index: number): void {
+  const field = `inputs[${index}]`;
+  require(input.name !== '', `${field}.name`, 'is empty; give the name of the graph input');
+  const positive = (value: number, name: string) =>
+    require(value > 0, `${field}.${name}`, `is ${value}; give a number above 0`);
+  switch (input.kind?.$case) {
+    case 'waveform':
+      positive(input.kind.value.sampleRateHz, 'waveform.sampleRateHz');
+      positive(input.kind.value.samples, 'waveform.samples');
+      break;
+    case 'frames':
+      positive(input.kind.value.frameRateHz, 'frames.frameRateHz');
+      positive(input.kind.value.frames, 'frames.frames');
+      positive(input.kind.value.height, 'frames.height');
+      positive(input.kind.value.width, 'frames.width');
+      break;
+    default:
+      throw new CardError(field, 'has no kind; give waveform or frames');
+  }
+}
+
+/** Throws CardError unless the card is complete and consistent. */
+export function checkCard(card: victim.Card): void {
+  require(card.schemaVersion ===
+    CARD_SCHEMA_VERSION, 'schemaVersion', `is ${card.schemaVersion}; this version reads ${CARD_SCHEMA_VERSION}`);
+  require(/^[a-z0-9][a-z0-9-]*$/.test(
+    card.name,
+  ), 'name', `is '${card.name}'; use lower-case letters, digits and hyphens`);
+  require(/^[^/\\]+\.onnx$/.test(
+    card.model,
+  ), 'model', `is '${card.model}'; give the name of an .onnx file in the card's folder`);
+  require(/^[0-9a-f]{64}$/.test(card.sha256), 'sha256', 'is not 64 lower-case hexadecimal digits');
+  require(card.inputs.length > 0, 'inputs', 'is empty; list every input of the graph');
+  for (const [index, input] of card.inputs.entries()) checkInput(input, index);
+  require(card.logits !== '', 'logits', 'is empty; name the value that holds the logits');
+  require(card.labels.length > 0, 'labels', 'is empty; list the labels in the order of the logits');
+  require(card.logitScale > 0, 'logitScale', `is ${card.logitScale}; give the standard deviation of the logits`);
+  const names = card.labels.map((label) => label.label);
+  require(new Set(names).size === names.length, 'labels', 'names a label twice');
+}
+
+/**
+ * Reads a card from protobuf JSON.
+ * @throws CardError when it is not JSON, has an unknown field, or is incomplete.
+ */
+export function parseCard(json: string): victim.Card {
+  let given: unknown;
+  try {
+    given = JSON.parse(json);
+  } catch (cause) {
+    throw new CardError('', 'the card is not JSON', { cause });
+  }
+  const card = victim.Card.fromJSON(given);
+  refuseUnknownFields(given, victim.Card.toJSON(card), '');
+  checkCard(card);
+  return card;
+}
+
+/** Axis sizes of one example of an input: [samples], or [frames, 3, height, width]. */
+export function exampleDims(input: victim.InputSpecification): number[] {
+  switch (input.kind?.$case) {
+    case 'waveform':
+      return [input.kind.value.samples];
+    case 'frames':
+      return [input.kind.value.frames, 3, input.kind.value.height, input.kind.value.width];
+    default:
+      throw new CardError('inputs', `'${input.name}' has no kind`);
+  }
+}
+
+/** Range of an input's values: amplitude in [-1, 1], pixels in [0, 1]. */
+export function valueRange(input: victim.InputSpecification): { readonly low: number; readonly high: number } {
+  return input.kind?.$case === 'waveform' ? { low: -1, high: 1 } : { low: 0, high: 1 };
+}
+
+/** tau: a clip counts as deactivated when its margin is at or below minus this. */
+export const verdictTolerance = (card: victim.Card): number => VERDICT_TOLERANCE * card.logitScale;
