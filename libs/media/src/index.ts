@@ -1,4 +1,6 @@
+export { type DecodedInput, decodeAudioFile, decodeMedia } from './decode-media.ts';
 export { type Clip, encodeClip } from './encode-clip.ts';
 export { encodePng, type Picture } from './encode-png.ts';
 export { encodeWav } from './encode-wav.ts';
+export type { FramesSpecification, InputSpecification, WaveformSpecification } from './input-specification.ts';
 export { MediaError, type MediaErrorReason } from './media-error.ts';

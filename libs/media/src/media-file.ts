@@ -1,0 +1,146 @@
+import {
+  AV_DISPOSITION_ATTACHED_PIC,
+  AV_OPT_TYPE_INT64,
+  AV_PKT_FLAG_CORRUPT,
+  AVDISCARD_ALL,
+  AVERROR_EAGAIN,
+  AVERROR_EOF,
+  AVMEDIA_TYPE_AUDIO,
+  AVMEDIA_TYPE_VIDEO,
+} from 'node-av/constants';
+import { Codec, CodecContext, Dictionary, FFmpegError, FormatContext, type IOContext, Packet } from 'node-av/lib';
+import './ffmpeg-log.ts';
+import { MediaError } from './media-error.ts';
+import { openMemoryInput } from './memory-io.ts';
+import type { Sink } from './sink.ts';
+import { StreamDecoder } from './stream-decoder.ts';
+
+/**
+ * Containers that hold their media themselves. Playlists and the like (HLS, DASH, concat, image sequences) name other
+ * files or addresses, and nobody may make us open those.
+ */
+const CONTAINERS =
+  'mov,matroska,wav,w64,aiff,au,caf,flac,ogg,mp3,aac,ac3,eac3,amr,avi,flv,asf,mpegts,mpeg,mpegvideo,m4v,h264,hevc,gif';
+/** No protocol has this name: nothing but the bytes at hand is ever opened. */
+const NO_PROTOCOL = 'none';
+/** A larger picture than 8K (33 million pixels) is an attack on memory, not a clip. */
+const MAX_PICTURE_PIXELS = 40_000_000n;
+/** More streams than any honest clip holds; each costs memory. */
+const MAX_STREAMS = 32;
+const MICROSECONDS_PER_SECOND = 1_000_000;
+/** AV_NOPTS_VALUE. */
+const NO_TIME_STAMP = -(2n ** 63n);
+
+export type StreamKind = 'audio' | 'video';
+
+const KINDS = {
+  audio: { mediaType: AVMEDIA_TYPE_AUDIO, missing: 'no_audio' },
+  video: { mediaType: AVMEDIA_TYPE_VIDEO, missing: 'no_video' },
+} as const;
+
+/** A media file in memory, opened for one pass. Time 0 is where its first stream begins. */
+export class MediaFile implements AsyncDisposable {
+  readonly #format: FormatContext;
+  readonly #io: IOContext;
+  readonly #decoders = new Map<number, StreamDecoder>();
+
+  private constructor(format: FormatContext, io: IOContext) {
+    this.#format = format;
+    this.#io = io;
+  }
+
+  /** @throws MediaError `undecodable` when the bytes are empty or no media that can be read. */
+  static async open(bytes: Uint8Array): Promise<MediaFile> {
+    if (bytes.length === 0) throw new MediaError('undecodable', 'the media is empty: give a whole media file');
+    const io = openMemoryInput(bytes);
+    const format = new FormatContext();
+    format.allocContext();
+    format.pb = io;
+    const file = new MediaFile(format, io);
+    using options = Dictionary.fromObject({
+      format_whitelist: CONTAINERS,
+      protocol_whitelist: NO_PROTOCOL,
+      max_streams: MAX_STREAMS,
+    });
+    try {
+      throwIfUndecodable(await format.openInput('', null, options), 'it is in no container that can be read');
+      throwIfUndecodable(await format.findStreamInfo(), 'its streams cannot be read');
+    } catch (error) {
+      await file[Symbol.asyncDispose]();
+      throw error;
+    }
+    return file;
+  }
+
+  /**
+   * Routes the best stream of a kind into sinks.
+   * @throws MediaError `no_audio` or `no_video` when there is none, `undecodable` when no decoder takes it.
+   */
+  route(kind: StreamKind, sinks: readonly Sink[]): void {
+    if (sinks.length === 0) return;
+    const { mediaType, missing } = KINDS[kind];
+    const stream = this.#format.streams[this.#format.findBestStream(mediaType)];
+    if (!stream || stream.hasDisposition(AV_DISPOSITION_ATTACHED_PIC)) {
+      throw new MediaError(missing, `the media has no ${kind} stream: give a file with one, or do not ask for it`);
+    }
+    const codec = Codec.findDecoder(stream.codecpar.codecId);
+    if (!codec) throw new MediaError('undecodable', `no decoder reads the media's ${kind} stream`);
+    const context = new CodecContext();
+    context.allocContext3(codec);
+    // One thread: several clips are decoded at once, in a process each.
+    context.threadCount = 1;
+    context.setOption('max_pixels', MAX_PICTURE_PIXELS, AV_OPT_TYPE_INT64);
+    const decoder = new StreamDecoder(context, stream, sinks, this.#originSeconds());
+    this.#decoders.set(stream.index, decoder);
+    throwIfUndecodable(context.parametersToContext(stream.codecpar), `its ${kind} stream cannot be read`);
+    context.pktTimebase = stream.timeBase;
+    throwIfUndecodable(context.open2Sync(codec), `its ${kind} stream cannot be decoded`);
+  }
+
+  /**
+   * Decodes until every sink is full or the media ends.
+   * @throws MediaError `undecodable` when the media is damaged or ends in the middle.
+   */
+  async decode(): Promise<void> {
+    for (const stream of this.#format.streams) {
+      if (!this.#decoders.has(stream.index)) stream.discard = AVDISCARD_ALL;
+    }
+    using packet = new Packet();
+    packet.alloc();
+    const decoders = [...this.#decoders.values()];
+    while (decoders.some((decoder) => decoder.wanted)) {
+      const status = await this.#format.readFrame(packet);
+      if (status === AVERROR_EAGAIN) continue;
+      if (status === AVERROR_EOF) {
+        for (const decoder of decoders) decoder.decode(null);
+        return;
+      }
+      throwIfUndecodable(status, 'it ends in the middle or is damaged');
+      if (packet.hasFlags(AV_PKT_FLAG_CORRUPT)) throw damaged('it ends in the middle or is damaged');
+      this.#decoders.get(packet.streamIndex)?.decode(packet);
+      packet.unref();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const decoder of this.#decoders.values()) decoder.free();
+    // FFmpeg must not free the input that is ours.
+    this.#format.pb = null;
+    await this.#format.closeInput();
+    this.#io.freeContext();
+  }
+
+  #originSeconds(): number {
+    const { startTime } = this.#format;
+    return startTime === NO_TIME_STAMP ? 0 : Number(startTime) / MICROSECONDS_PER_SECOND;
+  }
+}
+
+function throwIfUndecodable(status: number, what: string): void {
+  if (status < 0) throw damaged(what, FFmpegError.strerror(status));
+}
+
+function damaged(what: string, detail?: string): MediaError {
+  const because = detail ? ` (${detail})` : '';
+  return new MediaError('undecodable', `the media cannot be decoded: ${what}${because}; give a whole, undamaged file`);
+}
