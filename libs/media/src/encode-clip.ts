@@ -46,13 +46,14 @@ export interface Clip {
   readonly height: number;
   /** H.264 constant rate factor, 0 (lossless) to 51; 20 unless given. */
   readonly constantRateFactor?: number;
-  /** AAC bits per second; 48,000 unless given. */
+  /** AAC bits per second; 64,000 unless given. */
   readonly audioBitRate?: number;
 }
 
-/** Visually clean at thumbnail sizes; a 2 s clip of 96 x 96 pixels at 8 Hz stays below 30 kB. */
+/** Visually clean at thumbnail sizes; a 2 s clip of 96 x 96 pixels at 8 Hz takes about 30 kB. */
 const DEFAULT_CONSTANT_RATE_FACTOR = 20;
-const DEFAULT_AUDIO_BIT_RATE = 48_000;
+/** Leaves a 16 kHz tone in noise at 38 dB above the coding error; 48,000 leaves 23 dB. */
+const DEFAULT_AUDIO_BIT_RATE = 64_000;
 /** AAC's frame length. */
 const AAC_FRAME_SAMPLES = 1024;
 /** Frame rates are written as fractions with this denominator (29.97 becomes 29970/1000). */
