@@ -4,16 +4,23 @@ import { loudnessAt } from './render-sound.ts';
 import { SCENE_SECONDS, type Scene } from './scene.ts';
 import type { Sources } from './sources.ts';
 
-/** Size and times of the rendered frames: frame k shows the scene at k / frameRateHz seconds. */
+/** Size and times of the rendered frames: frame k shows the scene at firstSeconds + k / frameRateHz. */
 export interface Geometry {
+  readonly firstSeconds: number;
   readonly width: number;
   readonly height: number;
   readonly frameRateHz: number;
   readonly frameCount: number;
 }
 
-/** What reference victims see. */
-export const TRAINING_GEOMETRY: Geometry = { width: 64, height: 64, frameRateHz: 4, frameCount: 8 };
+/** What reference victims see: like extraction from media, the middle of each frame's time. */
+export const TRAINING_GEOMETRY: Geometry = {
+  firstSeconds: 0.125,
+  width: 64,
+  height: 64,
+  frameRateHz: 4,
+  frameCount: 8,
+};
 
 /** How much a picture that follows its sound swells, and leaps as a share of the frame's side, at full loudness. */
 const SWELL = 0.14;
@@ -30,7 +37,7 @@ export function renderFrames(
   envelopes: readonly (Float32Array | undefined)[],
   geometry: Geometry,
 ): Uint8Array<ArrayBuffer> {
-  const { width, height, frameRateHz, frameCount } = geometry;
+  const { width, height, firstSeconds, frameRateHz, frameCount } = geometry;
   const plane = width * height;
   const bytes = new Uint8Array(frameCount * 3 * plane);
   const clamped = new Uint8ClampedArray(bytes.buffer);
@@ -38,7 +45,7 @@ export function renderFrames(
   const backdrop = sources.picture(scene.background.id).levels;
   const pictures = scene.events.map(({ picture }) => (picture ? sources.picture(picture.id).levels : []));
   for (let frame = 0; frame < frameCount; frame++) {
-    const seconds = frame / frameRateHz;
+    const seconds = firstSeconds + frame / frameRateHz;
     paintBackground(canvas, geometry, backdrop, scene.background, seconds);
     for (const [order, { picture }] of scene.events.entries()) {
       const levels = pictures[order];

@@ -1,0 +1,62 @@
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { attributionPage } from './attribution-page.ts';
+import { CLIP_GEOMETRY, type ClipRecord, type ClipSet, makeClips, type Stratum } from './clip-set.ts';
+import { SAMPLE_RATE_HZ } from './decode.ts';
+import { openSources, type Sources } from './sources.ts';
+import { SPLITS, type Split } from './splits.ts';
+
+const USAGE = `Composes the labelled test clips from a source pack.
+
+  npm run make-clips -w @faultline/dataset -- --pack DIR --out zoo/clips
+
+  --pack DIR  source pack: sources.json with its sounds and pictures
+  --out DIR   where the clips, manifest.json, splits.json and ATTRIBUTION.md go; its .mp4 files are replaced`;
+
+const NAME = 'faultline-clips';
+const VERSION = '1.0.0';
+const STRATA: readonly Stratum[] = ['unseen', 'seen'];
+
+const { values } = parseArgs({
+  options: { pack: { type: 'string' }, out: { type: 'string' }, help: { type: 'boolean' } },
+});
+if (values.help || values.pack === undefined || values.out === undefined) {
+  process.stdout.write(`${USAGE}\n`);
+  process.exitCode = values.help ? 0 : 2;
+} else {
+  // npm runs workspace scripts in the workspace's folder; paths are meant from where the user stands.
+  const from = process.env.INIT_CWD ?? process.cwd();
+  await writeClipSet(resolve(from, values.pack), resolve(from, values.out));
+}
+
+async function writeClipSet(packDir: string, outDir: string): Promise<void> {
+  const sources = await openSources(packDir);
+  await mkdir(outDir, { recursive: true });
+  for (const name of await readdir(outDir)) if (name.endsWith('.mp4')) await rm(join(outDir, name));
+  const clips: ClipRecord[] = [];
+  let totalBytes = 0;
+  for (const stratum of STRATA) {
+    for await (const { record, bytes } of makeClips(sources, stratum)) {
+      await writeFile(join(outDir, record.file), bytes);
+      clips.push(record);
+      totalBytes += bytes.length;
+    }
+  }
+  const { frameRateHz } = CLIP_GEOMETRY;
+  const set: ClipSet = { name: NAME, version: VERSION, sampleRateHz: SAMPLE_RATE_HZ, frameRateHz, clips };
+  await writeFile(join(outDir, 'manifest.json'), `${JSON.stringify(set, null, 1)}\n`);
+  await writeFile(join(outDir, 'splits.json'), `${JSON.stringify(groupsBySplit(sources), null, 1)}\n`);
+  await writeFile(join(outDir, 'ATTRIBUTION.md'), attributionPage(set));
+  process.stdout.write(`${clips.length} clips, ${(totalBytes / 1e6).toFixed(2)} MB, in ${outDir}\n`);
+}
+
+/** The independence groups of every split, so that a clip set can be checked without the pack. */
+function groupsBySplit(sources: Sources): Record<Split, string[]> {
+  const groups = (split: Split): string[] => {
+    const own = sources.entries.filter((entry) => sources.splits.get(entry.id) === split);
+    return [...new Set(own.map(({ group }) => group))].sort();
+  };
+  const [train, validation, test] = SPLITS.map(groups);
+  return { train: train ?? [], validation: validation ?? [], test: test ?? [] };
+}
