@@ -1,0 +1,126 @@
+import { type Client, type ClientDuplexStream, Metadata, status as Status, type StatusObject } from '@grpc/grpc-js';
+import { context as otel, SpanKind, trace } from '@opentelemetry/api';
+import { FaultlineError } from './errors.ts';
+import { fromGrpcStatus } from './grpc-status.ts';
+import { endRpcSpan, injectTrace, type ServerAddress, startRpcSpan } from './rpc-tracing.ts';
+import { type BidiCall, type CallOptions, type MethodDefinition, methodNames } from './service-definition.ts';
+import { tracer } from './telemetry.ts';
+
+/** One call as a client sees it: every form of method is a stream in both directions on the wire. */
+export class OpenCall {
+  readonly #stream: ClientDuplexStream<unknown, unknown>;
+  /** The error the call ended with, or undefined when it went well. */
+  readonly #ended: Promise<FaultlineError | undefined>;
+  /** Why we cancelled it ourselves, when we did. */
+  #cancelReason: FaultlineError | undefined;
+  #over = false;
+
+  constructor(grpc: Client, method: MethodDefinition, target: ServerAddress, options: CallOptions) {
+    const { fullName } = methodNames(method);
+    const parent = otel.active();
+    const span = startRpcSpan(tracer('@faultline/service-kit'), SpanKind.CLIENT, fullName, target, parent);
+    const metadata = new Metadata();
+    injectTrace(trace.setSpan(parent, span), metadata);
+    const serialize = method.requestSerialize as (value: unknown) => Buffer;
+    this.#stream = grpc.makeBidiStreamRequest(method.path, serialize, method.responseDeserialize, metadata, {
+      deadline: earliestDeadline(options),
+    });
+    const stopListening = this.#cancelOn([options.signal, options.context?.signal]);
+    this.#ended = new Promise((resolve) => {
+      // The status tells all; an 'error' event without a listener would end the process.
+      this.#stream.on('error', () => {});
+      this.#stream.on('status', (status) => {
+        this.#over = true;
+        stopListening();
+        const error = this.#errorOf(status);
+        endRpcSpan(span, SpanKind.CLIENT, status.code, error?.message ?? '');
+        resolve(error);
+      });
+    });
+  }
+
+  async unary(request: unknown): Promise<unknown> {
+    this.sendLast(request);
+    let response: { readonly message: unknown } | undefined;
+    this.#stream.on('data', (message: unknown) => {
+      response = { message };
+    });
+    const error = await this.#ended;
+    if (error !== undefined) throw error;
+    if (response === undefined) throw new FaultlineError('internal', 'the server answered without a message');
+    return response.message;
+  }
+
+  bidi(): BidiCall<unknown, unknown> {
+    return {
+      send: (request) => this.#send(request),
+      end: () => this.#stream.end(),
+      responses: this.responses(),
+      cancel: () => this.#cancel(new FaultlineError('cancelled', 'cancelled by the caller')),
+    };
+  }
+
+  /** Sends the only request and half-closes. */
+  sendLast(request: unknown): void {
+    this.#stream.write(request);
+    this.#stream.end();
+  }
+
+  async *responses(): AsyncGenerator<unknown> {
+    try {
+      for await (const response of this.#stream.iterator({ destroyOnReturn: false })) yield response;
+      const error = await this.#ended;
+      if (error !== undefined) throw error;
+    } catch (thrown) {
+      throw (await this.#ended) ?? thrown;
+    } finally {
+      this.#cancel(new FaultlineError('cancelled', 'the caller stopped reading'));
+    }
+  }
+
+  async #send(request: unknown): Promise<void> {
+    const taken = new Promise<void>((resolve) => {
+      this.#stream.write(request, () => resolve());
+    });
+    const first = this.#over ? 'over' : await Promise.race([taken, this.#ended.then(() => 'over' as const)]);
+    if (first !== 'over') return;
+    throw (await this.#ended) ?? new FaultlineError('failed_precondition', 'the server has already ended the stream');
+  }
+
+  #cancel(reason: FaultlineError): void {
+    if (this.#over) return;
+    this.#cancelReason ??= reason;
+    this.#stream.cancel();
+  }
+
+  #cancelOn(signals: readonly (AbortSignal | undefined)[]): () => void {
+    const given = signals.filter((signal) => signal !== undefined);
+    const onAbort = (event: Event) => this.#cancel(abortReason(event.target));
+    for (const signal of given) {
+      if (signal.aborted) this.#cancel(abortReason(signal));
+      else signal.addEventListener('abort', onAbort, { once: true });
+    }
+    return () => {
+      for (const signal of given) signal.removeEventListener('abort', onAbort);
+    };
+  }
+
+  #errorOf(status: StatusObject): FaultlineError | undefined {
+    if (status.code === Status.OK) return undefined;
+    if (status.code === Status.CANCELLED && this.#cancelReason !== undefined) return this.#cancelReason;
+    return fromGrpcStatus(status);
+  }
+}
+
+function abortReason(signal: EventTarget | null): FaultlineError {
+  const reason: unknown = signal instanceof AbortSignal ? signal.reason : undefined;
+  const error = FaultlineError.from(reason);
+  // A signal may be aborted with anything; whatever it was, the call was cancelled.
+  return error.code === 'internal' ? new FaultlineError('cancelled', error.message, { cause: reason }) : error;
+}
+
+function earliestDeadline({ deadlineMs, context }: CallOptions): Date | undefined {
+  const own = deadlineMs === undefined ? Number.POSITIVE_INFINITY : Date.now() + deadlineMs;
+  const earliest = Math.min(own, context?.deadline?.getTime() ?? Number.POSITIVE_INFINITY);
+  return Number.isFinite(earliest) ? new Date(earliest) : undefined;
+}

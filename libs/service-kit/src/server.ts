@@ -1,0 +1,224 @@
+import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
+import { ROOT_CONTEXT, SpanKind, trace } from '@opentelemetry/api';
+import { FaultlineError } from './errors.ts';
+import { HealthService, healthHandlers } from './health.ts';
+import {
+  DRAIN_TIMEOUT_MS,
+  FLOW_CONTROL_WINDOW_BYTES,
+  MAX_CONCURRENT_STREAMS,
+  MAX_CONNECTION_AGE_GRACE_MS,
+  MAX_CONNECTION_AGE_MS,
+  MAX_MESSAGE_BYTES,
+} from './limits.ts';
+import { logger } from './log.ts';
+import { extractTrace, type ServerAddress, startRpcSpan } from './rpc-tracing.ts';
+import { type RawCall, ServedCall, type StreamHandler } from './serve-call.ts';
+import {
+  type CallContext,
+  type Handlers,
+  type MethodDefinition,
+  methodNames,
+  type ServiceDefinition,
+} from './service-definition.ts';
+import { tracer } from './telemetry.ts';
+
+/** A service with its handlers, ready to be served; made by `register`. */
+export interface RegisteredService {
+  readonly name: string;
+  readonly methods: readonly RegisteredMethod[];
+}
+
+interface RegisteredMethod {
+  readonly definition: MethodDefinition;
+  readonly handler: StreamHandler;
+}
+
+/**
+ * Pairs a generated service definition with the functions that implement it.
+ * @throws Error when a method has no handler.
+ */
+export function register<const Definition extends ServiceDefinition>(
+  definition: Definition,
+  handlers: Handlers<Definition>,
+): RegisteredService {
+  const methods = Object.entries(definition).map(([key, method]) => ({
+    definition: method,
+    handler: toStreamHandler(method, key, handlers[key]),
+  }));
+  const [first] = methods;
+  if (first === undefined) throw new Error('a service needs at least one method');
+  return { name: methodNames(first.definition).service, methods };
+}
+
+export interface StartServerOptions {
+  /** Short service name, e.g. `inference`. */
+  readonly name: string;
+  readonly services: readonly RegisteredService[];
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** Health says SERVING only while this holds; default: always ready. */
+  readonly ready?: () => boolean;
+  /** Called when a drain begins, while running calls still finish: take no more work, stop what runs in the background. */
+  readonly onDrain?: () => Promise<void>;
+  /** Called after the last call has ended: close what the handlers used. */
+  readonly onClose?: () => Promise<void>;
+  /** How long a drain waits for running calls before it aborts them; default 25 s. */
+  readonly drainTimeoutMs?: number;
+}
+
+export interface RunningServer extends AsyncDisposable {
+  readonly name: string;
+  /** `host:port` with the port that was really bound. */
+  readonly address: string;
+  /**
+   * Drains: health turns to NOT_SERVING, new calls are refused as unavailable, running calls may finish for
+   * `drainTimeoutMs`, then they are aborted and connections cut. Idempotent.
+   */
+  close(options?: { readonly drainTimeoutMs?: number }): Promise<void>;
+}
+
+/**
+ * Serves the given services and grpc.health.v1 on one port.
+ * @throws FaultlineError unavailable when the address cannot be bound.
+ */
+export async function startServer(options: StartServerOptions): Promise<RunningServer> {
+  const running = new GrpcServer(options);
+  await running.listen(options.host, options.port);
+  return running;
+}
+
+/** Time that aborted handlers get for their `finally` blocks, and connections for their last frames. */
+const ABORT_GRACE_MS = 1000;
+
+const SERVER_OPTIONS: ServerOptions = {
+  'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+  'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+  'grpc.max_concurrent_streams': MAX_CONCURRENT_STREAMS,
+  'grpc.max_connection_age_ms': MAX_CONNECTION_AGE_MS,
+  'grpc.max_connection_age_grace_ms': MAX_CONNECTION_AGE_GRACE_MS,
+  'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
+};
+
+class GrpcServer implements RunningServer {
+  readonly name: string;
+  readonly #options: StartServerOptions;
+  readonly #server = new Server(SERVER_OPTIONS);
+  readonly #log;
+  readonly #calls = new Map<ServedCall, Promise<void>>();
+  readonly #healthCalls = new Map<ServedCall, Promise<void>>();
+  #bound: ServerAddress = { host: '', port: undefined };
+  #draining = false;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: StartServerOptions) {
+    this.name = options.name;
+    this.#options = options;
+    this.#log = logger(options.name);
+    const names = new Set(options.services.map(({ name }) => name));
+    const serving = () => !this.#draining && (options.ready?.() ?? true);
+    const health = register(HealthService, healthHandlers(names, serving));
+    for (const { methods } of options.services) {
+      for (const method of methods) this.#serve(method, (call) => this.#startCall(call, method));
+    }
+    for (const method of health.methods) this.#serve(method, (call) => this.#startHealthCall(call, method));
+  }
+
+  get address(): string {
+    const { host, port } = this.#bound;
+    return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  }
+
+  async listen(host: string, port: number): Promise<void> {
+    const target = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    const bound = await new Promise<number>((resolve, reject) => {
+      this.#server.bindAsync(target, ServerCredentials.createInsecure(), (error, boundPort) => {
+        if (error === null) resolve(boundPort);
+        else
+          reject(new FaultlineError('unavailable', `cannot listen on ${target}: ${error.message}`, { cause: error }));
+      });
+    });
+    this.#bound = { host, port: bound };
+  }
+
+  close({ drainTimeoutMs = this.#options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS } = {}): Promise<void> {
+    this.#closed ??= this.#drain(drainTimeoutMs);
+    return this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Every form of method is one stream in both directions on the wire, so one way to serve does for all. */
+  #serve({ definition }: RegisteredMethod, handle: (call: RawCall) => void): void {
+    const { path, responseSerialize, requestDeserialize } = definition;
+    const serialize = responseSerialize as (value: unknown) => Buffer;
+    if (!this.#server.register(path, handle, serialize, requestDeserialize, 'bidi')) {
+      throw new Error(`method ${path} is registered twice`);
+    }
+  }
+
+  #startCall(call: RawCall, { definition, handler }: RegisteredMethod): void {
+    const parent = extractTrace(call.metadata);
+    const { fullName } = methodNames(definition);
+    const span = startRpcSpan(tracer('@faultline/service-kit'), SpanKind.SERVER, fullName, this.#bound, parent);
+    const served = new ServedCall(call);
+    if (this.#draining) served.abort(new FaultlineError('unavailable', `${this.name} is shutting down`));
+    track(this.#calls, served, served.run(handler, parent, span, this.#log));
+  }
+
+  /** Probes come every few seconds and say nothing in a trace. */
+  #startHealthCall(call: RawCall, { handler }: RegisteredMethod): void {
+    const served = new ServedCall(call);
+    const span = trace.wrapSpanContext({ traceId: '0'.repeat(32), spanId: '0'.repeat(16), traceFlags: 0 });
+    track(this.#healthCalls, served, served.run(handler, ROOT_CONTEXT, span, this.#log));
+  }
+
+  async #drain(drainTimeoutMs: number): Promise<void> {
+    this.#draining = true;
+    const reason = new FaultlineError('unavailable', `${this.name} is shutting down`);
+    await this.#options.onDrain?.();
+    await settledWithin(drainTimeoutMs, () => [...this.#calls.values()]);
+    for (const call of [...this.#calls.keys(), ...this.#healthCalls.keys()]) call.abort(reason);
+    await settledWithin(ABORT_GRACE_MS, () => [...this.#calls.values(), ...this.#healthCalls.values()]);
+    await settledWithin(ABORT_GRACE_MS, () => [
+      new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve())),
+    ]);
+    this.#server.forceShutdown();
+    await this.#options.onClose?.();
+  }
+}
+
+function track(calls: Map<ServedCall, Promise<void>>, call: ServedCall, done: Promise<void>): void {
+  calls.set(
+    call,
+    done.finally(() => calls.delete(call)),
+  );
+}
+
+/** Waits for the given work, but no longer than `milliseconds`. */
+async function settledWithin(milliseconds: number, work: () => readonly Promise<void>[]): Promise<void> {
+  const { promise: timeout, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, milliseconds);
+  await Promise.race([Promise.allSettled(work()), timeout]);
+  clearTimeout(timer);
+}
+
+type AnyHandler = (input: unknown, context: CallContext) => Promise<unknown> | AsyncIterable<unknown>;
+
+function toStreamHandler(method: MethodDefinition, key: string, untyped: unknown): StreamHandler {
+  if (typeof untyped !== 'function') throw new Error(`method '${key}' of ${method.path} has no handler`);
+  const handler = untyped as AnyHandler;
+  return async function* (requests, context) {
+    const input = method.requestStream ? requests : await onlyMessage(requests, method.path);
+    const output = handler(input, context);
+    if (method.responseStream) yield* output as AsyncIterable<unknown>;
+    else yield await (output as Promise<unknown>);
+  };
+}
+
+async function onlyMessage(requests: AsyncIterable<unknown>, path: string): Promise<unknown> {
+  for await (const request of requests) return request;
+  throw new FaultlineError('unimplemented', `${path} takes one request message, but none came`);
+}
