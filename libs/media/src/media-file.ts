@@ -112,12 +112,12 @@ export class MediaFile implements AsyncDisposable {
       const status = await this.#format.readFrame(packet);
       if (status === AVERROR_EAGAIN) continue;
       if (status === AVERROR_EOF) {
-        for (const decoder of decoders) decoder.decode(null);
+        for (const decoder of decoders) await decoder.decode(null);
         return;
       }
       throwIfUndecodable(status, 'it ends in the middle or is damaged');
       if (packet.hasFlags(AV_PKT_FLAG_CORRUPT)) throw damaged('it ends in the middle or is damaged');
-      this.#decoders.get(packet.streamIndex)?.decode(packet);
+      await this.#decoders.get(packet.streamIndex)?.decode(packet);
       packet.unref();
     }
   }

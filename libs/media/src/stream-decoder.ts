@@ -33,16 +33,17 @@ export class StreamDecoder {
   }
 
   /**
-   * Decodes a packet, or with null what the decoder still holds.
+   * Decodes a packet, or with null what the decoder still holds. Not on the calling thread: a process that decodes hostile
+   * media must still notice when it is told to stop.
    * @throws MediaError `undecodable` for a damaged packet. Packets before the first frame are excused: a stream that was
    *   cut out of a longer one begins with packets that lean on missing ones.
    */
-  decode(packet: Packet | null): void {
+  async decode(packet: Packet | null): Promise<void> {
     if (!this.wanted) return;
-    const sent = this.#context.sendPacketSync(packet);
+    const sent = await this.#context.sendPacket(packet);
     if (sent < 0 && sent !== AVERROR_EAGAIN && sent !== AVERROR_EOF) this.#damaged(sent);
     for (;;) {
-      const status = this.#context.receiveFrameSync(this.#frame);
+      const status = await this.#context.receiveFrame(this.#frame);
       if (status === AVERROR_EAGAIN || status === AVERROR_EOF) return;
       if (status < 0) {
         this.#damaged(status);

@@ -3,6 +3,8 @@ import {
   AV_CHANNEL_ORDER_NATIVE,
   AV_OPT_TYPE_DOUBLE,
   AV_SAMPLE_FMT_FLT,
+  AV_SAMPLE_FMT_U8,
+  AV_SAMPLE_FMT_U8P,
   type AVSampleFormat,
 } from 'node-av/constants';
 import {
@@ -16,6 +18,8 @@ import type { Sink } from './sink.ts';
 
 /** Gaps and overlaps up to this are the container's rounding (Matroska rounds to 1 ms), not silence. */
 const TOLERATED_GAP_SECONDS = 0.02;
+const SILENCE_BLOCK_SAMPLES = 16_384;
+const UNSIGNED_SILENCE = 0x80;
 const BYTES_PER_FLOAT = 4;
 const FIRST_BLOCK_SAMPLES = 65_536;
 
@@ -110,8 +114,10 @@ export class WaveformSink implements Sink {
   }
 
   #insertSilence(source: Source, samples: number): void {
-    const missing = Math.ceil(((this.#limit - this.#length) / this.#sampleRateHz) * source.sampleRateHz);
-    FFmpegError.throwIfError(source.resampler.injectSilence(Math.min(samples, missing)), 'insert silence');
+    const silence = silentPlanes(source);
+    for (let left = samples; left > 0 && !this.full; left -= SILENCE_BLOCK_SAMPLES) {
+      this.#convert(source, silence, Math.min(left, SILENCE_BLOCK_SAMPLES));
+    }
     source.taken += samples;
   }
 
@@ -146,6 +152,13 @@ function samplesAfter(frame: Frame, skipped: number): Buffer[] {
   const format = frame.format as AVSampleFormat;
   const valuesPerSample = avSampleFmtIsPlanar(format) ? 1 : frame.channelLayout.nbChannels;
   return planes.map((plane) => plane.subarray(skipped * valuesPerSample * avGetBytesPerSample(format)));
+}
+
+function silentPlanes({ format, channels }: Source): Buffer[] {
+  const planar = avSampleFmtIsPlanar(format);
+  const bytes = SILENCE_BLOCK_SAMPLES * avGetBytesPerSample(format) * (planar ? 1 : channels);
+  const silence = format === AV_SAMPLE_FMT_U8 || format === AV_SAMPLE_FMT_U8P ? UNSIGNED_SILENCE : 0;
+  return Array.from({ length: planar ? channels : 1 }, () => Buffer.alloc(bytes, silence));
 }
 
 function openResampler(frame: Frame, sampleRateHz: number): SoftwareResampleContext {
