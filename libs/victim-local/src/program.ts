@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto';
+import { decodeModel, describeNode, elementCount, type Graph, OnnxError, OPSET } from '@faultline/onnx';
+
+/** Programs are weightless; this leaves room for masks and small tables only. */
+export const MAX_PROGRAM_BYTES = 256 * 1024;
+
+/** More nodes than any attack needs; bounds the time to load a program. */
+const MAX_PROGRAM_NODES = 2_000;
+
+/** Arithmetic, comparison, selection, reduction and layout: nothing random, no control flow, nothing that reads files. */
+const ALLOWED_OPERATORS: ReadonlySet<string> = new Set(
+  `Abs Add And ArgMax ArgMin Cast Ceil Clip Concat Constant ConstantOfShape CumSum Div Equal Exp Expand Flatten Floor Gather
+  GatherElements Gemm Greater GreaterOrEqual Identity Less LessOrEqual Log LogSoftmax MatMul Max Mean Min Mul Neg Not OneHot Or
+  Pow Range Reciprocal ReduceL1 ReduceL2 ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu
+  Reshape Round ScatterElements Shape Sigmoid Sign Size Slice Softmax Softplus Split Sqrt Squeeze Sub Sum Tanh TopK Transpose
+  Unsqueeze Where Xor`.split(/\s+/),
+);
+
+/** What a program is for; decides which slots it may read and write. */
+export type ProgramRole = 'objective' | 'step' | 'init';
+
+const READS: Record<ProgramRole, RegExp> = {
+  objective: /^(logits|targets|(x|x0|state|param|const)\/.+)$/,
+  step: /^(loss|logits|targets|(x|x0|grad|state|param|const)\/.+)$/,
+  init: /^(targets|(x|x0|noise|state|param|const)\/.+)$/,
+};
+
+const WRITES: Record<ProgramRole, RegExp> = {
+  objective: /^loss$/,
+  step: /^(next\/.+|outcome\/.+)$/,
+  init: /^next\/.+$/,
+};
+
+/** A checked program. */
+export interface Program {
+  readonly role: ProgramRole;
+  readonly graph: Graph;
+  readonly opset: number;
+  /** SHA-256 of its bytes: the key under which compiled sessions are kept. */
+  readonly digest: string;
+}
+
+/** A program that may not run; the message names the program, the node or slot, and the rule. */
+export class ProgramError extends Error {
+  override name = 'ProgramError';
+  readonly role: ProgramRole;
+
+  constructor(role: ProgramRole, problem: string, options?: ErrorOptions) {
+    super(`${role} program: ${problem}`, options);
+    this.role = role;
+  }
+}
+
+/**
+ * Reads a program and checks it: size, operators, no subgraphs, slots.
+ * @throws ProgramError when it breaks a rule.
+ */
+export function readProgram(role: ProgramRole, bytes: Uint8Array): Program {
+  if (bytes.byteLength === 0) throw new ProgramError(role, 'is empty');
+  if (bytes.byteLength > MAX_PROGRAM_BYTES) {
+    throw new ProgramError(
+      role,
+      `has ${bytes.byteLength} bytes; the limit is ${MAX_PROGRAM_BYTES}: pass large tensors as const/ slots`,
+    );
+  }
+  try {
+    const model = decodeModel(bytes);
+    checkGraph(role, model.graph);
+    if (model.domains.size > 0)
+      throw new ProgramError(role, `uses operator domain '${[...model.domains.keys()][0]}'; only ai.onnx is allowed`);
+    if (model.opset > OPSET)
+      throw new ProgramError(role, `is written in opset ${model.opset}; at most ${OPSET} is allowed`);
+    return { role, graph: model.graph, opset: model.opset, digest: createHash('sha256').update(bytes).digest('hex') };
+  } catch (error) {
+    if (error instanceof OnnxError) throw new ProgramError(role, error.message, { cause: error });
+    throw error;
+  }
+}
+
+function checkGraph(role: ProgramRole, graph: Graph): void {
+  if (graph.nodes.length > MAX_PROGRAM_NODES) {
+    throw new ProgramError(role, `has ${graph.nodes.length} nodes; the limit is ${MAX_PROGRAM_NODES}`);
+  }
+  for (const node of graph.nodes) {
+    if (node.domain !== '' || !ALLOWED_OPERATORS.has(node.op))
+      throw new ProgramError(role, `${describeNode(node)} is not an allowed operator`);
+    if (Object.values(node.attributes).some((attribute) => attribute.type === 'graph')) {
+      throw new ProgramError(role, `${describeNode(node)} holds a subgraph; control flow is not allowed`);
+    }
+  }
+  for (const [name, tensor] of graph.initializers) {
+    if (elementCount(tensor.dims) * 8 > MAX_PROGRAM_BYTES)
+      throw new ProgramError(role, `initializer '${name}' is too large`);
+  }
+  for (const input of graph.inputs) {
+    if (!READS[role].test(input.name))
+      throw new ProgramError(role, `input '${input.name}' is no slot that it may read`);
+  }
+  if (graph.outputs.length === 0) throw new ProgramError(role, 'has no outputs');
+  for (const output of graph.outputs) {
+    if (!WRITES[role].test(output.name))
+      throw new ProgramError(role, `output '${output.name}' is no slot that it may write`);
+  }
+}
