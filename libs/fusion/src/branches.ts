@@ -1,0 +1,44 @@
+import type { LayerBuilder } from './layers.ts';
+import type { ConvolutionSpec, FramesInput } from './specs.ts';
+
+/** Rough mean and reciprocal spread of pixels in [0, 1]. */
+const PIXEL_MEAN = 0.5;
+const PIXEL_GAIN = 4;
+
+/** A value `[rows, channels, ...]` and its number of channels. */
+export interface Features {
+  readonly value: string;
+  readonly channels: number;
+}
+
+/** Convolution blocks in a row, named `<branch>.0`, `<branch>.1`, ... */
+export function stack(layers: LayerBuilder, branch: string, x: Features, specs: readonly ConvolutionSpec[]): Features {
+  return specs.reduce<Features>(
+    ({ value, channels }, spec, index) => ({
+      value: layers.convolution(`${branch}.${index}`, value, channels, spec),
+      channels: spec.channels,
+    }),
+    x,
+  );
+}
+
+/** frames `[batch, frames, 3, height, width]` -> centred pictures `[batch x frames, 3, height, width]`. */
+export function pictures(layers: LayerBuilder, frames: string, { height, width }: FramesInput): Features {
+  const g = layers.graph;
+  const each = g.reshape(frames, [-1, 3, height, width]);
+  return { value: g.times(g.minus(each, g.scalar(PIXEL_MEAN)), g.scalar(PIXEL_GAIN)), channels: 3 };
+}
+
+/** `[batch x frames, channels, h, w]` -> the mean over each picture, `[batch, frames, channels]`. */
+export function perFrame(layers: LayerBuilder, x: Features, frames: number): Features {
+  const g = layers.graph;
+  const pooled = g.reduceMean(x.value, [2, 3], false);
+  return { value: g.reshape(pooled, [-1, frames, x.channels]), channels: x.channels };
+}
+
+/** Mean and maximum over one axis, side by side: `[batch, 2 channels]`. */
+export function summarise(layers: LayerBuilder, x: Features, timeAxis: number): Features {
+  const g = layers.graph;
+  const value = g.concat([g.reduceMean(x.value, [timeAxis], false), g.reduceMax(x.value, [timeAxis], false)], 1);
+  return { value, channels: 2 * x.channels };
+}

@@ -1,0 +1,177 @@
+import type { Graph } from '@faultline/onnx';
+import { type Features, perFrame, pictures, stack, summarise } from './branches.ts';
+import { logMel, timeSteps } from './front-end.ts';
+import { LayerBuilder, type Parameter, type Purpose, type Statistics } from './layers.ts';
+import type { EarlySpec, LateSpec, MidSpec, VictimSpec } from './specs.ts';
+
+/** Share of clips that show a label, about: the heads start at its logit, so that training does not spend steps on it. */
+const LABEL_PRIOR = 0.11;
+const HEAD_BIAS = Math.log(LABEL_PRIOR / (1 - LABEL_PRIOR));
+
+/** An inner value worth reading or perturbing; the value carries its public name. */
+export interface VictimTap {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** A victim as a graph: inputs `waveform` and `frames`, output `logits` `[batch, labels]`. */
+export interface VictimGraph {
+  readonly graph: Graph;
+  readonly parameters: readonly Parameter[];
+  readonly statistics: readonly Statistics[];
+  readonly taps: readonly VictimTap[];
+  /** Logits of single branches, further outputs of a training graph: learning one modality cannot stall the other. */
+  readonly auxiliaryLogits: readonly string[];
+}
+
+interface Body {
+  readonly logits: string;
+  readonly taps: readonly string[];
+  readonly auxiliary: readonly string[];
+}
+
+interface Sources {
+  readonly waveform: string;
+  readonly frames: string;
+}
+
+/**
+ * Builds a victim for training, evaluation or export.
+ * @throws OnnxError when sizes in the spec do not fit, or an exported weight is missing or misshapen.
+ */
+export function buildVictim(spec: VictimSpec, purpose: Purpose = { kind: 'training' }): VictimGraph {
+  const layers = new LayerBuilder(purpose);
+  const { waveform, frames } = spec;
+  const sources: Sources = {
+    waveform: layers.graph.input('waveform', ['batch', waveform.samples]),
+    frames: layers.graph.input('frames', ['batch', frames.frames, 3, frames.height, frames.width]),
+  };
+  const { logits, taps, auxiliary } = body(layers, spec, sources);
+  layers.finish(logits, spec.labels, auxiliary);
+  return {
+    graph: layers.graph.graph(spec.fusion),
+    parameters: layers.parameters,
+    statistics: layers.statistics,
+    taps: ['audio.log-mel', ...taps].map((name) => ({ name, value: name })),
+    auxiliaryLogits: purpose.kind === 'training' ? auxiliary : [],
+  };
+}
+
+function body(layers: LayerBuilder, spec: VictimSpec, sources: Sources): Body {
+  switch (spec.fusion) {
+    case 'early':
+      return early(layers, spec, sources);
+    case 'mid':
+      return mid(layers, spec, sources);
+    case 'late':
+      return late(layers, spec, sources);
+  }
+}
+
+function embed(layers: LayerBuilder, layer: string, x: Features, spec: VictimSpec, as: string): string {
+  return layers.graph.op('Relu', [layers.dense(layer, x.value, x.channels, spec.embedding)], {}, as);
+}
+
+function head(layers: LayerBuilder, layer: string, embedding: string, spec: VictimSpec, as: string): string {
+  return layers.dense(layer, embedding, spec.embedding, spec.labels, { bias: HEAD_BIAS, as });
+}
+
+/** A head that training alone has: an exported victim neither holds nor computes it. */
+function auxiliaryHead(layers: LayerBuilder, branch: string, x: Features, spec: VictimSpec): string[] {
+  if (layers.purpose !== 'training') return [];
+  const bias = HEAD_BIAS;
+  return [layers.dense(`${branch}.head`, x.value, x.channels, spec.labels, { bias, as: `${branch}.logits` })];
+}
+
+/** Log-mel -> `[batch, channels, time, bands]`. */
+function audioFeatures(layers: LayerBuilder, spec: MidSpec | LateSpec, waveform: string): Features {
+  const input = logMel(layers.graph, waveform, spec.waveform, spec.frontEnd);
+  return stack(layers, 'audio', { value: input, channels: 1 }, spec.audio);
+}
+
+/** Frames -> `[batch, frames, channels]`. */
+function videoFeatures(layers: LayerBuilder, spec: MidSpec | LateSpec, frames: string): Features {
+  const maps = stack(layers, 'video', pictures(layers, frames, spec.frames), spec.video);
+  return perFrame(layers, maps, spec.frames.frames);
+}
+
+function late(layers: LayerBuilder, spec: LateSpec, { waveform, frames }: Sources): Body {
+  const g = layers.graph;
+  const maps = audioFeatures(layers, spec, waveform);
+  const overBands = { value: g.reduceMean(maps.value, [3], false), channels: maps.channels };
+  const audio = embed(layers, 'audio.embed', summarise(layers, overBands, 2), spec, 'audio.embedding');
+  const seen = summarise(layers, videoFeatures(layers, spec, frames), 1);
+  const video = embed(layers, 'video.embed', seen, spec, 'video.embedding');
+  const share = (name: string) => layers.parameter(name, [1], { kind: 'constant', value: 1 });
+  const weighted = [g.times(audio, share('fusion.audio')), g.times(video, share('fusion.video'))];
+  const fused = g.op('Add', weighted, {}, 'fused');
+  const hidden = embed(layers, 'fusion.embed', { value: fused, channels: spec.embedding }, spec, 'embedding');
+  return {
+    logits: head(layers, 'head', hidden, spec, 'logits'),
+    taps: ['audio.embedding', 'video.embedding', 'fused', 'embedding'],
+    auxiliary: [
+      ...auxiliaryHead(layers, 'audio', { value: audio, channels: spec.embedding }, spec),
+      ...auxiliaryHead(layers, 'video', { value: video, channels: spec.embedding }, spec),
+    ],
+  };
+}
+
+function mid(layers: LayerBuilder, spec: MidSpec, { waveform, frames }: Sources): Body {
+  const g = layers.graph;
+  const maps = audioFeatures(layers, spec, waveform);
+  const heard = g.op('ReduceMean', [maps.value, g.ints([3])], {}, 'audio.embedding');
+  const byFrame = videoFeatures(layers, spec, frames);
+  const seen = g.op(
+    'Reshape',
+    [g.transpose(byFrame.value, [0, 2, 1]), g.ints([-1, byFrame.channels, spec.frames.frames, 1])],
+    {},
+    'video.embedding',
+  );
+  const fused = g.op('Concat', [heard, seen], { axis: { type: 'int', value: 1 } }, 'fused');
+  const joint = stack(layers, 'temporal', { value: fused, channels: maps.channels + byFrame.channels }, spec.temporal);
+  return {
+    logits: temporalHead(layers, spec, joint),
+    taps: ['audio.embedding', 'video.embedding', 'fused', 'embedding'],
+    auxiliary: [
+      ...auxiliaryHead(layers, 'audio', meanOverTime(layers, { value: heard, channels: maps.channels }), spec),
+      ...auxiliaryHead(layers, 'video', meanOverTime(layers, { value: seen, channels: byFrame.channels }), spec),
+    ],
+  };
+}
+
+function meanOverTime(layers: LayerBuilder, x: Features): Features {
+  return { value: layers.graph.reduceMean(x.value, [2, 3], false), channels: x.channels };
+}
+
+/** `[batch, channels, time, 1]` -> logits. */
+function temporalHead(layers: LayerBuilder, spec: VictimSpec, x: Features): string {
+  const overTime = { value: layers.graph.reduceMean(x.value, [3], false), channels: x.channels };
+  const embedding = embed(layers, 'fusion.embed', summarise(layers, overTime, 2), spec, 'embedding');
+  return head(layers, 'head', embedding, spec, 'logits');
+}
+
+function early(layers: LayerBuilder, spec: EarlySpec, { waveform, frames }: Sources): Body {
+  const g = layers.graph;
+  const { frames: count, height, width } = spec.frames;
+  const { patch } = spec;
+  const [rows, columns] = [height / patch, width / patch];
+  const pixels = pictures(layers, frames, spec.frames).value;
+  const patchChannels = 3 * patch * patch;
+  const split = g.transpose(g.reshape(pixels, [-1, 3, rows, patch, columns, patch]), [0, 1, 3, 5, 2, 4]);
+  const picture = g.reshape(split, [-1, patchChannels, rows, columns]);
+
+  // A frame's slice of the log-mel lies on the picture's grid: time downwards, neighbouring bands in the same column.
+  const mel = logMel(g, waveform, spec.waveform, spec.frontEnd);
+  const audioChannels = (timeSteps(spec.waveform, spec.frontEnd) / count / rows) * (spec.frontEnd.bands / columns);
+  const slices = g.reshape(mel, [-1, rows, columns, audioChannels]);
+  const sound = g.transpose(slices, [0, 3, 1, 2]);
+
+  const met = g.op('Concat', [picture, sound], { axis: { type: 'int', value: 1 } }, 'fused');
+  const maps = stack(layers, 'joint', { value: met, channels: patchChannels + audioChannels }, spec.joint);
+  const cells = [...spec.joint].reduce((size, { stride }) => size / (stride[0] * stride[1]), rows * columns);
+  const moment = maps.channels * cells;
+  const moments = g.transpose(g.reshape(maps.value, [-1, count, moment]), [0, 2, 1]);
+  const byTime = { value: g.reshape(moments, [-1, moment, count, 1]), channels: moment };
+  const joint = stack(layers, 'temporal', byTime, spec.temporal);
+  return { logits: temporalHead(layers, spec, joint), taps: ['fused', 'embedding'], auxiliary: [] };
+}
