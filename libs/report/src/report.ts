@@ -1,0 +1,269 @@
+import type { Censoring, Interval, RankingFigures } from '@faultline/metrics';
+
+/** Version of the report's shape. */
+export const REPORT_SCHEMA_VERSION = 1;
+
+export type NormName = 'linf' | 'l2';
+export type StoppingName = 'early' | 'never';
+export type FusionName = 'early' | 'mid' | 'late' | 'decision' | 'audio-only' | 'visual-only' | 'unspecified';
+
+/** One variable that a threat model may change, with its budget at scale 1. */
+export interface VariableReport {
+  readonly variable: string;
+  readonly kind: 'waveform' | 'frames';
+  /** Budget at scale 1, in `unit`. */
+  readonly rho: number;
+  readonly unit: 'amplitude in [-1, 1]' | 'pixels in [0, 1]';
+}
+
+export interface ThreatModelReport {
+  readonly name: string;
+  readonly norm: NormName;
+  readonly attack: string;
+  readonly steps: number;
+  readonly restarts: number;
+  readonly seed: number;
+  readonly variables: readonly { readonly variable: string; readonly rho: number }[];
+  readonly rungs: readonly { readonly scale: number; readonly stopping: StoppingName }[];
+}
+
+export interface ClipReport {
+  readonly id: string;
+  readonly sha256: string;
+  readonly labels: readonly string[];
+  /** "unseen" or "seen" sources. */
+  readonly stratum: string;
+  /** True when sound and picture show the same events. */
+  readonly agree: boolean;
+}
+
+/** What was asked for, after defaults were filled in. */
+export interface CampaignReport {
+  readonly name: string;
+  readonly seed: number;
+  readonly victims: readonly string[];
+  readonly threatModels: readonly ThreatModelReport[];
+  readonly clipSet: { readonly name: string; readonly version: string; readonly clips: readonly ClipReport[] };
+}
+
+/** Where it ran: what bit-equal results depend on. No names of machines or people. */
+export interface EnvironmentReport {
+  readonly node: string;
+  readonly platform: string;
+  readonly architecture: string;
+  readonly cpuModel: string;
+  readonly cpus: number;
+}
+
+/** Clean figures of one stratum. */
+export interface CleanFigures extends RankingFigures {
+  /** Share of clips with a true label at or above its threshold, so that there is something to deactivate: RA(0). */
+  readonly accuracy: number;
+}
+
+/** Clean macro mAP as it is, and with one modality taken from another clip of disjoint labels; null: not measurable. */
+export interface FusionCheck {
+  readonly cleanMap: number | null;
+  readonly audioSwapped: number | null;
+  readonly framesSwapped: number | null;
+  /** Clips that had a partner with disjoint labels; the figures are over these. */
+  readonly clips: number;
+}
+
+/** Examples through a victim. */
+export interface CostReport {
+  readonly forwardExamples: number;
+  readonly gradientExamples: number;
+}
+
+export type FlagCode =
+  | 'inversion'
+  | 'refuted'
+  | 'over-budget'
+  | 'out-of-range'
+  | 'missing-candidates'
+  | 'no-better-than-noise'
+  | 'censored';
+
+/** Something about a result that a reader should know before trusting it. */
+export interface Flag {
+  readonly code: FlagCode;
+  readonly message: string;
+  /** Number of cases. */
+  readonly count: number;
+}
+
+/** Sizes of the perturbations that were verified, over the candidates of a rung; float64, from the fetched tensors. */
+export interface MeasuredPerturbation {
+  /** In the threat model's norm. */
+  readonly max: number;
+  readonly median: number;
+  /** Median L2 / sqrt(number of coordinates). */
+  readonly medianRootMeanSquare: number;
+  /** Median SNR (waveform) or PSNR (frames), dB; null when nothing was perturbed. */
+  readonly medianDecibels: number | null;
+}
+
+/** What the candidates of one attack at one rung turned out to be. */
+export interface RawRung {
+  /** Candidates returned. */
+  readonly candidates: number;
+  /** Of these: a fresh prediction confirmed the goal, within budget. */
+  readonly verified: number;
+  /** The attack believed the goal reached; the fresh prediction says no. */
+  readonly refuted: number;
+  /** Rejected: a float64 norm exceeds the budget. */
+  readonly overBudget: number;
+  /** Rejected: a value outside the variable's range, or not a number. */
+  readonly outOfRange: number;
+  /** Share of all clips reached by this rung's own candidates; null for early-stopped rungs, which skip clips that a
+   * smaller rung reached. */
+  readonly success: number | null;
+  /** Clips reached at a smaller rung whose candidate of this rung fails. */
+  readonly inversions: number;
+  /** By variable. */
+  readonly measured: Readonly<Record<string, MeasuredPerturbation>>;
+  /** mAP, AUC, d' over all clips; only for rungs without early stopping, else null. */
+  readonly ranking: RankingFigures | null;
+}
+
+/** One budget of a ladder. */
+export interface LadderRow {
+  readonly scale: number;
+  readonly stopping: StoppingName;
+  /** Budget of each variable, scale x rho. */
+  readonly epsilons: Readonly<Record<string, number>>;
+  /** Robust deactivation accuracy from the ledger. */
+  readonly robustAccuracy: number;
+  /** 95 % bootstrap interval clustered by independence group; null with fewer than two clusters. */
+  readonly interval: Interval | null;
+  readonly attack: RawRung;
+  /** Equal-norm random noise: the same figures, kept apart from the attack's ledger. */
+  readonly noise: RawRung & { readonly robustAccuracy: number };
+}
+
+/** Critical budget of one clip, as a scale. */
+export interface CriticalScale {
+  /** Largest scale tried without success before `critical`; 0 when none. */
+  readonly triedWithout: number;
+  /** Smallest verified scale; 0: off when clean; null: beyond the ladder. */
+  readonly critical: number | null;
+}
+
+/** Summary of a set of clips under one threat model. Scales; null median: "> limit". */
+export interface RobustnessSummary {
+  readonly clips: number;
+  readonly medianCriticalScale: number | null;
+  /** R = mean(min(critical, limit)) / limit. */
+  readonly robustnessScore: number;
+}
+
+export interface ThreatModelResult {
+  readonly threatModel: string;
+  readonly norm: NormName;
+  readonly variables: readonly VariableReport[];
+  /** E of the robustness score: the ladder's largest scale. */
+  readonly limit: number;
+  readonly ladder: readonly LadderRow[];
+  /** One a clip, in the order of `campaign.clipSet.clips`. */
+  readonly criticals: readonly CriticalScale[];
+  readonly headline: RobustnessSummary & { readonly interval: Interval | null };
+  /** Only the clips that every victim of the campaign gets right when clean; null when there are none. */
+  readonly paired: (RobustnessSummary & { readonly robustAccuracy: readonly number[] }) | null;
+  /** Ladder of equal-norm noise, summarised the same way. */
+  readonly noise: RobustnessSummary;
+  /** Where the ladder fails to span 90 % to 10 % of the clean figure. */
+  readonly censoring: Censoring;
+  readonly cost: { readonly attack: CostReport; readonly noise: CostReport; readonly verification: CostReport };
+  readonly flags: readonly Flag[];
+}
+
+export interface VictimReport {
+  readonly name: string;
+  readonly title: string;
+  readonly fusion: FusionName;
+  readonly parameters: number;
+  /** Multiply-accumulate operations of a forward pass of one example. */
+  readonly macs: number;
+  readonly sha256: string;
+  readonly runtime: string;
+  readonly threads: number;
+  readonly operatingPoint: string;
+  readonly labels: readonly { readonly label: string; readonly threshold: number }[];
+  readonly logitScale: number;
+  /** Tolerance of a verdict, in logits: deactivated when the margin is at or below -tau. */
+  readonly tau: number;
+  readonly clean: CleanFigures;
+  readonly cleanByStratum: Readonly<Record<string, CleanFigures>>;
+  /** One a clip: largest true logit above its threshold. */
+  readonly cleanMargins: readonly number[];
+  readonly fusionCheck: FusionCheck | null;
+  readonly threatModels: readonly ThreatModelResult[];
+}
+
+/** One line of the headline table: a victim under a threat model. */
+export interface TradeOffRow {
+  readonly victim: string;
+  readonly fusion: FusionName;
+  readonly parameters: number;
+  readonly macs: number;
+  readonly cleanMap: number | null;
+  readonly cleanAccuracy: number;
+  readonly threatModel: string;
+  readonly norm: NormName;
+  readonly variables: readonly string[];
+  readonly ladder: readonly {
+    readonly scale: number;
+    readonly epsilons: Readonly<Record<string, number>>;
+    readonly robustAccuracy: number;
+    readonly noiseAccuracy: number;
+    /** Null on early-stopped rungs. */
+    readonly robustMap: number | null;
+    readonly noiseMap: number | null;
+  }[];
+  readonly medianCriticalScale: number | null;
+  readonly limit: number;
+  readonly robustnessScore: number;
+  readonly robustnessInterval: Interval | null;
+  readonly censoring: Censoring;
+  readonly flags: number;
+}
+
+/** Durations; the only part of a report, beside `run`, that differs between two runs with one seed on one machine. */
+export interface TimingsReport {
+  readonly totalMs: number;
+  /** Reading and extracting the clips. */
+  readonly prepareMs: number;
+  readonly clean: readonly { readonly victim: string; readonly durationMs: number }[];
+  readonly attacks: readonly {
+    readonly victim: string;
+    readonly threatModel: string;
+    readonly attackMs: number;
+    readonly noiseMs: number;
+    readonly verifyMs: number;
+  }[];
+}
+
+/** The result of a campaign; `report.json`. */
+export interface Report {
+  readonly schemaVersion: typeof REPORT_SCHEMA_VERSION;
+  /** Identifiers and dates: differ between runs. */
+  readonly run: {
+    readonly id: string;
+    readonly startedAt: string;
+    readonly endedAt: string;
+    readonly traceId: string;
+  };
+  readonly campaign: CampaignReport;
+  readonly environment: EnvironmentReport;
+  /** Victims in their order, threat models in theirs. */
+  readonly tradeOff: readonly TradeOffRow[];
+  readonly victims: readonly VictimReport[];
+  readonly timings: TimingsReport;
+}
+
+/** The part of a report that two runs with one seed on one machine share. */
+export function comparablePart(report: Report): Omit<Report, 'run' | 'timings'> {
+  const { run: _run, timings: _timings, ...comparable } = report;
+  return comparable;
+}
