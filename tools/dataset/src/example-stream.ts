@@ -16,6 +16,8 @@ export interface BatchStreamOptions {
   readonly augment?: boolean;
   /** Worker threads, 1 unless given. The batches do not depend on it. */
   readonly workers?: number;
+  /** Where decoded packs are kept, `.cache/dataset` of the checkout unless given. */
+  readonly cacheDir?: string;
 }
 
 /** Consecutive examples, each tensor's first axis being the batch. Target vectors are 0/1 in the order of `LABELS`. */
@@ -62,7 +64,7 @@ export async function* exampleStream(options: BatchStreamOptions): AsyncGenerato
   } = options;
   if (!(Number.isInteger(batchSize) && batchSize > 0))
     throw new RangeError(`batchSize is ${batchSize}; expected at least 1`);
-  const shared = await loadShared(packDir);
+  const shared = await loadShared(packDir, options.cacheDir);
   const setup: WorkerSetup = { shared, split, seed, augment };
   const workers = Array.from({ length: Math.max(1, wanted) }, () => {
     return new Worker(new URL('./example-worker.ts', import.meta.url), { workerData: setup });

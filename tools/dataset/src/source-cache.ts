@@ -10,7 +10,7 @@ const CACHE_VERSION = 1;
 const FOREGROUND_LONG_SIDE = 144;
 const BACKGROUND_LONG_SIDE = 256;
 const DECODES_AT_ONCE = 4;
-const CACHE_ROOT = join(import.meta.dirname, '../../../.cache/dataset');
+const CACHE_DIR = join(import.meta.dirname, '../../../.cache/dataset');
 
 interface LevelIndex {
   readonly width: number;
@@ -32,8 +32,12 @@ export interface DecodedSources {
 }
 
 /** Decoded sources of a pack, from the cache or else decoded now and cached. */
-export async function loadDecoded(packDir: string, entries: readonly SourceEntry[]): Promise<DecodedSources> {
-  const folder = join(CACHE_ROOT, cacheKey(entries));
+export async function loadDecoded(
+  packDir: string,
+  entries: readonly SourceEntry[],
+  cacheDir: string = CACHE_DIR,
+): Promise<DecodedSources> {
+  const folder = join(cacheDir, cacheKey(entries));
   const indexText = await readFile(join(folder, 'index.json'), 'utf8').catch(() => undefined);
   if (indexText === undefined) await decodeInto(folder, packDir, entries);
   const index: CacheIndex = JSON.parse(indexText ?? (await readFile(join(folder, 'index.json'), 'utf8')));

@@ -21,14 +21,18 @@ export interface SharedSources {
   readonly decoded: DecodedSources;
 }
 
-/** Loads a source pack: decodes all of it once (some seconds), later reads the cache in `.cache/dataset`. */
-export async function openSources(packDir: string): Promise<Sources> {
-  return sourcesFrom(await loadShared(packDir));
+/**
+ * Loads a source pack: decodes all of it once (some seconds), later reads the cache.
+ * @param cacheDir where decoded packs are kept, `.cache/dataset` of the checkout unless given
+ * @throws Error when the folder is no source pack, or one of its files does not decode
+ */
+export async function openSources(packDir: string, cacheDir?: string): Promise<Sources> {
+  return sourcesFrom(await loadShared(packDir, cacheDir));
 }
 
-export async function loadShared(packDir: string): Promise<SharedSources> {
+export async function loadShared(packDir: string, cacheDir?: string): Promise<SharedSources> {
   const entries = await readManifest(packDir);
-  return { entries, decoded: await loadDecoded(packDir, entries) };
+  return { entries, decoded: await loadDecoded(packDir, entries, cacheDir) };
 }
 
 export function sourcesFrom({ entries, decoded }: SharedSources): Sources {
