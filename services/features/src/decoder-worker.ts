@@ -1,0 +1,26 @@
+// A decoder process: decodes one media file after the other for its parent, and dies with it.
+import { decodeMedia, MediaError } from '@faultline/media';
+import type { DecodeRequest, DecoderMessage } from './decoder-messages.ts';
+
+function answer(message: DecoderMessage): void {
+  process.send?.(message);
+}
+
+async function decode({ media, specifications }: DecodeRequest): Promise<DecoderMessage> {
+  try {
+    return { kind: 'inputs', inputs: await decodeMedia(media, specifications) };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return { kind: 'failure', reason: error instanceof MediaError ? error.reason : 'failed', message };
+  }
+}
+
+// A plain exit would wait for a native call that hangs.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+// The service decides when its decoders end; a terminal's Ctrl-C reaches them too.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => {});
+process.on('message', (request: DecodeRequest) => {
+  decode(request).then(answer);
+});
+answer({ kind: 'ready' });

@@ -1,0 +1,2 @@
+export { type FeaturesConfig, featuresConfig } from './config.ts';
+export { startFeatures } from './start-features.ts';
