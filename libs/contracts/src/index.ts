@@ -5,6 +5,7 @@ export * as features from '../gen/faultline/features/v1alpha1/features.ts';
 export * as inference from '../gen/faultline/inference/v1alpha1/inference.ts';
 export * as score from '../gen/faultline/score/v1alpha1/score.ts';
 export * as victim from '../gen/faultline/victim/v1alpha1/card.ts';
+export { joinRows, ROW_CHUNK_BYTES, type RowChunk, rowChunks, rowsWithin, sliceRows } from './rows.ts';
 export {
   type DenseTensor,
   decodeTensor,

@@ -1,8 +1,15 @@
-import { type common, type DenseTensor, decodeTensor, encodeTensor, inference } from '@faultline/contracts';
+import {
+  type common,
+  type DenseTensor,
+  decodeTensor,
+  encodeTensor,
+  inference,
+  joinRows,
+  rowChunks,
+} from '@faultline/contracts';
 import { FaultlineError } from '@faultline/service-kit';
 import type { Cost, Loop, LoopPlan, StepOptions, StepResult, Tensors } from '@faultline/victim';
 import { PROTOCOL_VERSION } from '@faultline/victim';
-import { joinRows, rowChunks } from './row-chunks.ts';
 
 /** The stream as the client side of Optimize sees it. */
 export interface OptimizeCall {

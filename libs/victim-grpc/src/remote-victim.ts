@@ -1,4 +1,4 @@
-import { type DenseTensor, decodeTensor, encodeTensor, inference } from '@faultline/contracts';
+import { type DenseTensor, decodeTensor, encodeTensor, inference, joinRows, sliceRows } from '@faultline/contracts';
 import { type Client, connect, FaultlineError } from '@faultline/service-kit';
 import {
   type CallOptions,
@@ -14,7 +14,6 @@ import {
   type VictimDescription,
 } from '@faultline/victim';
 import { costOf, RemoteLoop } from './remote-loop.ts';
-import { joinRows, sliceRows } from './row-chunks.ts';
 
 /** Bytes of inputs in one Predict message: well below the services' limit of 64 MiB. */
 const PREDICT_BYTES = 24 * 1024 * 1024;

@@ -1,7 +1,7 @@
-import { type DenseTensor, elementCount, type TensorElements } from '@faultline/contracts';
+import { type DenseTensor, elementCount, type TensorElements } from './tensor.ts';
 
 /** Upload pieces stay below gRPC's default limit of 4 MiB, so that any proxy in between lets them pass. */
-export const UPLOAD_CHUNK_BYTES = 4 * 1024 * 1024 - 64 * 1024;
+export const ROW_CHUNK_BYTES = 4 * 1024 * 1024 - 64 * 1024;
 
 /** A piece of a tensor, cut along its first axis; the elements are a view. */
 export interface RowChunk {
@@ -23,7 +23,7 @@ export function rowsWithin(tensor: DenseTensor, maxBytes: number): number {
 }
 
 /** Cuts a tensor along its first axis into pieces of at most `maxBytes` (or one row). A scalar is one piece as it is. */
-export function* rowChunks(tensor: DenseTensor, maxBytes = UPLOAD_CHUNK_BYTES): Generator<RowChunk> {
+export function* rowChunks(tensor: DenseTensor, maxBytes = ROW_CHUNK_BYTES): Generator<RowChunk> {
   const [rows] = tensor.dims;
   if (rows === undefined || rows === 0) {
     yield { rows: tensor, last: true };
