@@ -57,8 +57,8 @@ export function drawPlacement(
   random: Random,
 ): PicturePlacement {
   const size = of > 1 ? random.between(...SIZE_IN_PAIR) : random.between(...SIZE_ALONE);
-  // Alone: anywhere that keeps most of it in view. In a pair: a half of the frame each.
-  const slack = Math.max(0, (1.1 - size) / 2);
+  // Alone: anywhere that keeps it in view at mid-clip. In a pair: a half of the frame each.
+  const slack = (1 - size) / 2;
   const x = of > 1 ? (order === 0 ? 0.28 : 0.72) + random.between(-0.06, 0.06) : 0.5 + random.between(-slack, slack);
   const flip = random.chance(0.5);
   const colour = drawColour(random);
