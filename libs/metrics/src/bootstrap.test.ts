@@ -1,50 +1,59 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bootstrapInterval, independentClusters } from './bootstrap.ts';
+import { bootstrapInterval, type Interval } from './bootstrap.ts';
 
-const meanOf = (values: readonly number[]) => (clips: readonly number[]) =>
-  clips.reduce((sum, clip) => sum + (values[clip] ?? 0), 0) / clips.length;
-
-test('clusters are the connected components of shared groups', () => {
-  const clusters = independentClusters([['a', 'x'], ['b'], ['y', 'x'], ['c', 'b'], [], ['y']]);
-  assert.deepEqual(clusters, [0, 1, 0, 1, 2, 0]);
-});
-
-test('late links join whole clusters', () => {
-  assert.deepEqual(independentClusters([['a'], ['b'], ['c'], ['c', 'b'], ['a', 'c']]), [0, 0, 0, 0, 0]);
-});
-
-test('the interval of independent coin flips has about the binomial width', () => {
-  const values = Array.from({ length: 400 }, (_, clip) => clip % 2);
-  const interval = bootstrapInterval({ clusters: values.map((_, clip) => clip), statistic: meanOf(values), seed: 1 });
+function halfWidth(interval: Interval | null): number {
   assert.ok(interval !== null);
-  const halfWidth = (interval.high - interval.low) / 2;
-  // 1.96 sqrt(0.25 / 400) = 0.049
-  assert.ok(Math.abs(halfWidth - 0.049) < 0.007, `half width ${halfWidth}`);
-  assert.ok(Math.abs((interval.high + interval.low) / 2 - 0.5) < 0.01);
+  return (interval.high - interval.low) / 2;
+}
+
+const CLIPS = 400;
+const coins = Array.from({ length: CLIPS }, (_, clip) => clip % 2);
+/** 1.96 standard errors of the mean of this many fair coins. */
+const binomial = (count: number): number => 1.96 * Math.sqrt(0.25 / count);
+
+test('independent clips give the binomial width', () => {
+  const interval = bootstrapInterval({ values: coins, groups: coins.map(() => []), seed: 1 });
+  assert.ok(Math.abs(halfWidth(interval) / binomial(CLIPS) - 1) < 0.15);
+  assert.ok(interval !== null && interval.low < 0.5 && interval.high > 0.5);
 });
 
-test('clones in one cluster add no confidence', () => {
-  const values = Array.from({ length: 400 }, (_, clip) => Math.floor(clip / 10) % 2);
-  const cloned = bootstrapInterval({
-    clusters: values.map((_, clip) => Math.floor(clip / 10)),
-    statistic: meanOf(values),
-    seed: 1,
-  });
-  assert.ok(cloned !== null);
-  // 40 independent values: 1.96 sqrt(0.25 / 40) = 0.155
-  assert.ok(Math.abs((cloned.high - cloned.low) / 2 - 0.155) < 0.03);
+test('clips of two groups each, none shared, are independent as well', () => {
+  const groups = coins.map((_, clip) => [`sound ${clip}`, `picture ${clip}`]);
+  assert.ok(Math.abs(halfWidth(bootstrapInterval({ values: coins, groups, seed: 1 })) / binomial(CLIPS) - 1) < 0.2);
+});
+
+test('clones of one source add no confidence', () => {
+  const values = Array.from({ length: CLIPS }, (_, clip) => Math.floor(clip / 10) % 2);
+  const groups = values.map((_, clip) => [`sound ${Math.floor(clip / 10)}`]);
+  assert.ok(Math.abs(halfWidth(bootstrapInterval({ values, groups, seed: 1 })) / binomial(CLIPS / 10) - 1) < 0.2);
+});
+
+test('a picture that many clips share widens the interval, though their sounds differ', () => {
+  const values = Array.from({ length: CLIPS }, (_, clip) => Math.floor(clip / 10) % 2);
+  const groups = values.map((_, clip) => [`sound ${clip}`, `picture ${Math.floor(clip / 10)}`]);
+  const shared = halfWidth(bootstrapInterval({ values, groups, seed: 1 }));
+  assert.ok(shared > 1.7 * binomial(CLIPS), `${shared}`);
+  assert.ok(shared < binomial(CLIPS / 10), `${shared}`);
+});
+
+test('a chain that links all clips still gives an interval', () => {
+  const groups = coins.map((_, clip) => [`link ${clip}`, `link ${clip + 1}`]);
+  assert.ok(halfWidth(bootstrapInterval({ values: coins, groups, seed: 1 })) > 0);
 });
 
 test('a seed fixes the interval, another one moves it', () => {
   const values = [0.11, 0.97, 0.83, 0.05, 0.71, 0.67, 0.93, 0.02, 0.53, 0.29];
-  const run = (seed: number) =>
-    bootstrapInterval({ clusters: values.map((_, clip) => clip), statistic: meanOf(values), seed });
+  const run = (seed: number) => bootstrapInterval({ values, groups: values.map(() => []), seed });
   assert.deepEqual(run(7), run(7));
   assert.notDeepEqual(run(7), run(8));
 });
 
-test('one cluster gives no interval, nor does a figure that mostly does not exist', () => {
-  assert.equal(bootstrapInterval({ clusters: [0, 0, 0], statistic: () => 1, seed: 1 }), null);
-  assert.equal(bootstrapInterval({ clusters: [0, 1, 2], statistic: () => undefined, seed: 1 }), null);
+test('equal values have no spread, and one group gives no interval', () => {
+  assert.deepEqual(bootstrapInterval({ values: [1, 1, 1], groups: [['a'], ['b'], ['b']], seed: 1 }), {
+    low: 1,
+    high: 1,
+  });
+  assert.equal(bootstrapInterval({ values: [0, 1], groups: [['a'], ['a']], seed: 1 }), null);
+  assert.throws(() => bootstrapInterval({ values: [0, 1], groups: [], seed: 1 }), /2 values but groups of 0 clips/);
 });

@@ -1,4 +1,4 @@
-export { type BootstrapOptions, bootstrapInterval, type Interval, independentClusters } from './bootstrap.ts';
+export { type BootstrapOptions, bootstrapInterval, type Interval } from './bootstrap.ts';
 export {
   type Censoring,
   type CriticalEpsilons,

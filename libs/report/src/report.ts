@@ -135,7 +135,7 @@ export interface LadderRow {
   readonly epsilons: Readonly<Record<string, number>>;
   /** Robust deactivation accuracy from the ledger. */
   readonly robustAccuracy: number;
-  /** 95 % bootstrap interval clustered by independence group; null with fewer than two clusters. */
+  /** 95 % bootstrap interval that resamples independence groups; null with fewer than two groups. */
   readonly interval: Interval | null;
   readonly attack: RawRung;
   /** Equal-norm random noise: the same figures, kept apart from the attack's ledger. */
