@@ -49,10 +49,15 @@ export function syntheticSources(): Sources {
     if (entry === undefined) throw new Error(`no source "${id}"`);
     return entry;
   };
+  const tones = new Map<string, Int16Array>();
   return {
     entries,
     splits: assignSplits(entries),
-    sound: (id) => tone(find(id)),
+    sound: (id) => {
+      const samples = tones.get(id) ?? tone(find(id));
+      tones.set(id, samples);
+      return samples;
+    },
     picture: (id) => {
       const backdrop = find(id).kind === 'background';
       return rectangle(backdrop ? 120 : 40, backdrop ? 100 : 30, [colourOf(find(id)), 120, 60]);
