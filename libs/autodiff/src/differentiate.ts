@@ -1,0 +1,210 @@
+import {
+  type Dimension,
+  describeNode,
+  freeValues,
+  type Graph,
+  isBatchAxis,
+  type Node,
+  OnnxError,
+  OPSET,
+  prune,
+  renameValues,
+  type ValueInfo,
+  type ValueType,
+  valueNames,
+} from '@faultline/onnx';
+import { NodeContext } from './context.ts';
+import { type Dims, describeDims, range, sameDims, type Value } from './dims.ts';
+import { Expressions } from './expressions.ts';
+import { ruleOf, STOPS } from './rules/index.ts';
+
+export interface DifferentiateOptions {
+  readonly graph: Graph;
+  /** Types of all values of the graph, as a dry run finds them. */
+  readonly types: ReadonlyMap<string, ValueType>;
+  /** The value whose sum over all elements is differentiated, such as a loss per example [batch]. */
+  readonly output: string;
+  /** Inputs, initializers or inner values to differentiate with respect to. */
+  readonly wrt: readonly string[];
+  /** Name of the output that holds a gradient; `grad/<name>` by default. */
+  readonly gradName?: (name: string) => string;
+  /** Version of the standard operators that the graph is written in, 13 or later; 21 by default. */
+  readonly opset?: number;
+}
+
+/** Oldest opset whose reductions, slices and Softmax mean what the rules take them to mean. */
+const OLDEST_OPSET = 13;
+
+/** A value to be differentiated passes through an operator that has no rule. */
+export class MissingRuleError extends OnnxError {
+  override name = 'MissingRuleError';
+  readonly op: string;
+  readonly node: Node;
+  readonly opset: number;
+
+  constructor(node: Node, opset: number, output: string) {
+    const domain = node.domain === '' ? 'ai.onnx' : node.domain;
+    super(
+      `no gradient rule for ${node.op} (${domain}, opset ${opset}): ${describeNode(node)} lies between the ` +
+        `variables and '${output}'; replace it by operators that have rules, or differentiate with respect to a later value`,
+    );
+    this.op = node.op;
+    this.node = node;
+    this.opset = opset;
+  }
+}
+
+const isFloating = (type: ValueType | undefined) => type?.dataType === 'float32' || type?.dataType === 'float64';
+
+/** Everything a node reads, the outer values of its subgraphs included. */
+function readsOf(node: Node): string[] {
+  const reads = node.inputs.filter((name) => name !== '');
+  for (const attribute of Object.values(node.attributes)) {
+    if (attribute.type === 'graph') reads.push(...freeValues(attribute.value));
+  }
+  return reads;
+}
+
+/** Values through which the variables act on the output. */
+function valuesOnPath({ graph, types, output, wrt }: DifferentiateOptions): Set<string> {
+  const dependent = new Set(wrt);
+  for (const node of graph.nodes) {
+    if (node.domain === '' && STOPS.has(node.op)) continue;
+    if (!readsOf(node).some((name) => dependent.has(name))) continue;
+    for (const made of node.outputs) if (made !== '' && isFloating(types.get(made))) dependent.add(made);
+  }
+  const reaching = new Set([output]);
+  for (const node of graph.nodes.toReversed()) {
+    if (node.domain === '' && STOPS.has(node.op)) continue;
+    if (!node.outputs.some((name) => reaching.has(name) && dependent.has(name))) continue;
+    for (const name of readsOf(node)) reaching.add(name);
+  }
+  return new Set([...dependent].filter((name) => reaching.has(name)));
+}
+
+/** Sums a contribution over the axes on which the value it belongs to was broadcast. */
+function reduceTo(e: Expressions, value: Value, dims: Dims): Value {
+  const leading = value.dims.length - dims.length;
+  const broadcast = range(leading, value.dims.length).filter(
+    (axis) => dims[axis - leading] === 1 && value.dims[axis] !== 1,
+  );
+  if (broadcast.length === 0) return e.reduceSum(value, range(0, leading), false);
+  const summed = e.reduceSum(value, [...range(0, leading), ...broadcast]);
+  return leading === 0 ? summed : e.reshape(summed, summed.dims.slice(leading));
+}
+
+const symbolOf = (size: Dims[number]): Dimension => (isBatchAxis(size) ? (size.batch === 1 ? 'batch' : '') : size);
+
+function checkNames({ graph, types, output, wrt, opset = OPSET }: DifferentiateOptions): void {
+  if (opset < OLDEST_OPSET) {
+    throw new OnnxError(
+      `the graph is written in opset ${opset}; gradients need ${OLDEST_OPSET} or later: convert the model`,
+    );
+  }
+  const names = valueNames(graph);
+  for (const [field, name] of [['output', output], ...wrt.map((value) => ['wrt', value])] as const) {
+    if (name === undefined || !names.has(name)) throw new OnnxError(`${field}: the graph has no value '${name}'`);
+    const type = types.get(name);
+    if (type === undefined) throw new OnnxError(`types: the type of '${name}' is missing`);
+    if (!isFloating(type))
+      throw new OnnxError(`${field}: '${name}' is ${type.dataType}; gradients are of float32 or float64`);
+  }
+}
+
+/**
+ * Reverse-mode differentiation: the graph's forward nodes followed by backward nodes, all of them standard operators.
+ * Its outputs are the graph's own and, for each value in `wrt`, the gradient of the sum of `output`, in the value's
+ * shape (zeros where the value does not act on the output).
+ *
+ * @throws MissingRuleError when a value on the way from `wrt` to `output` passes an operator without a rule.
+ * @throws OnnxError when a name or a type is missing, or a node has a form that its rule does not cover.
+ */
+export function differentiate(options: DifferentiateOptions): Graph {
+  checkNames(options);
+  const { graph, types, output, wrt, gradName = (name) => `grad/${name}`, opset = OPSET } = options;
+  const e = new Expressions(graph, wrt.map(gradName));
+  const typedValue = (name: string): Value => {
+    const type = types.get(name);
+    if (type === undefined) throw new OnnxError(`types: the type of '${name}' is missing`);
+    return { name, ...type };
+  };
+  const onPath = valuesOnPath(options);
+  const contributions = new Map<string, Value[]>();
+  const gradOf = (name: string): Value | undefined => {
+    const parts = contributions.get(name);
+    if (parts === undefined) return undefined;
+    const total = e.sum(parts);
+    contributions.set(name, [total]);
+    return total;
+  };
+
+  const { dims, dataType } = typedValue(output);
+  if (onPath.has(output)) {
+    const ones = e.scalar(
+      1,
+      dataType,
+      dims.map(() => 1),
+    );
+    contributions.set(output, [ones]);
+  }
+  for (const node of graph.nodes.toReversed()) {
+    if (!node.outputs.some((name) => contributions.has(name))) continue;
+    if (!readsOf(node).some((name) => onPath.has(name))) continue;
+    const rule = node.domain === '' ? ruleOf(node.op) : undefined;
+    if (STOPS.has(node.op) && node.domain === '') continue;
+    if (rule === undefined) throw new MissingRuleError(node, opset, output);
+    const wanted = (name: string) => onPath.has(name);
+    const context = new NodeContext({ node, opset, e, typedValue, gradOf, wanted });
+    for (const [i, write] of rule(context).entries()) {
+      const name = node.inputs[i];
+      if (write === undefined || name === undefined || !context.needs(i)) continue;
+      const part = reduceTo(e, write(), typedValue(name).dims);
+      contributions.set(name, [...(contributions.get(name) ?? []), part]);
+    }
+  }
+
+  const gradients = wrt.map((name) => {
+    const value = typedValue(name);
+    const total = gradOf(name);
+    const grad = total === undefined ? e.zerosLike(value) : e.expand(total, value.dims, value);
+    if (!sameDims(grad.dims, value.dims)) {
+      throw new OnnxError(
+        `the gradient of '${name}' came out as ${describeDims(grad.dims)} instead of ${describeDims(value.dims)}`,
+      );
+    }
+    return { grad, name: gradName(name), info: infoOf(value, graph) };
+  });
+  return assemble(graph, e.graph, gradients);
+}
+
+const infoOf = (value: Value, graph: Graph): ValueInfo => {
+  const input = graph.inputs.find(({ name }) => name === value.name);
+  return { name: value.name, dataType: value.dataType, dims: input?.dims ?? value.dims.map(symbolOf) };
+};
+
+/** Joins forward and backward nodes, names the gradients, drops what nothing needs. */
+function assemble(
+  forward: Graph,
+  backward: Graph,
+  gradients: readonly { grad: Value; name: string; info: ValueInfo }[],
+): Graph {
+  const written = new Set(backward.nodes.flatMap(({ outputs }) => outputs));
+  const renamed = new Map<string, string>();
+  const copies: Node[] = [];
+  for (const { grad, name } of gradients) {
+    if (written.has(grad.name) && !renamed.has(grad.name)) renamed.set(grad.name, name);
+    else copies.push({ name: '', op: 'Identity', domain: '', inputs: [grad.name], outputs: [name], attributes: {} });
+  }
+  const named = renameValues(
+    { ...backward, nodes: [...backward.nodes, ...copies] },
+    (name) => renamed.get(name) ?? name,
+  );
+  const joined: Graph = {
+    name: forward.name,
+    nodes: [...forward.nodes, ...named.nodes],
+    inputs: forward.inputs,
+    outputs: [...forward.outputs, ...gradients.map(({ name, info }) => ({ ...info, name }))],
+    initializers: new Map([...forward.initializers, ...named.initializers]),
+  };
+  return prune(joined, new Set(forward.inputs.map(({ name }) => name)));
+}

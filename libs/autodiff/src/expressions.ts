@@ -1,0 +1,347 @@
+import {
+  type Attributes,
+  type DataType,
+  float32,
+  float64,
+  type Graph,
+  GraphBuilder,
+  int,
+  ints,
+  isBatchAxis,
+  type Node,
+  OnnxError,
+  type Tensor,
+  tensor,
+  tensorAttribute,
+  valueNames,
+} from '@faultline/onnx';
+import {
+  broadcastDims,
+  type Dims,
+  describeDims,
+  fixedSize,
+  normalAxes,
+  product,
+  sameDims,
+  type Value,
+} from './dims.ts';
+import { foldGather, foldTranspose, isFoldable } from './fold.ts';
+
+const isPlain = (attributes: Attributes) =>
+  Object.values(attributes).every(({ type }) => type !== 'tensor' && type !== 'graph');
+
+const keyOf = (op: string, inputs: readonly string[], attributes: Attributes) =>
+  JSON.stringify([op, inputs, Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1))]);
+
+/** The tensor that a Constant node holds, if it is numeric. */
+function constantOfNode(node: Node): Tensor | undefined {
+  const held = tensorAttribute(node, 'value');
+  if (held !== undefined) return held;
+  const { value_float, value_floats, value_int, value_ints } = node.attributes;
+  if (value_float?.type === 'float') return float32([value_float.value], []);
+  if (value_floats?.type === 'floats') return float32([...value_floats.value]);
+  if (value_int?.type === 'int')
+    return { dataType: 'int64', dims: [], data: BigInt64Array.of(BigInt(value_int.value)) };
+  if (value_ints?.type === 'ints')
+    return { dataType: 'int64', dims: [value_ints.value.length], data: BigInt64Array.from(value_ints.value, BigInt) };
+  return undefined;
+}
+
+/**
+ * Writes backward nodes with their shapes known. Equal expressions are written once (those of the forward graph
+ * are reused), rearranged constants are computed at once, multiplications by a constant one vanish.
+ * Every node it writes has the same form in opsets 13 to 21.
+ */
+export class Expressions {
+  readonly #builder: GraphBuilder;
+  readonly #constants: Map<string, Tensor>;
+  readonly #written = new Map<string, string>();
+
+  constructor(graph: Graph, taken: Iterable<string>) {
+    this.#builder = new GraphBuilder({ prefix: 'backward/', taken: [...valueNames(graph), ...taken] });
+    this.#constants = new Map(graph.initializers);
+    // An initializer that is also an input is a default value, which the caller may replace.
+    for (const input of graph.inputs) this.#constants.delete(input.name);
+    for (const node of graph.nodes) {
+      const [made] = node.outputs;
+      if (node.domain !== '' || made === undefined || node.outputs.length > 1) continue;
+      const [source] = node.inputs;
+      const constant =
+        node.op === 'Constant'
+          ? constantOfNode(node)
+          : node.op === 'Identity' && source !== undefined
+            ? this.#constants.get(source)
+            : undefined;
+      if (constant !== undefined) this.#constants.set(made, constant);
+      else if (isPlain(node.attributes)) this.#written.set(keyOf(node.op, node.inputs, node.attributes), made);
+    }
+  }
+
+  /** The nodes and constants written so far. */
+  get graph(): Graph {
+    return this.#builder.graph('backward');
+  }
+
+  /** The elements of a value that is known before the graph runs. */
+  constantOf(name: string): Tensor | undefined {
+    return this.#constants.get(name);
+  }
+
+  /** The number of a one-element floating constant. */
+  #numberOf({ name }: Value): number | undefined {
+    const data = this.#constants.get(name)?.data;
+    return data?.length === 1 && (data instanceof Float32Array || data instanceof Float64Array) ? data[0] : undefined;
+  }
+
+  /** Writes a node with one output of the given shape. */
+  node(
+    op: string,
+    inputs: readonly Value[],
+    dims: Dims,
+    attributes: Attributes = {},
+    dataType: DataType = inputs[0]?.dataType ?? 'float32',
+  ): Value {
+    const names = inputs.map(({ name }) => name);
+    const plain = isPlain(attributes);
+    const key = keyOf(op, names, plain ? attributes : {});
+    const known = plain ? this.#written.get(key) : undefined;
+    const name = known ?? this.#builder.op(op, names, attributes);
+    if (plain) this.#written.set(key, name);
+    return { name, dataType, dims };
+  }
+
+  constant(value: Tensor): Value {
+    const name = this.#builder.constant(value);
+    this.#constants.set(name, value);
+    return { name, dataType: value.dataType, dims: value.dims };
+  }
+
+  /** A floating constant of one element, shared between uses. */
+  scalar(value: number, dataType: DataType, dims: readonly number[] = []): Value {
+    if (dataType !== 'float32' && dataType !== 'float64') {
+      throw new OnnxError(`gradients are computed in float32 and float64; a value of type ${dataType} is on the way`);
+    }
+    const key = `scalar ${dataType} [${dims}] ${Object.is(value, -0) ? '-0' : value}`;
+    const known = this.#written.get(key);
+    if (known !== undefined) return { name: known, dataType, dims };
+    const made = this.constant(dataType === 'float32' ? float32([value], dims) : float64([value], dims));
+    this.#written.set(key, made.name);
+    return made;
+  }
+
+  integers(values: readonly number[]): Value {
+    const name = this.#builder.ints(values);
+    return { name, dataType: 'int64', dims: [values.length] };
+  }
+
+  /** An optional input left out. */
+  readonly none: Value = { name: '', dataType: 'float32', dims: [] };
+
+  #binary(op: string, a: Value, b: Value): Value {
+    return this.node(op, [a, b], broadcastDims(a.dims, b.dims));
+  }
+
+  add = (a: Value, b: Value) => this.#binary('Add', a, b);
+  subtract = (a: Value, b: Value) => this.#binary('Sub', a, b);
+  divide = (a: Value, b: Value) => this.#binary('Div', a, b);
+  power = (a: Value, b: Value) => this.#binary('Pow', a, b);
+
+  multiply(a: Value, b: Value): Value {
+    const dims = broadcastDims(a.dims, b.dims);
+    const [left, right] = [this.#numberOf(a), this.#numberOf(b)];
+    if (left !== undefined && right !== undefined) {
+      return this.scalar(left * right, a.dataType, dims.map(Number));
+    }
+    if (left === 1 && sameDims(dims, b.dims)) return b;
+    if (right === 1 && sameDims(dims, a.dims)) return a;
+    return this.#binary('Mul', a, b);
+  }
+
+  /** a x factor. */
+  scale = (a: Value, factor: number) => this.multiply(a, this.scalar(factor, a.dataType));
+
+  unary(op: string, a: Value): Value {
+    const number = op === 'Neg' ? this.#numberOf(a) : undefined;
+    if (number !== undefined) return this.scalar(-number, a.dataType, a.dims.map(Number));
+    return this.node(op, [a], a.dims);
+  }
+
+  negate = (a: Value) => this.unary('Neg', a);
+
+  sum(values: readonly Value[]): Value {
+    const [first, second] = values;
+    if (first === undefined) throw new RangeError('a sum needs a value');
+    if (second === undefined) return first;
+    if (values.length === 2) return this.add(first, second);
+    return this.node('Sum', values, values.map(({ dims }) => dims).reduce(broadcastDims));
+  }
+
+  /** Elementwise comparison (Equal, Greater, Less, ...), a bool value. */
+  compare(op: string, a: Value, b: Value): Value {
+    return this.node(op, [a, b], broadcastDims(a.dims, b.dims), {}, 'bool');
+  }
+
+  where(condition: Value, a: Value, b: Value): Value {
+    const dims = broadcastDims(condition.dims, broadcastDims(a.dims, b.dims));
+    return this.node('Where', [condition, a, b], dims, {}, a.dataType);
+  }
+
+  /** Elements of a where the condition holds, zero elsewhere. */
+  mask = (condition: Value, a: Value) => this.where(condition, a, this.scalar(0, a.dataType));
+
+  cast(a: Value, dataType: DataType): Value {
+    if (a.dataType === dataType) return a;
+    // Numbers of the element types in the ONNX schema.
+    const to = { float32: 1, int64: 7, bool: 9, float64: 11 }[dataType as string];
+    if (to === undefined) throw new OnnxError(`gradients are not cast to ${dataType}`);
+    return this.node('Cast', [a], a.dims, { to: int(to) }, dataType);
+  }
+
+  /** The run-time shape of a value. */
+  shapeOf = (a: Value) => this.node('Shape', [a], [a.dims.length], {}, 'int64');
+
+  /** Reshape; `like` is a value of that very shape, needed where several axes follow the batch. */
+  reshape(a: Value, dims: Dims, like?: Value): Value {
+    if (sameDims(a.dims, dims)) return a;
+    const constant = this.constantOf(a.name);
+    if (constant !== undefined && isFoldable(constant)) {
+      return this.constant({ ...constant, dims: dims.map((_, axis) => fixedSize(dims, axis, 'Reshape')) });
+    }
+    const following = dims.filter(isBatchAxis).length;
+    if (following <= 1) {
+      const target = this.integers(dims.map((size) => (isBatchAxis(size) ? -1 : size)));
+      return this.node('Reshape', [a, target], dims);
+    }
+    if (like === undefined || !sameDims(like.dims, dims)) {
+      throw new OnnxError(`cannot reshape to ${describeDims(dims)}: several axes follow the batch`);
+    }
+    return this.node('Reshape', [a, this.shapeOf(like)], dims);
+  }
+
+  /** Grows axes of size 1 (and missing leading ones); `like` has the wanted shape, needed where the batch axis grows. */
+  expand(a: Value, dims: Dims, like?: Value): Value {
+    if (sameDims(a.dims, dims)) return a;
+    const offset = dims.length - a.dims.length;
+    const grown = dims.map((size, axis) =>
+      axis >= offset && sameDims([size], [a.dims[axis - offset] ?? 0]) ? 1 : size,
+    );
+    if (!grown.some(isBatchAxis)) return this.node('Expand', [a, this.integers(grown.map(Number))], dims);
+    if (like === undefined) throw new OnnxError(`cannot expand to ${describeDims(dims)} without a value of that shape`);
+    return this.node('Expand', [a, this.shapeOf(like)], dims);
+  }
+
+  /** A tensor of the shape of `like`, filled with zeros. */
+  zerosLike(like: Value): Value {
+    const zero = this.scalar(0, like.dataType, [1]);
+    const value = this.constantOf(zero.name);
+    if (value === undefined) throw new OnnxError('a constant just made is gone');
+    const name = this.#builder.op('ConstantOfShape', [this.shapeOf(like).name], { value: tensor(value) });
+    return { name, dataType: like.dataType, dims: like.dims };
+  }
+
+  transpose(a: Value, perm: readonly number[]): Value {
+    if (perm.every((axis, index) => axis === index)) return a;
+    const constant = this.constantOf(a.name);
+    if (constant !== undefined && isFoldable(constant)) {
+      const key = `transpose ${a.name} ${perm}`;
+      const known = this.#written.get(key);
+      const made = known ?? this.constant(foldTranspose(constant, perm)).name;
+      this.#written.set(key, made);
+      return { name: made, dataType: a.dataType, dims: perm.map((axis) => a.dims[axis] ?? 1) };
+    }
+    const dims = perm.map((axis) => a.dims[axis] ?? 1);
+    return this.node('Transpose', [a], dims, { perm: ints(perm) });
+  }
+
+  /** Transpose of the last two axes. */
+  transposeLast(a: Value): Value {
+    const rank = a.dims.length;
+    return this.transpose(
+      a,
+      a.dims.map((_, axis) => (axis === rank - 2 ? rank - 1 : axis === rank - 1 ? rank - 2 : axis)),
+    );
+  }
+
+  reduceSum(a: Value, axes: readonly number[], keepDims = true): Value {
+    if (axes.length === 0) return a;
+    const reduced = new Set(normalAxes(axes, a.dims.length));
+    const dims = keepDims
+      ? a.dims.map((size, axis) => (reduced.has(axis) ? 1 : size))
+      : a.dims.filter((_, axis) => !reduced.has(axis));
+    if ([...reduced].every((axis) => a.dims[axis] === 1)) return this.reshape(a, dims);
+    return this.node('ReduceSum', [a, this.integers([...reduced])], dims, { keepdims: int(keepDims ? 1 : 0) });
+  }
+
+  matmul(a: Value, b: Value): Value {
+    const [m, n] = [a.dims.at(-2) ?? 1, b.dims.at(-1) ?? 1];
+    return this.node('MatMul', [a, b], [...broadcastDims(a.dims.slice(0, -2), b.dims.slice(0, -2)), m, n]);
+  }
+
+  /** op(a) x op(b) of matrices, without transposing them in memory. */
+  gemm(a: Value, b: Value, transA: boolean, transB: boolean): Value {
+    const dims = [(transA ? a.dims[1] : a.dims[0]) ?? 1, (transB ? b.dims[0] : b.dims[1]) ?? 1];
+    return this.node('Gemm', [a, b], dims, { transA: int(Number(transA)), transB: int(Number(transB)) });
+  }
+
+  concat(values: readonly Value[], axis: number): Value {
+    const [first] = values;
+    if (first === undefined) throw new RangeError('a concatenation needs a value');
+    if (values.length === 1) return first;
+    const total = values.reduce((sum, { dims }) => sum + fixedSize(dims, axis, 'Concat'), 0);
+    return this.node('Concat', values, first.dims.with(axis, total), { axis: int(axis) });
+  }
+
+  /** A slice of axes of fixed size: `start`, `start + step`, ... (`count` elements). */
+  slice(a: Value, parts: readonly { axis: number; start: number; count: number; step?: number }[]): Value {
+    const cut = parts.filter(({ axis, start, count, step = 1 }) => start !== 0 || step !== 1 || a.dims[axis] !== count);
+    if (cut.length === 0) return a;
+    const dims = a.dims.map((size, axis) => cut.find((part) => part.axis === axis)?.count ?? size);
+    const end = ({ start, count, step = 1 }: (typeof cut)[number]) => {
+      const last = start + (count - 1) * step;
+      // A backward slice that ends at element 0 needs an end before the axis.
+      return step > 0 ? last + 1 : last === 0 ? -(2 ** 31) : last - 1;
+    };
+    const list = [cut.map(({ start }) => start), cut.map(end), cut.map(({ axis }) => axis)];
+    if (cut.some(({ step = 1 }) => step !== 1)) list.push(cut.map(({ step = 1 }) => step));
+    return this.node('Slice', [a, ...list.map((values) => this.integers(values))], dims);
+  }
+
+  /** Zeros around axes of fixed size; negative amounts crop. */
+  pad(a: Value, parts: readonly { axis: number; before: number; after: number }[]): Value {
+    const cropped = this.slice(
+      a,
+      parts
+        .filter(({ before, after }) => before < 0 || after < 0)
+        .map(({ axis, before, after }) => ({
+          axis,
+          start: Math.max(0, -before),
+          count: fixedSize(a.dims, axis, 'Pad') + Math.min(0, before) + Math.min(0, after),
+        })),
+    );
+    const grown = parts.filter(({ before, after }) => before > 0 || after > 0);
+    if (grown.length === 0) return cropped;
+    const amount = (axis: number, side: 'before' | 'after') =>
+      Math.max(0, grown.find((part) => part.axis === axis)?.[side] ?? 0);
+    const dims = cropped.dims.map((size, axis) =>
+      isBatchAxis(size) ? size : size + amount(axis, 'before') + amount(axis, 'after'),
+    );
+    const pads = [...dims.map((_, axis) => amount(axis, 'before')), ...dims.map((_, axis) => amount(axis, 'after'))];
+    return this.node('Pad', [cropped, this.integers(pads)], dims);
+  }
+
+  /** Picks elements along an axis of fixed size; index -1 stands for a zero. */
+  arrange(a: Value, axis: number, indices: readonly number[]): Value {
+    const size = fixedSize(a.dims, axis, 'Gather');
+    if (indices.length === size && indices.every((picked, index) => picked === index)) return a;
+    const constant = this.constantOf(a.name);
+    if (constant !== undefined && isFoldable(constant)) return this.constant(foldGather(constant, axis, indices));
+    const padded = indices.includes(-1) ? this.pad(a, [{ axis, before: 0, after: 1 }]) : a;
+    const picked = this.integers(indices.map((index) => (index < 0 ? size : index)));
+    return this.node('Gather', [padded, picked], a.dims.with(axis, indices.length), { axis: int(axis) });
+  }
+
+  /** Merges axes start .. end - 1 into one. */
+  merge(a: Value, start: number, end: number): Value {
+    return this.reshape(a, [...a.dims.slice(0, start), product(a.dims.slice(start, end)), ...a.dims.slice(end)]);
+  }
+}

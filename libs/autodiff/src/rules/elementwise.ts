@@ -1,0 +1,105 @@
+import { floatAttribute } from '@faultline/onnx';
+import type { Rule } from '../rule.ts';
+
+/** y = a + b, and the like: +1 or -1 times the gradient. */
+export const add: Rule = (c) => [() => c.broadcastGrad(), () => c.broadcastGrad()];
+export const subtract: Rule = (c) => [() => c.broadcastGrad(), () => c.e.negate(c.broadcastGrad())];
+
+export const multiply: Rule = (c) => [
+  () => c.e.multiply(c.broadcastGrad(), c.input(1)),
+  () => c.e.multiply(c.broadcastGrad(), c.input(0)),
+];
+
+/** d(a/b)/db = -y / b. */
+export const divide: Rule = (c) => [
+  () => c.e.divide(c.broadcastGrad(), c.input(1)),
+  () => c.e.negate(c.e.multiply(c.broadcastGrad(), c.e.divide(c.output(), c.input(1)))),
+];
+
+/** Sum of any number of inputs. */
+export const variadicSum: Rule = (c) => Array.from({ length: c.inputCount }, () => () => c.broadcastGrad());
+
+export const variadicMean: Rule = (c) =>
+  Array.from({ length: c.inputCount }, () => () => c.e.scale(c.broadcastGrad(), 1 / c.inputCount));
+
+export const negate: Rule = (c) => [() => c.e.negate(c.broadcastGrad())];
+export const identity: Rule = (c) => [() => c.broadcastGrad()];
+
+/** Kink: 0 at 0. The output of Relu is 0 or positive, so its sign is the mask. */
+export const relu: Rule = (c) => [() => c.e.multiply(c.broadcastGrad(), c.e.unary('Sign', c.output()))];
+
+/** Kink: 0 at 0. */
+export const abs: Rule = (c) => [() => c.e.multiply(c.broadcastGrad(), c.e.unary('Sign', c.input(0)))];
+
+/** y' = y (1 - y) */
+export const sigmoid: Rule = (c) => [
+  () => {
+    const y = c.output();
+    const slope = c.e.multiply(y, c.e.subtract(c.e.scalar(1, y.dataType), y));
+    return c.e.multiply(c.broadcastGrad(), slope);
+  },
+];
+
+/** y' = 1 - y^2 */
+export const tanh: Rule = (c) => [
+  () => {
+    const y = c.output();
+    const slope = c.e.subtract(c.e.scalar(1, y.dataType), c.e.multiply(y, y));
+    return c.e.multiply(c.broadcastGrad(), slope);
+  },
+];
+
+export const exp: Rule = (c) => [() => c.e.multiply(c.broadcastGrad(), c.output())];
+export const log: Rule = (c) => [() => c.e.divide(c.broadcastGrad(), c.input(0))];
+
+/** y' = 1 / (2 y); infinite at 0. */
+export const sqrt: Rule = (c) => [() => c.e.divide(c.e.scale(c.broadcastGrad(), 0.5), c.output())];
+
+/** y' = -y^2 */
+export const reciprocal: Rule = (c) => [
+  () => c.e.negate(c.e.multiply(c.broadcastGrad(), c.e.multiply(c.output(), c.output()))),
+];
+
+export const softplus: Rule = (c) => [() => c.e.multiply(c.broadcastGrad(), c.e.unary('Sigmoid', c.input(0)))];
+
+export const cast: Rule = (c) => [() => c.e.cast(c.broadcastGrad(), c.input(0).dataType)];
+
+/** x^p: p x^(p-1) for x, y log x for p (0 where x <= 0). */
+export const power: Rule = (c) => {
+  const exponent = () => {
+    const constant = c.constant(1);
+    if (constant === undefined || constant.data.length !== 1) return undefined;
+    return Number(constant.data[0]);
+  };
+  return [
+    () => {
+      const [g, x] = [c.broadcastGrad(), c.input(0)];
+      const p = exponent();
+      if (p === 1) return g;
+      if (p === 2) return c.e.multiply(g, c.e.scale(x, 2));
+      if (p === 0.5) return c.e.divide(c.e.scale(g, 0.5), c.output());
+      if (p !== undefined) {
+        return c.e.multiply(g, c.e.scale(c.e.power(x, c.e.scalar(p - 1, x.dataType)), p));
+      }
+      const power = c.e.cast(c.input(1), x.dataType);
+      const reduced = c.e.subtract(power, c.e.scalar(1, x.dataType));
+      return c.e.multiply(g, c.e.multiply(power, c.e.power(x, reduced)));
+    },
+    () => {
+      const [x, p] = [c.input(0), c.input(1)];
+      const positive = c.e.compare('Greater', x, c.e.scalar(0, x.dataType));
+      const logarithm = c.e.mask(positive, c.e.unary('Log', x));
+      return c.e.cast(c.e.multiply(c.grad(), c.e.multiply(c.output(), logarithm)), p.dataType);
+    },
+  ];
+};
+
+/** Kink: slope alpha at 0. */
+export const leakyRelu: Rule = (c) => [
+  () => {
+    const x = c.input(0);
+    const positive = c.e.compare('Greater', x, c.e.scalar(0, x.dataType));
+    const alpha = c.e.scalar(floatAttribute(c.node, 'alpha', 0.01), x.dataType);
+    return c.e.multiply(c.broadcastGrad(), c.e.where(positive, c.e.scalar(1, x.dataType), alpha));
+  },
+];

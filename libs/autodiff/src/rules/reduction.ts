@@ -1,0 +1,93 @@
+import { intAttribute, isBatchAxis } from '@faultline/onnx';
+import { normalAxes, range, type Value } from '../dims.ts';
+import { axesOf, keptDims, type Rule, type RuleContext } from '../rule.ts';
+
+/** Axes that a reduction sums over. */
+function reducedAxes(c: RuleContext): number[] {
+  const rank = c.input(0).dims.length;
+  const axes = axesOf(c, 1, rank);
+  if (axes !== undefined && axes.length > 0) return axes;
+  return intAttribute(c.node, 'noop_with_empty_axes', 0) === 1 ? [] : range(0, rank);
+}
+
+/** A value of the reduced shape, with the reduced axes put back at size 1. */
+const unreduced = (c: RuleContext, value: Value): Value =>
+  c.e.reshape(value, keptDims(c.input(0).dims, reducedAxes(c)));
+
+/** 1 / number of elements reduced. */
+function meanFactor(c: RuleContext): Value {
+  const x = c.input(0);
+  const sizes = reducedAxes(c).map((axis) => x.dims[axis] ?? 1);
+  if (!sizes.some(isBatchAxis)) {
+    const count = sizes.reduce<number>((total, size) => total * Number(size), 1);
+    return c.e.scalar(1 / count, x.dataType);
+  }
+  const size = (value: Value) => c.e.cast(c.e.node('Size', [value], [], {}, 'int64'), x.dataType);
+  return c.e.divide(size(c.output()), size(x));
+}
+
+export const reduceSum: Rule = (c) => [() => unreduced(c, c.grad())];
+export const reduceMean: Rule = (c) => [() => unreduced(c, c.e.multiply(c.grad(), meanFactor(c)))];
+
+/** ReduceMax and ReduceMin. Kink: elements that tie share the gradient equally. */
+export const reduceExtremum: Rule = (c) => [
+  () => {
+    const x = c.input(0);
+    const chosen = c.e.compare('Equal', x, unreduced(c, c.output()));
+    const ties = c.e.reduceSum(c.e.cast(chosen, x.dataType), reducedAxes(c));
+    return c.e.mask(chosen, c.e.divide(unreduced(c, c.grad()), ties));
+  },
+];
+
+/** y = sqrt(sum x^2): x / y; not a number where y is 0. */
+export const reduceL2: Rule = (c) => [
+  () => c.e.multiply(c.input(0), c.e.divide(unreduced(c, c.grad()), unreduced(c, c.output()))),
+];
+
+/** y = sum |x|. Kink: 0 at 0. */
+export const reduceL1: Rule = (c) => [() => c.e.multiply(c.e.unary('Sign', c.input(0)), unreduced(c, c.grad()))];
+
+export const reduceSumSquare: Rule = (c) => [() => c.e.multiply(c.input(0), c.e.scale(unreduced(c, c.grad()), 2))];
+
+/** y = log sum exp x: softmax. */
+export const reduceLogSumExp: Rule = (c) => [
+  () => c.e.multiply(unreduced(c, c.grad()), c.e.unary('Exp', c.e.subtract(c.input(0), unreduced(c, c.output())))),
+];
+
+/** Mean over all spatial axes. */
+export const globalAveragePool: Rule = (c) => [
+  () => {
+    const { dims, dataType } = c.input(0);
+    const count = dims.slice(2).reduce<number>((total, size) => total * Number(size), 1);
+    return c.e.multiply(c.grad(), c.e.scalar(1 / count, dataType));
+  },
+];
+
+/** Maximum over all spatial axes. Kink: elements that tie share the gradient equally. */
+export const globalMaxPool: Rule = (c) => [
+  () => {
+    const x = c.input(0);
+    const chosen = c.e.compare('Equal', x, c.output());
+    const ties = c.e.reduceSum(c.e.cast(chosen, x.dataType), range(2, x.dims.length));
+    return c.e.mask(chosen, c.e.divide(c.grad(), ties));
+  },
+];
+
+const softmaxAxis = (c: RuleContext) => normalAxes([intAttribute(c.node, 'axis', -1)], c.input(0).dims.length);
+
+/** y (g - sum(g y)) */
+export const softmax: Rule = (c) => [
+  () => {
+    const [g, y] = [c.grad(), c.output()];
+    const mean = c.e.reduceSum(c.e.multiply(g, y), softmaxAxis(c));
+    return c.e.multiply(y, c.e.subtract(g, mean));
+  },
+];
+
+/** g - softmax(x) sum(g) */
+export const logSoftmax: Rule = (c) => [
+  () => {
+    const [g, y] = [c.grad(), c.output()];
+    return c.e.subtract(g, c.e.multiply(c.e.unary('Exp', y), c.e.reduceSum(g, softmaxAxis(c))));
+  },
+];

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { elementCount, GraphBuilder, type Tensor } from '@faultline/onnx';
+import { dryRun } from '@faultline/ort';
+import { centralDifferences, float64Data, gradientsAt, type Point } from '../finite-differences.ts';
+import { RULES } from './index.ts';
+import { ROWS, type Row } from './rows.ts';
+
+const BATCH = 2;
+/** Distance of test values from 0, where several operators have their kink. */
+const CLEARANCE = 0.1;
+const STEP = 1e-5;
+
+/** Distinct, irregular numbers in [0, 1): multiples of the golden ratio. */
+function* irregular(): Generator<number, never> {
+  for (let i = 1; ; i++) yield (i * 0.6180339887498949 + 0.137) % 1;
+}
+
+function pointOf(graph: ReturnType<GraphBuilder['graph']>, [low, high]: readonly [number, number]): Point {
+  const numbers = irregular();
+  return new Map(
+    graph.inputs.map((input): [string, Tensor] => {
+      const dims = (input.dims ?? []).map((size) => (typeof size === 'number' ? size : BATCH));
+      const values = Array.from({ length: elementCount(dims) }, () => {
+        const value = low + (high - low) * numbers.next().value;
+        return Math.abs(value) < CLEARANCE ? value + Math.sign(value) * CLEARANCE : value;
+      });
+      return input.dataType === 'float32'
+        ? [input.name, { dataType: 'float32', dims, data: Float32Array.from(values) }]
+        : [input.name, { dataType: 'float64', dims, data: Float64Array.from(values) }];
+    }),
+  );
+}
+
+/** The row's expression times a cotangent of its shape, so that no direction of the output is special. */
+async function lossGraph(row: Row) {
+  const floatType = row.dataType ?? 'float64';
+  const build = () => {
+    const b = new GraphBuilder({ floatType });
+    const inputs = row.inputs.map((dims, i) => b.input(`x${i}`, dims));
+    return { b, y: row.build(b, ...inputs) };
+  };
+  const plain = build();
+  plain.b.output(plain.y);
+  const type = (await dryRun(plain.b.graph())).get(plain.y);
+  assert.ok(type);
+  const { b, y } = build();
+  // An axis of several times the batch is fed as two and merged in the graph.
+  const merged = type.dims.some((size) => typeof size !== 'number' && size.batch > 1);
+  const symbols = type.dims.flatMap((size) =>
+    typeof size === 'number' ? [size] : merged ? ['batch', size.batch] : ['batch'],
+  );
+  const dims = symbols.map((size) => (typeof size === 'number' ? size : BATCH));
+  const numbers = irregular();
+  const data = Array.from({ length: elementCount(dims) }, () => 0.5 + numbers.next().value);
+  const cotangent: Tensor =
+    floatType === 'float32'
+      ? { dataType: 'float32', dims, data: Float32Array.from(data) }
+      : { dataType: 'float64', dims, data: Float64Array.from(data) };
+  const fed = b.input('cotangent', symbols);
+  const c = merged
+    ? b.reshape(
+        fed,
+        type.dims.map((size) => (typeof size === 'number' ? size : -1)),
+      )
+    : fed;
+  b.output(b.times(y, c), undefined, 'unknown', 'loss');
+  return { graph: b.graph(), cotangent };
+}
+
+describe('gradients agree with central differences', () => {
+  for (const row of ROWS) {
+    test([row.op, row.about].filter(Boolean).join(', '), async () => {
+      const { graph, cotangent } = await lossGraph(row);
+      const wrt = (row.wrt ?? row.inputs.map((_, i) => i)).map((i) => `x${i}`);
+      const point = new Map(pointOf(graph, row.domain ?? [-2, 2])).set('cotangent', cotangent);
+      const found = await gradientsAt(graph, 'loss', wrt, point);
+      const expected = await centralDifferences(graph, 'loss', wrt, point, row.step ?? STEP);
+      const tolerance = row.dataType === 'float32' ? 2e-3 : 1e-6;
+      for (const name of wrt) {
+        const grad = found.get(name);
+        assert.deepEqual(grad?.dims, point.get(name)?.dims, name);
+        const [got, want] = [float64Data(grad), expected.get(name) ?? new Float64Array()];
+        for (const [i, value] of got.entries()) {
+          const target = want[i] ?? Number.NaN;
+          assert.ok(
+            Math.abs(value - target) <= tolerance * Math.max(1, Math.abs(target)),
+            `${name}[${i}]: ${value}, differences say ${target}`,
+          );
+        }
+      }
+    });
+  }
+});
+
+test('every operator of the table has a case', () => {
+  const covered = new Set(ROWS.map(({ op }) => op));
+  assert.deepEqual(
+    Object.keys(RULES).filter((op) => !covered.has(op)),
+    [],
+  );
+});

@@ -1,0 +1,46 @@
+import { describeNode, intAttribute, intsAttribute, OnnxError } from '@faultline/onnx';
+import { fixedSize, range } from '../dims.ts';
+import type { RuleContext } from '../rule.ts';
+
+/** A sliding window along one spatial axis. */
+export interface WindowAxis {
+  /** Axis of the input, 2 or more. */
+  readonly axis: number;
+  readonly kernel: number;
+  readonly stride: number;
+  readonly dilation: number;
+  readonly padBefore: number;
+  readonly padAfter: number;
+  readonly inputSize: number;
+  readonly outputSize: number;
+}
+
+/** Position in the input of tap `tap` of the window at output 0. */
+export const tapOffset = ({ dilation, padBefore }: WindowAxis, tap: number): number => tap * dilation - padBefore;
+
+/** The windows of a Conv or pooling node, explicit padding computed from auto_pad. Spatial axes must be of fixed size. */
+export function windowOf(c: RuleContext, kernelShape: readonly number[]): WindowAxis[] {
+  const { node } = c;
+  const what = `gradient of ${describeNode(node)}`;
+  const autoPad = node.attributes.auto_pad?.type === 'string' ? node.attributes.auto_pad.value : 'NOTSET';
+  const rank = kernelShape.length;
+  const strides = intsAttribute(node, 'strides');
+  const dilations = intsAttribute(node, 'dilations');
+  const pads = autoPad === 'NOTSET' ? intsAttribute(node, 'pads') : undefined;
+  return range(0, rank).map((i) => {
+    const axis = i + 2;
+    const [kernel, stride, dilation] = [kernelShape[i] ?? 1, strides?.[i] ?? 1, dilations?.[i] ?? 1];
+    const inputSize = fixedSize(c.input(0).dims, axis, what);
+    const outputSize = fixedSize(c.output().dims, axis, what);
+    let [padBefore, padAfter] = [pads?.[i] ?? 0, pads?.[i + rank] ?? 0];
+    if (autoPad === 'SAME_UPPER' || autoPad === 'SAME_LOWER') {
+      const total = Math.max(0, (outputSize - 1) * stride + (kernel - 1) * dilation + 1 - inputSize);
+      padBefore = autoPad === 'SAME_UPPER' ? Math.floor(total / 2) : Math.ceil(total / 2);
+      padAfter = total - padBefore;
+    } else if (autoPad !== 'NOTSET' && autoPad !== 'VALID') throw new OnnxError(`${what}: unknown auto_pad ${autoPad}`);
+    return { axis, kernel, stride, dilation, padBefore, padAfter, inputSize, outputSize };
+  });
+}
+
+/** Whether pooling rounds the output size up. */
+export const roundsUp = (c: RuleContext): boolean => intAttribute(c.node, 'ceil_mode', 0) === 1;
