@@ -8,7 +8,8 @@ import {
   SWS_BITEXACT,
   SWS_FULL_CHR_H_INT,
 } from 'node-av/constants';
-import { FFmpegError, Frame, SoftwareScaleContext } from 'node-av/lib';
+import { Frame, SoftwareScaleContext } from 'node-av/lib';
+import { requireStatus } from './ffmpeg-status.ts';
 import type { FramesSpecification } from './input-specification.ts';
 import type { Sink } from './sink.ts';
 
@@ -91,8 +92,8 @@ export class FramesSink implements Sink {
     this.#scaled.format = AV_PIX_FMT_GBRP;
     this.#scaled.colorSpace = AVCOL_SPC_RGB;
     this.#scaled.colorRange = AVCOL_RANGE_JPEG;
-    FFmpegError.throwIfError(this.#scaled.getBuffer(), 'allocate a picture');
-    FFmpegError.throwIfError(this.#scaler.scaleFrameSync(this.#scaled, frame), 'scale a picture');
+    requireStatus(this.#scaled.getBuffer(), 'its pictures cannot be scaled');
+    requireStatus(this.#scaler.scaleFrameSync(this.#scaled, frame), 'its pictures cannot be scaled');
   }
 
   #store(): void {

@@ -1,15 +1,20 @@
 import {
   AV_DISPOSITION_ATTACHED_PIC,
+  AV_NOPTS_VALUE,
   AV_OPT_TYPE_INT64,
   AV_PKT_FLAG_CORRUPT,
+  AV_TIME_BASE,
   AVDISCARD_ALL,
   AVERROR_EAGAIN,
   AVERROR_EOF,
+  AVERROR_INVALIDDATA,
   AVMEDIA_TYPE_AUDIO,
   AVMEDIA_TYPE_VIDEO,
 } from 'node-av/constants';
-import { Codec, CodecContext, Dictionary, FFmpegError, FormatContext, type IOContext, Packet } from 'node-av/lib';
+import { Codec, CodecContext, Dictionary, FormatContext, type IOContext, Packet } from 'node-av/lib';
 import './ffmpeg-log.ts';
+import { requireStatus } from './ffmpeg-status.ts';
+import { requireWholeBoxes } from './iso-boxes.ts';
 import { MediaError } from './media-error.ts';
 import { openMemoryInput } from './memory-io.ts';
 import type { Sink } from './sink.ts';
@@ -21,15 +26,14 @@ import { StreamDecoder } from './stream-decoder.ts';
  */
 const CONTAINERS =
   'mov,matroska,wav,w64,aiff,au,caf,flac,ogg,mp3,aac,ac3,eac3,amr,avi,flv,asf,mpegts,mpeg,mpegvideo,m4v,h264,hevc,gif';
+/** How FFmpeg's name for mp4, QuickTime and their like begins. */
+const ISO_CONTAINER = 'mov';
 /** No protocol has this name: nothing but the bytes at hand is ever opened. */
 const NO_PROTOCOL = 'none';
 /** A larger picture than 8K (33 million pixels) is an attack on memory, not a clip. */
 const MAX_PICTURE_PIXELS = 40_000_000n;
 /** More streams than any honest clip holds; each costs memory. */
 const MAX_STREAMS = 32;
-const MICROSECONDS_PER_SECOND = 1_000_000;
-/** AV_NOPTS_VALUE. */
-const NO_TIME_STAMP = -(2n ** 63n);
 
 export type StreamKind = 'audio' | 'video';
 
@@ -63,8 +67,9 @@ export class MediaFile implements AsyncDisposable {
       max_streams: MAX_STREAMS,
     });
     try {
-      throwIfUndecodable(await format.openInput('', null, options), 'it is in no container that can be read');
-      throwIfUndecodable(await format.findStreamInfo(), 'its streams cannot be read');
+      requireStatus(await format.openInput('', null, options), 'it is in no container that can be read');
+      if (format.iformat?.name?.startsWith(ISO_CONTAINER)) requireWholeBoxes(bytes);
+      requireStatus(await format.findStreamInfo(), 'its streams cannot be read');
     } catch (error) {
       await file[Symbol.asyncDispose]();
       throw error;
@@ -92,9 +97,9 @@ export class MediaFile implements AsyncDisposable {
     context.setOption('max_pixels', MAX_PICTURE_PIXELS, AV_OPT_TYPE_INT64);
     const decoder = new StreamDecoder(context, stream, sinks, this.#originSeconds());
     this.#decoders.set(stream.index, decoder);
-    throwIfUndecodable(context.parametersToContext(stream.codecpar), `its ${kind} stream cannot be read`);
+    requireStatus(context.parametersToContext(stream.codecpar), `its ${kind} stream cannot be read`);
     context.pktTimebase = stream.timeBase;
-    throwIfUndecodable(context.open2Sync(codec), `its ${kind} stream cannot be decoded`);
+    requireStatus(context.open2Sync(codec), `its ${kind} stream cannot be decoded`);
   }
 
   /**
@@ -115,8 +120,9 @@ export class MediaFile implements AsyncDisposable {
         for (const decoder of decoders) await decoder.decode(null);
         return;
       }
-      throwIfUndecodable(status, 'it ends in the middle or is damaged');
-      if (packet.hasFlags(AV_PKT_FLAG_CORRUPT)) throw damaged('it ends in the middle or is damaged');
+      requireStatus(status, 'it ends in the middle or is damaged');
+      if (packet.hasFlags(AV_PKT_FLAG_CORRUPT))
+        requireStatus(AVERROR_INVALIDDATA, 'it ends in the middle or is damaged');
       await this.#decoders.get(packet.streamIndex)?.decode(packet);
       packet.unref();
     }
@@ -132,15 +138,6 @@ export class MediaFile implements AsyncDisposable {
 
   #originSeconds(): number {
     const { startTime } = this.#format;
-    return startTime === NO_TIME_STAMP ? 0 : Number(startTime) / MICROSECONDS_PER_SECOND;
+    return startTime === AV_NOPTS_VALUE ? 0 : Number(startTime) / AV_TIME_BASE;
   }
-}
-
-function throwIfUndecodable(status: number, what: string): void {
-  if (status < 0) throw damaged(what, FFmpegError.strerror(status));
-}
-
-function damaged(what: string, detail?: string): MediaError {
-  const because = detail ? ` (${detail})` : '';
-  return new MediaError('undecodable', `the media cannot be decoded: ${what}${because}; give a whole, undamaged file`);
 }

@@ -1,10 +1,8 @@
-import { AVERROR_EAGAIN, AVERROR_EOF } from 'node-av/constants';
-import { type CodecContext, FFmpegError, Frame, type Packet, type Stream } from 'node-av/lib';
-import { MediaError } from './media-error.ts';
+import { AV_NOPTS_VALUE, AVERROR_EAGAIN, AVERROR_ENOMEM, AVERROR_EOF } from 'node-av/constants';
+import { type CodecContext, Frame, type Packet, type Stream } from 'node-av/lib';
+import { requireStatus } from './ffmpeg-status.ts';
 import type { Sink } from './sink.ts';
 
-/** AV_NOPTS_VALUE. */
-const NO_TIME_STAMP = -(2n ** 63n);
 /** For raw streams that state no frame rate. FFmpeg assumes the same. */
 const ASSUMED_FRAME_RATE_HZ = 25;
 
@@ -62,7 +60,7 @@ export class StreamDecoder {
     const frame = this.#frame;
     const stamp = frame.bestEffortTimestamp;
     const seconds =
-      stamp === NO_TIME_STAMP
+      stamp === AV_NOPTS_VALUE
         ? this.#nextSeconds
         : Number(stamp) * this.#stream.timeBase.toDouble() - this.#originSeconds;
     this.#nextSeconds = seconds + this.#lastsSeconds();
@@ -78,8 +76,6 @@ export class StreamDecoder {
   }
 
   #damaged(status: number): void {
-    if (!this.#decodedAny) return;
-    const detail = FFmpegError.strerror(status);
-    throw new MediaError('undecodable', `the media is damaged (${detail}): give a whole, undamaged file`);
+    if (this.#decodedAny || status === AVERROR_ENOMEM) requireStatus(status, 'it is damaged');
   }
 }

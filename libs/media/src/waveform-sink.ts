@@ -7,13 +7,8 @@ import {
   AV_SAMPLE_FMT_U8P,
   type AVSampleFormat,
 } from 'node-av/constants';
-import {
-  avGetBytesPerSample,
-  avSampleFmtIsPlanar,
-  FFmpegError,
-  type Frame,
-  SoftwareResampleContext,
-} from 'node-av/lib';
+import { avGetBytesPerSample, avSampleFmtIsPlanar, type Frame, SoftwareResampleContext } from 'node-av/lib';
+import { requireStatus } from './ffmpeg-status.ts';
 import type { Sink } from './sink.ts';
 
 /** Gaps and overlaps up to this are the container's rounding (Matroska rounds to 1 ms), not silence. */
@@ -130,7 +125,7 @@ export class WaveformSink implements Sink {
     if (capacity <= 0) return;
     const block = Buffer.alloc(capacity * BYTES_PER_FLOAT);
     const produced = source.resampler.convertSync([block], capacity, planes, samples);
-    FFmpegError.throwIfError(produced, 'resample');
+    requireStatus(produced, 'its sound cannot be resampled');
     const wanted = Math.min(produced, this.#limit - this.#length);
     this.#reserve(this.#length + wanted);
     this.#samples.set(new Float32Array(block.buffer, block.byteOffset, wanted), this.#length);
@@ -164,7 +159,7 @@ function silentPlanes({ format, channels }: Source): Buffer[] {
 function openResampler(frame: Frame, sampleRateHz: number): SoftwareResampleContext {
   const resampler = new SoftwareResampleContext();
   const { channelLayout } = frame;
-  FFmpegError.throwIfError(
+  requireStatus(
     resampler.allocSetOpts2(
       AV_CHANNEL_LAYOUT_MONO,
       AV_SAMPLE_FMT_FLT,
@@ -173,15 +168,15 @@ function openResampler(frame: Frame, sampleRateHz: number): SoftwareResampleCont
       frame.format as AVSampleFormat,
       frame.sampleRate,
     ),
-    'describe the resampling',
+    'its sound is in no format that can be resampled',
   );
   // Float output is not normalised otherwise: equal left and right would come out 3 dB too loud.
   resampler.setOption('rematrix_maxval', 1, AV_OPT_TYPE_DOUBLE);
   if (channelLayout.order !== AV_CHANNEL_ORDER_NATIVE) {
     // Channels of unknown position: their mean.
     const mean = new Array<number>(channelLayout.nbChannels).fill(1 / channelLayout.nbChannels);
-    FFmpegError.throwIfError(resampler.setMatrix(mean, channelLayout.nbChannels), 'mix down');
+    requireStatus(resampler.setMatrix(mean, channelLayout.nbChannels), 'its channels cannot be mixed down');
   }
-  FFmpegError.throwIfError(resampler.init(), 'open the resampler');
+  requireStatus(resampler.init(), 'its sound is in no format that can be resampled');
   return resampler;
 }
