@@ -1,0 +1,134 @@
+import { readFile } from 'node:fs/promises';
+import { attack, type score } from '@faultline/contracts';
+import { LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { UsageError } from '../exit-code.ts';
+
+const MAX_RUNGS = 16;
+const MAX_STEPS = 10_000;
+
+const name = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'use lower-case letters, digits and hyphens');
+const seed = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const scale = z.number().positive();
+
+const ladder = z
+  .strictObject({
+    /** Budgets at which an attack ends with success: for success rates and critical budgets. */
+    early: z.array(scale).default([]),
+    /** Budgets at which an attack does all its steps: for robust mAP. */
+    never: z.array(scale).default([]),
+  })
+  .refine(({ early, never }) => early.length + never.length > 0, 'give at least one budget under early or never')
+  .refine(({ early, never }) => early.length + never.length <= MAX_RUNGS, `give at most ${MAX_RUNGS} budgets`)
+  .refine(
+    ({ early, never }) => new Set([...early, ...never]).size === early.length + never.length,
+    'a budget is there twice; budgets under never count for success rates, too',
+  );
+
+const attackSettings = {
+  attack: name.default('pgd'),
+  steps: z.number().int().min(1).max(MAX_STEPS).default(20),
+  restarts: z.number().int().min(1).default(1),
+};
+
+const threatModel = z.strictObject({
+  name,
+  norm: z.enum(['linf', 'l2']),
+  /** rho of each variable: its budget at scale 1. */
+  variables: z.record(name, z.number().positive()).refine((value) => Object.keys(value).length > 0, 'name a variable'),
+  ladder,
+  ...attackSettings,
+});
+
+const campaign = z.strictObject({
+  name,
+  victims: z.union([z.literal('all'), z.array(name).min(1)]).default('all'),
+  clips: z.strictObject({ set: z.string().default(''), limit: z.union([z.literal('all'), z.number().int().min(1)]) }),
+  seed,
+  threatModels: z.array(threatModel).min(1),
+});
+
+type CampaignFile = z.output<typeof campaign>;
+
+const NORMS = { linf: attack.Norm.NORM_LINF, l2: attack.Norm.NORM_L2 } as const;
+
+/**
+ * Reads a campaign file.
+ * @throws UsageError that names file, line, field and what is wrong.
+ */
+export async function readCampaignFile(path: string): Promise<score.CampaignSpecification> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new UsageError(`campaign file ${path} cannot be read: ${String(cause)}`, { cause });
+  });
+  return parseCampaign(text, path);
+}
+
+/** As `readCampaignFile`, from the text; `path` is for messages. */
+export function parseCampaign(text: string, path: string): score.CampaignSpecification {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const [problem] = document.errors;
+  if (problem !== undefined) {
+    throw new UsageError(`${path}:${lines.linePos(problem.pos[0]).line}: not YAML: ${problem.message}`);
+  }
+  const parsed = campaign.safeParse(document.toJS());
+  if (parsed.success) return specificationOf(parsed.data);
+  const lineOf = (field: readonly PropertyKey[]) => lines.linePos(offsetOf(document, field)).line;
+  throw new UsageError(parsed.error.issues.map((issue) => describeIssue(issue, path, lineOf)).join('\n'));
+}
+
+/** Start of the field in the file, or of the nearest thing around it that is there. */
+function offsetOf(document: ReturnType<typeof parseDocument>, field: readonly PropertyKey[]): number {
+  for (let depth = field.length; depth > 0; depth -= 1) {
+    const node: unknown = document.getIn(field.slice(0, depth), true);
+    if (typeof node === 'object' && node !== null && 'range' in node && Array.isArray(node.range)) {
+      return Number(node.range[0]);
+    }
+  }
+  return 0;
+}
+
+function describeIssue(
+  issue: z.core.$ZodIssue,
+  path: string,
+  lineOf: (field: readonly PropertyKey[]) => number,
+): string {
+  const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
+  const field = unknown === undefined ? issue.path : [...issue.path, unknown];
+  const problem = unknown === undefined ? issue.message : 'unknown field; remove it or correct its spelling';
+  return `${path}:${lineOf(field)}: ${fieldName(field)}: ${problem}`;
+}
+
+function fieldName(field: readonly PropertyKey[]): string {
+  if (field.length === 0) return 'campaign';
+  return field
+    .map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index > 0 ? '.' : ''}${String(key)}`))
+    .join('');
+}
+
+function specificationOf({ name, victims, clips, seed, threatModels }: CampaignFile): score.CampaignSpecification {
+  return {
+    name,
+    victims: victims === 'all' ? [] : victims,
+    clips: { set: clips.set, limit: clips.limit === 'all' ? 0 : clips.limit },
+    threatModels: threatModels.map((model) => ({
+      name: model.name,
+      variables: Object.entries(model.variables).map(([variable, rho]) => ({ variable, rho })),
+      norm: NORMS[model.norm],
+      rungs: rungsOf(model.ladder),
+      attack: model.attack,
+      steps: model.steps,
+      restarts: model.restarts,
+      seed,
+    })),
+    seed,
+  };
+}
+
+function rungsOf({ early, never }: z.output<typeof ladder>): attack.Rung[] {
+  const { STOPPING_EARLY, STOPPING_NEVER } = attack.Stopping;
+  return [
+    ...early.map((scale) => ({ scale, stopping: STOPPING_EARLY })),
+    ...never.map((scale) => ({ scale, stopping: STOPPING_NEVER })),
+  ].sort((a, b) => a.scale - b.scale);
+}

@@ -1,0 +1,54 @@
+import { score } from '@faultline/contracts';
+import { FaultlineError } from '@faultline/service-kit';
+import type { Progress } from '../output/progress-line.ts';
+import type { Session } from '../session.ts';
+
+/** A service that dies takes the campaign with it; its death explains more than the campaign's error. */
+const DEATH_GRACE_MS = 1_000;
+
+export interface CampaignResult {
+  readonly campaignId: string;
+  /** report.json */
+  readonly reportJson: string;
+  /** Folder of the report's files; empty when the service is elsewhere. */
+  readonly folder: string;
+}
+
+/**
+ * Starts a campaign and waits for its end. When interrupted it cancels the campaign.
+ * @throws FaultlineError when it fails, is cancelled, or a service dies.
+ */
+export async function runCampaign(
+  session: Session,
+  specification: score.CampaignSpecification,
+  onProgress: (progress: Progress) => void,
+): Promise<CampaignResult> {
+  const { signal } = session;
+  const { campaignId } = await session.score.startCampaign({ context: CALLER, specification }, { signal });
+  try {
+    for await (const update of session.score.watchCampaign({ context: CALLER, campaignId }, { signal })) {
+      onProgress(update);
+      if (update.summary !== undefined) throwUnlessWell(update.summary);
+    }
+    const { reportJson, folder } = await session.score.getCampaign({ context: CALLER, campaignId }, { signal });
+    if (reportJson === '') throw new FaultlineError('internal', `campaign ${campaignId} ended without a report`);
+    return { campaignId, reportJson, folder };
+  } catch (error) {
+    const death = await session.deathWithin(signal.aborted ? 0 : DEATH_GRACE_MS);
+    // Services that stay up would go on with it; the others are stopped anyway.
+    if (session.attached) await session.score.cancelCampaign({ context: CALLER, campaignId }).catch(() => {});
+    throw death ?? error;
+  }
+}
+
+/** Who asks, as campaigns record it. */
+export const CALLER = { caller: 'faultline-cli', idempotencyKey: '' };
+
+function throwUnlessWell({ campaignId, state, error }: score.CampaignSummary): void {
+  if (state === score.CampaignState.CAMPAIGN_STATE_FAILED) {
+    throw new FaultlineError('internal', `campaign ${campaignId} failed: ${error}`);
+  }
+  if (state === score.CampaignState.CAMPAIGN_STATE_CANCELLED) {
+    throw new FaultlineError('cancelled', `campaign ${campaignId} was cancelled`);
+  }
+}

@@ -1,0 +1,36 @@
+import { score } from '@faultline/contracts';
+import { CALLER } from '../campaign/watch-campaign.ts';
+import { textTable } from '../output/text-table.ts';
+import { inSession } from './in-session.ts';
+
+/** Most campaigns that are listed. */
+const PAGE_SIZE = 50;
+
+/** `faultline campaign list`: the newest campaigns. */
+export async function campaignList({ json }: { readonly json: boolean }): Promise<void> {
+  const { campaigns } = await inSession(({ score, signal }) =>
+    score.listCampaigns({ context: CALLER, pageSize: PAGE_SIZE, pageToken: '' }, { signal }),
+  );
+  if (json) {
+    process.stdout.write(`${JSON.stringify(campaigns.map(score.CampaignSummary.toJSON), undefined, 2)}\n`);
+    return;
+  }
+  if (campaigns.length === 0) {
+    process.stdout.write('no campaigns yet; run one: faultline campaign run campaigns/quick.yaml\n');
+    return;
+  }
+  const columns = ['campaign', 'name', 'state', 'started', 'why'].map((title) => ({ title, align: 'left' as const }));
+  const rows = campaigns.map(({ campaignId, name, state, startedAt, error }) => [
+    campaignId,
+    name,
+    stateName(state),
+    startedAt?.toISOString() ?? '',
+    error.split('\n')[0] ?? '',
+  ]);
+  process.stdout.write(`${textTable(columns, rows).join('\n')}\n`);
+}
+
+const STATE_PREFIX = 'CAMPAIGN_STATE_';
+
+const stateName = (state: score.CampaignState): string =>
+  score.campaignStateToJSON(state).replace(STATE_PREFIX, '').toLowerCase();

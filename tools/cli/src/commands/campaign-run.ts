@@ -1,0 +1,111 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { score } from '@faultline/contracts';
+import type { Report } from '@faultline/report';
+import { startTelemetry, tracer } from '@faultline/service-kit';
+import { type Span, SpanStatusCode } from '@opentelemetry/api';
+import { readCampaignFile } from '../campaign/campaign-file.ts';
+import { type CampaignResult, runCampaign } from '../campaign/watch-campaign.ts';
+import { Interruption } from '../interruption.ts';
+import { duration } from '../output/figures.ts';
+import { ProgressLine } from '../output/progress-line.ts';
+import { tradeOffTable } from '../output/trade-off-table.ts';
+import { Session } from '../session.ts';
+import type { StackOptions } from '../stack/stack.ts';
+import { collectTrace, slowestSpans } from '../trace/collect-trace.ts';
+
+export interface CampaignRunOptions {
+  /** How many clips, in place of what the file says. */
+  readonly clips?: 'all' | number | undefined;
+  /** Print report.json in place of tables. */
+  readonly json: boolean;
+  /** Where the services that this call starts find things. */
+  readonly stack?: StackOptions;
+}
+
+/** Spans of one moment's work reach their files within this time. */
+const SPAN_FLUSH_MS = 500;
+
+const SLOWEST_SPANS = 6;
+
+/**
+ * `faultline campaign run`: attaches to the services that are up or starts its own, runs the campaign of a file, and prints
+ * what it found. Whatever happens, services that this call started are stopped when it returns.
+ * @throws UsageError, FaultlineError
+ */
+export async function campaignRun(file: string, options: CampaignRunOptions): Promise<void> {
+  const specification = withClips(await readCampaignFile(file), options.clips);
+  using interruption = new Interruption();
+  const ownTraceDir = await mkdtemp(join(tmpdir(), 'faultline-spans-'));
+  try {
+    const telemetry = await startTelemetry('cli', { traceDir: ownTraceDir });
+    const { signal } = interruption;
+    const stack = { ...options.stack, traceDir: ownTraceDir, signal };
+    const { result, traceId, traceDirs } = await inSpan('faultline campaign run', async (span) => {
+      const { traceId } = span.spanContext();
+      const session = await inSpan('start services', () => Session.open(stack));
+      try {
+        const result = await watched(session, specification);
+        return { result, traceId, traceDirs: new Set([ownTraceDir, session.traceDir ?? ownTraceDir]) };
+      } finally {
+        await inSpan('stop services', () => session[Symbol.asyncDispose]());
+      }
+    }).finally(() => telemetry.shutdown());
+    if (traceDirs.size > 1) await new Promise((resolve) => setTimeout(resolve, SPAN_FLUSH_MS));
+    const spans = (await Promise.all([...traceDirs].map((dir) => collectTrace(dir, traceId)))).flat();
+    spans.sort((a, b) => Number(BigInt(a.startUnixNano) - BigInt(b.startUnixNano)));
+    const files = await writeTrace(result, spans);
+    if (options.json) process.stdout.write(`${result.reportJson.trimEnd()}\n`);
+    else printResult(result, spans, files);
+  } finally {
+    await rm(ownTraceDir, { recursive: true, force: true });
+  }
+}
+
+function withClips(
+  specification: score.CampaignSpecification,
+  clips: 'all' | number | undefined,
+): score.CampaignSpecification {
+  if (clips === undefined) return specification;
+  return { ...specification, clips: { set: specification.clips?.set ?? '', limit: clips === 'all' ? 0 : clips } };
+}
+
+async function watched(session: Session, specification: score.CampaignSpecification): Promise<CampaignResult> {
+  using line = new ProgressLine();
+  return runCampaign(session, specification, (progress) => line.show(progress));
+}
+
+/** Runs `work` in a span that ends, and says how, with it. */
+function inSpan<T>(name: string, work: (span: Span) => Promise<T>): Promise<T> {
+  return tracer('@faultline/cli').startActiveSpan(name, async (span) => {
+    try {
+      return await work(span);
+    } catch (error) {
+      span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
+      throw error;
+    } finally {
+      span.end();
+    }
+  });
+}
+
+async function writeTrace({ folder }: CampaignResult, spans: readonly unknown[]): Promise<string[]> {
+  if (folder === '') return [];
+  const path = join(folder, 'trace.json');
+  await writeFile(path, `[\n${spans.map((span) => JSON.stringify(span)).join(',\n')}\n]\n`);
+  return [join(folder, 'report.html'), join(folder, 'report.json'), path];
+}
+
+function printResult(
+  { reportJson }: CampaignResult,
+  spans: Parameters<typeof slowestSpans>[0],
+  files: readonly string[],
+): void {
+  const report: Report = JSON.parse(reportJson);
+  const slowest = slowestSpans(spans, SLOWEST_SPANS).map(
+    ({ service, name, spans, selfMs }) => `  ${duration(selfMs).padStart(9)}  ${service}: ${name} (${spans})`,
+  );
+  const lines = [...tradeOffTable(report), '', 'slowest spans, time of their own:', ...slowest, '', ...files];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}

@@ -1,0 +1,24 @@
+import { join } from 'node:path';
+import type { Report } from '@faultline/report';
+import { CALLER } from '../campaign/watch-campaign.ts';
+import { UsageError } from '../exit-code.ts';
+import { tradeOffTable } from '../output/trade-off-table.ts';
+import { inSession } from './in-session.ts';
+
+/** `faultline report`: what an earlier campaign found. */
+export async function report(campaignId: string, { json }: { readonly json: boolean }): Promise<void> {
+  const { reportJson, folder, summary } = await inSession(({ score, signal }) =>
+    score.getCampaign({ context: CALLER, campaignId }, { signal }),
+  );
+  if (reportJson === '') {
+    const why = summary?.error === undefined || summary.error === '' ? '' : `: ${summary.error}`;
+    throw new UsageError(`campaign ${campaignId} has no report, because it has not succeeded${why}`);
+  }
+  if (json) {
+    process.stdout.write(`${reportJson.trimEnd()}\n`);
+    return;
+  }
+  const parsed: Report = JSON.parse(reportJson);
+  const files = folder === '' ? [] : ['', join(folder, 'report.html'), join(folder, 'report.json')];
+  process.stdout.write(`${[...tradeOffTable(parsed), ...files].join('\n')}\n`);
+}

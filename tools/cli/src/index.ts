@@ -1,0 +1,1 @@
+export { Stack, type StackOptions } from './stack/stack.ts';

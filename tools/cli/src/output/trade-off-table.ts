@@ -1,0 +1,98 @@
+import type { Report, ThreatModelReport, TradeOffRow } from '@faultline/report';
+import { budget, count, duration, percent, ratio } from './figures.ts';
+import { type Column, textTable } from './text-table.ts';
+
+/** The trade-off table: a block a threat model, a line a victim. */
+export function tradeOffTable(report: Report): string[] {
+  const { clipSet, threatModels } = report.campaign;
+  const lines = [
+    `${report.campaign.name}: ${clipSet.clips.length} clips of ${clipSet.name} ${clipSet.version}, seed ${report.campaign.seed}, ${duration(report.timings.totalMs)}`,
+    '',
+    ...cleanTable(report),
+  ];
+  for (const threatModel of threatModels) lines.push('', ...threatModelTable(report, threatModel));
+  lines.push('', ...LEGEND);
+  return lines;
+}
+
+const LEGEND = [
+  'RA: robust deactivation accuracy, % of clips that no verified attack switched off; mAP: robust mAP, %. Each is',
+  'attack/noise: the attack, and random noise of the same norm. median: smallest budget that switches half of the clips off.',
+  'R: robustness score, mean of RA from 0 to the largest budget. * a flag: see the report.',
+];
+
+/** Clean figures of each victim. */
+function cleanTable({ victims }: Report): string[] {
+  return textTable(
+    [
+      { title: 'variant', align: 'left' },
+      { title: 'parameters' },
+      { title: 'MACs' },
+      { title: 'clean mAP' },
+      { title: 'AUC' },
+      { title: "d'" },
+      { title: 'on, %' },
+      { title: 'mAP, sound swapped' },
+      { title: 'mAP, frames swapped' },
+    ],
+    victims.map(({ name, parameters, macs, clean, fusionCheck }) => [
+      name,
+      count(parameters),
+      count(macs),
+      ratio(clean.meanAveragePrecision),
+      ratio(clean.areaUnderCurve),
+      clean.dPrime === null ? '-' : clean.dPrime.toFixed(2),
+      percent(clean.accuracy),
+      ratio(fusionCheck?.audioSwapped ?? null),
+      ratio(fusionCheck?.framesSwapped ?? null),
+    ]),
+  );
+}
+
+function threatModelTable(report: Report, threatModel: ThreatModelReport): string[] {
+  const { name, norm, variables, rungs, attack, steps, restarts } = threatModel;
+  const [only, ...others] = variables;
+  // One variable: the budgets themselves. Several: the scale s, with each variable's budget at s = 1 beside the name.
+  const unit = only !== undefined && others.length === 0 ? only.rho : 1;
+  const symbol = unit === 1 && others.length > 0 ? 's' : 'eps';
+  const joint =
+    others.length > 0 ? `, s x ${variables.map(({ variable, rho }) => `${variable} ${budget(rho)}`).join(', ')}` : '';
+  const columns: Column[] = [
+    { title: 'variant', align: 'left' },
+    { title: 'parameters' },
+    { title: 'MACs' },
+    { title: 'clean mAP' },
+    ...rungs.map(({ scale }) => ({ title: `RA ${budget(scale * unit)}` })),
+    ...rungs
+      .filter(({ stopping }) => stopping === 'never')
+      .map(({ scale }) => ({ title: `mAP ${budget(scale * unit)}` })),
+    { title: `median ${symbol}` },
+    { title: 'R' },
+    { title: 'time' },
+  ];
+  const rows = report.tradeOff
+    .filter((row) => row.threatModel === name)
+    .map((row) => [
+      row.victim + (row.flags > 0 ? '*' : ''),
+      count(row.parameters),
+      count(row.macs),
+      ratio(row.cleanMap),
+      ...row.ladder.map(({ robustAccuracy, noiseAccuracy }) => `${percent(robustAccuracy)}/${percent(noiseAccuracy)}`),
+      ...row.ladder
+        .filter(({ robustMap }) => robustMap !== null)
+        .map(({ robustMap, noiseMap }) => `${percent(robustMap)}/${percent(noiseMap)}`),
+      medianBudget(row, unit),
+      ratio(row.robustnessScore),
+      duration(timeOf(report, row)),
+    ]);
+  const restarted = restarts > 1 ? `, ${restarts} restarts` : '';
+  return [`${name} (${norm}${joint}; ${attack}, ${steps} steps${restarted})`, ...textTable(columns, rows)];
+}
+
+const medianBudget = ({ medianCriticalScale, limit }: TradeOffRow, unit: number): string =>
+  medianCriticalScale === null ? `> ${budget(limit * unit)}` : budget(medianCriticalScale * unit);
+
+function timeOf({ timings }: Report, { victim, threatModel }: TradeOffRow): number {
+  const timing = timings.attacks.find((entry) => entry.victim === victim && entry.threatModel === threatModel);
+  return timing === undefined ? 0 : timing.attackMs + timing.noiseMs + timing.verifyMs;
+}
