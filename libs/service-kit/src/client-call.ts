@@ -14,6 +14,7 @@ export class OpenCall {
   /** Why we cancelled it ourselves, when we did. */
   #cancelReason: FaultlineError | undefined;
   #over = false;
+  readonly #waitingSends = new Set<() => void>();
 
   constructor(grpc: Client, method: MethodDefinition, target: ServerAddress, options: CallOptions) {
     const { fullName } = methodNames(method);
@@ -32,6 +33,7 @@ export class OpenCall {
       this.#stream.on('status', (status) => {
         this.#over = true;
         stopListening();
+        for (const onOver of this.#waitingSends) onOver();
         const error = this.#errorOf(status);
         endRpcSpan(span, SpanKind.CLIENT, status.code, error?.message ?? '');
         resolve(error);
@@ -78,13 +80,19 @@ export class OpenCall {
     }
   }
 
-  async #send(request: unknown): Promise<void> {
-    const taken = new Promise<void>((resolve) => {
-      this.#stream.write(request, () => resolve());
+  #send(request: unknown): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onOver = () => void this.#ended.then((error) => reject(error ?? streamIsOver()));
+      if (this.#over) return onOver();
+      // A call that ends drops its messages without calling back.
+      this.#waitingSends.add(onOver);
+      this.#stream.write(request, (error?: Error | null) => {
+        this.#waitingSends.delete(onOver);
+        if (error === null || error === undefined) resolve();
+        else if (this.#over) onOver();
+        else reject(new FaultlineError('failed_precondition', 'nothing can be sent after end()', { cause: error }));
+      });
     });
-    const first = this.#over ? 'over' : await Promise.race([taken, this.#ended.then(() => 'over' as const)]);
-    if (first !== 'over') return;
-    throw (await this.#ended) ?? new FaultlineError('failed_precondition', 'the server has already ended the stream');
   }
 
   #cancel(reason: FaultlineError): void {
@@ -110,6 +118,10 @@ export class OpenCall {
     if (status.code === Status.CANCELLED && this.#cancelReason !== undefined) return this.#cancelReason;
     return fromGrpcStatus(status);
   }
+}
+
+function streamIsOver(): FaultlineError {
+  return new FaultlineError('failed_precondition', 'the server has already ended the stream');
 }
 
 function abortReason(signal: EventTarget | null): FaultlineError {

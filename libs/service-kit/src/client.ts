@@ -2,7 +2,7 @@ import { ChannelCredentials, type ClientOptions, Client as GrpcClient } from '@g
 import { context as otel } from '@opentelemetry/api';
 import { OpenCall } from './client-call.ts';
 import { FaultlineError } from './errors.ts';
-import { FLOW_CONTROL_WINDOW_BYTES, MAX_MESSAGE_BYTES, RETRY_BUFFER_BYTES } from './limits.ts';
+import { FLOW_CONTROL_WINDOW_BYTES, MAX_MESSAGE_BYTES, RETRY_BUFFER_BYTES, UNRETRIED_BUFFER_BYTES } from './limits.ts';
 import { parseAddress, type ServerAddress } from './rpc-tracing.ts';
 import {
   type CallerOf,
@@ -42,17 +42,21 @@ export function connect<const Definition extends ServiceDefinition>(
   address: string,
   options: ConnectOptions<Definition> = {},
 ): Client<Definition> {
-  const idempotent = (options.idempotent ?? []).flatMap((key) => definition[key] ?? []);
-  const grpc = new GrpcClient(address, ChannelCredentials.createInsecure(), {
-    ...CLIENT_OPTIONS,
-    'grpc.service_config': JSON.stringify(serviceConfig(idempotent)),
-  });
+  const retried = new Set<MethodDefinition>((options.idempotent ?? []).flatMap((key) => definition[key] ?? []));
+  const plain = openChannel(address, [], UNRETRIED_BUFFER_BYTES);
+  const retrying = retried.size === 0 ? plain : openChannel(address, [...retried], MAX_MESSAGE_BYTES);
   const target = parseAddress(address);
-  const callers = Object.entries(definition).map(([key, method]) => [key, callerOf(grpc, method, target)]);
+  const callers = Object.entries(definition).map(([key, method]) => {
+    return [key, callerOf(retried.has(method) ? retrying : plain, method, target)] as const;
+  });
+  const close = () => {
+    plain.close();
+    retrying.close();
+  };
   const lifecycle: ClientLifecycle = {
-    close: () => grpc.close(),
-    waitForReady: (timeoutMs) => waitForReady(grpc, address, timeoutMs),
-    [Symbol.dispose]: () => grpc.close(),
+    close,
+    waitForReady: (timeoutMs) => waitForReady(plain, address, timeoutMs),
+    [Symbol.dispose]: close,
   };
   return Object.assign(Object.fromEntries(callers), lifecycle) as Client<Definition>;
 }
@@ -60,7 +64,6 @@ export function connect<const Definition extends ServiceDefinition>(
 const CLIENT_OPTIONS: ClientOptions = {
   'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
   'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
-  'grpc.per_rpc_retry_buffer_size': MAX_MESSAGE_BYTES,
   'grpc.retry_buffer_size': RETRY_BUFFER_BYTES,
   'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
   // Our own services are reached directly, also where the shell names a proxy; and our config comes from here, not from DNS.
@@ -77,12 +80,18 @@ const RETRY_POLICY = {
   retryableStatusCodes: ['UNAVAILABLE'],
 };
 
-function serviceConfig(idempotent: readonly MethodDefinition[]): object {
-  const names = idempotent.map(methodNames).map(({ service, method }) => ({ service, method }));
-  return {
+/** Retried methods have a channel of their own, for how much a call buffers is an option of the channel. */
+function openChannel(address: string, retried: readonly MethodDefinition[], bufferBytes: number): GrpcClient {
+  const names = retried.map(methodNames).map(({ service, method }) => ({ service, method }));
+  const serviceConfig = {
     loadBalancingConfig: [{ round_robin: {} }],
     methodConfig: names.length === 0 ? [] : [{ name: names, retryPolicy: RETRY_POLICY }],
   };
+  return new GrpcClient(address, ChannelCredentials.createInsecure(), {
+    ...CLIENT_OPTIONS,
+    'grpc.per_rpc_retry_buffer_size': bufferBytes,
+    'grpc.service_config': JSON.stringify(serviceConfig),
+  });
 }
 
 function callerOf(grpc: GrpcClient, method: MethodDefinition, target: ServerAddress): unknown {

@@ -117,9 +117,15 @@ function describeIssue(issue: z.core.$ZodIssue, env: Environment): string {
 /** Rows of a Markdown table `| variable | default | meaning |` for a README. */
 export function describeConfig(schema: z.ZodObject): string[] {
   return Object.entries(schema.shape).map(([key, field]) => {
-    const type = field as z.ZodType;
-    const unset = type.safeParse(undefined);
+    const unset = z.safeParse(field, undefined);
     const fallback = !unset.success ? 'required' : unset.data === undefined ? '(unset)' : `\`${String(unset.data)}\``;
-    return `| \`${variableName(key)}\` | ${fallback} | ${type.description ?? ''} |`;
+    return `| \`${variableName(key)}\` | ${fallback} | ${descriptionOf(field)} |`;
   });
+}
+
+/** A wrapper such as .default() hides the description of the field inside it. */
+function descriptionOf(field: z.core.$ZodType): string {
+  const own = z.globalRegistry.get(field)?.description;
+  if (own !== undefined) return own;
+  return field instanceof z.ZodDefault || field instanceof z.ZodOptional ? descriptionOf(field.unwrap()) : '';
 }

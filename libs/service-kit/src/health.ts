@@ -1,5 +1,6 @@
 import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
 import { FaultlineError } from './errors.ts';
+import { pause } from './pause.ts';
 import type { Handlers } from './service-definition.ts';
 
 // grpc.health.v1 (grpc/grpc-proto, health.proto): two messages of one field each, written by hand.
@@ -88,16 +89,4 @@ export function healthHandlers(services: ReadonlySet<string>, serving: () => boo
       }
     },
   };
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener('abort', done);
-  });
 }

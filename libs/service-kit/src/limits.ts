@@ -10,11 +10,17 @@ export const MAX_CONNECTION_AGE_MS = 5 * 60_000;
 /** Longer than the longest stream (a campaign that is watched over a day), so that age never cuts one. */
 export const MAX_CONNECTION_AGE_GRACE_MS = 48 * 60 * 60_000;
 
-/** HTTP/2 window: with the default of 64 KiB a message of some MiB waits for dozens of round trips. */
-export const FLOW_CONTROL_WINDOW_BYTES = 4 * 1024 * 1024;
+/** HTTP/2 window of a client: with the default of 64 KiB a response of some MiB waits for dozens of round trips. */
+export const FLOW_CONTROL_WINDOW_BYTES = 1024 * 1024;
 
-/** Messages kept for a retry, over all calls of one client. */
+/** Messages kept for a retry, over all calls of one client; one message of the largest size must fit. */
 export const RETRY_BUFFER_BYTES = 4 * MAX_MESSAGE_BYTES;
+
+/**
+ * Of a call that is not retried by policy this much is kept, in case its connection ends before the server has seen it.
+ * The transport acknowledges what it keeps at once, so this is also how far a sender can run ahead of a slow server.
+ */
+export const UNRETRIED_BUFFER_BYTES = 256 * 1024;
 
 /** How long a drain waits for running calls; below the 30 s after which Kubernetes kills. */
 export const DRAIN_TIMEOUT_MS = 25_000;

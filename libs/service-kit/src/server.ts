@@ -4,7 +4,6 @@ import { FaultlineError } from './errors.ts';
 import { HealthService, healthHandlers } from './health.ts';
 import {
   DRAIN_TIMEOUT_MS,
-  FLOW_CONTROL_WINDOW_BYTES,
   MAX_CONCURRENT_STREAMS,
   MAX_CONNECTION_AGE_GRACE_MS,
   MAX_CONNECTION_AGE_MS,
@@ -97,7 +96,6 @@ const SERVER_OPTIONS: ServerOptions = {
   'grpc.max_concurrent_streams': MAX_CONCURRENT_STREAMS,
   'grpc.max_connection_age_ms': MAX_CONNECTION_AGE_MS,
   'grpc.max_connection_age_grace_ms': MAX_CONNECTION_AGE_GRACE_MS,
-  'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
 };
 
 class GrpcServer implements RunningServer {

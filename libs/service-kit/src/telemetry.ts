@@ -31,7 +31,7 @@ const EXPORT_TIMEOUT_MS = 3000;
  * somewhere: to an OTLP endpoint, to a span file, or to both. The SDK is loaded only then.
  * @param serviceName short name; spans carry `service.name` = `faultline-<serviceName>`. A promise of it is
  * fine: spans wait until it is known.
- * @throws ConfigError for an OTLP protocol other than grpc and http/protobuf.
+ * @throws ConfigError for a trace folder that cannot be made, or an OTLP protocol other than grpc and http/protobuf.
  */
 export async function startTelemetry(
   serviceName: string | Promise<string>,
@@ -64,8 +64,7 @@ async function startProvider(
   ]);
   const spanProcessors: SpanProcessor[] = [];
   if (traceDir !== undefined) {
-    const { SpanFileProcessor } = await import('./span-file.ts');
-    spanProcessors.push(new SpanFileProcessor(traceDir, service));
+    spanProcessors.push(await spanFileProcessor(traceDir, service));
   }
   if (otlpEndpoint !== undefined) spanProcessors.push(await otlpProcessor(otlpEndpoint));
   // No detectors: host and process facts cost start-up time, and names of machines are nobody's business.
@@ -76,6 +75,15 @@ async function startProvider(
   const provider = new TracerProvider({ resource, spanProcessors });
   trace.setGlobalTracerProvider(provider);
   return provider;
+}
+
+async function spanFileProcessor(traceDir: string, service: string | Promise<string>): Promise<SpanProcessor> {
+  const { SpanFileProcessor } = await import('./span-file.ts');
+  try {
+    return new SpanFileProcessor(traceDir, service);
+  } catch (error) {
+    throw new ConfigError(`FAULTLINE_TRACE_DIR=${traceDir} cannot be written to: ${String(error)}`);
+  }
 }
 
 async function otlpProcessor(endpoint: string): Promise<SpanProcessor> {
