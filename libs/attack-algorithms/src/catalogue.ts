@@ -1,0 +1,6 @@
+import type { AttackDefinition } from './attack.ts';
+import { noise } from './noise.ts';
+import { pgd } from './pgd.ts';
+
+/** The attacks on offer, by name. Adding one is adding a row here and its file. */
+export const catalogue: ReadonlyMap<string, AttackDefinition> = new Map([pgd, noise].map((row) => [row.name, row]));

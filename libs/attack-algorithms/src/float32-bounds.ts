@@ -1,0 +1,56 @@
+import type { NormName } from './attack.ts';
+
+/** Unit roundoff of float32: a result differs from the exact one by at most this share of itself. */
+const UNIT_ROUNDOFF = 2 ** -24;
+
+/** Room for products of the bounds below, which are linear in the unit roundoff. */
+const SECOND_ORDER = 1.01;
+
+/** Square, square root, quotient, product with the scale, and the epsilon's own rounding, with some to spare. */
+const SCALAR_ROUNDINGS = 8;
+
+/**
+ * Splits n coordinates in [blocks, block] with both near the square root of n, so that a sum in two stages makes few rounding
+ * errors one after the other. Primes do not split: [1, n].
+ */
+export function blocksOf(elements: number): { readonly blocks: number; readonly block: number } {
+  let blocks = Math.max(1, Math.floor(Math.sqrt(elements)));
+  while (elements % blocks !== 0) blocks -= 1;
+  return { blocks, block: elements / blocks };
+}
+
+/** What rounding depends on: the clean example of one variable. */
+export interface CleanSize {
+  /** Number of coordinates. */
+  readonly elements: number;
+  /** Norm of the clean example itself (not of a perturbation), in the norm of the budget. */
+  readonly norm: number;
+}
+
+/**
+ * The epsilon to hand to a float32 projection so that the float64 norm of (x - x0), both as float32 tensors, never exceeds
+ * `epsilon`. The projections (projection.ts) end with x = x0 + delta in float32, which rounds each coordinate by at most
+ * u |x|, u = 2^-24; in any norm that adds at most u (|x0| + epsilon). For L2 the length of delta is itself a float32 sum:
+ * n terms in two stages of b and n / b summands err by at most (b + n / b) u in the square, whatever the order of summation,
+ * half of it in the length. (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 4.2.)
+ * The result is itself rounded down to float32; 0 when nothing is left.
+ */
+export function inwardEpsilon(norm: NormName, epsilon: number, clean: CleanSize): number {
+  const { blocks, block } = blocksOf(clean.elements);
+  const summation = norm === 'l2' ? (blocks + block) / 2 : 0;
+  const relative = (summation + SCALAR_ROUNDINGS) * UNIT_ROUNDOFF * SECOND_ORDER;
+  const absolute = (clean.norm + epsilon) * UNIT_ROUNDOFF * SECOND_ORDER;
+  return Math.max(0, Math.fround((epsilon - absolute) * (1 - relative) * (1 - UNIT_ROUNDOFF)));
+}
+
+/** Norm of a vector in float64, of its float32 or (divided by 255) uint8 elements. */
+export function vectorNorm(norm: NormName, vector: Float32Array | Uint8Array): number {
+  const unit = vector instanceof Uint8Array ? 1 / 255 : 1;
+  let largest = 0;
+  let squares = 0;
+  for (const value of vector) {
+    largest = Math.max(largest, Math.abs(value));
+    squares += value * value;
+  }
+  return unit * (norm === 'linf' ? largest : Math.sqrt(squares));
+}

@@ -1,0 +1,177 @@
+import type { DenseTensor } from '@faultline/contracts';
+import type { Cost, Loop, LoopPlan, Victim } from '@faultline/victim';
+import type { AttackPlan, ExampleBudget } from './attack.ts';
+import { bestSlot, NO_MARGIN } from './best-point.ts';
+
+/** One clip on one rung. */
+export interface LadderExample {
+  readonly clip: number;
+  readonly rung: number;
+  /** True: finished as soon as its goal is reached. False: all steps are done. */
+  readonly stopsEarly: boolean;
+  readonly budget: ExampleBudget;
+}
+
+/** The lowest-margin iterate of one example. */
+export interface Candidate {
+  readonly clip: number;
+  readonly rung: number;
+  /** The attack's own margin. */
+  readonly margin: number;
+  /** Tensors of the attacked variables, [...dims] each, by variable. */
+  readonly point: ReadonlyMap<string, DenseTensor<Float32Array>>;
+}
+
+/** Gradient steps done so far, the most that are still to come, and the work since the last progress. */
+export interface LoopProgress {
+  readonly stepsDone: number;
+  readonly stepsLeft: number;
+  readonly cost: Cost;
+}
+
+/** The victim computed something that is not a number. */
+export class AttackNumericError extends Error {
+  override name = 'AttackNumericError';
+}
+
+/** Steps between two looks at which examples are finished: dropping costs a round trip and a fetch. */
+const STEPS_BETWEEN_CHECKS = 5;
+
+export interface LadderLoopOptions {
+  readonly victim: Victim;
+  readonly attack: AttackPlan;
+  readonly loop: Omit<LoopPlan, 'programs' | 'constants'>;
+  readonly examples: readonly LadderExample[];
+  readonly restarts: number;
+  /** tau: a goal counts as reached at or below minus this margin. */
+  readonly tolerance: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Runs one loop over the examples of some clips and rungs.
+ *
+ * Of the rungs that stop early a clip keeps its smallest successful one: where a rung succeeds, the clip's larger ones are
+ * dropped too, for their success is implied. Rungs that never stop run through all steps and restarts and return every clip.
+ * Checks fall on fixed steps, however many the victim does in a message, so that a run does not depend on the clock.
+ */
+export class LadderLoop {
+  readonly #options: LadderLoopOptions;
+  #active: readonly LadderExample[];
+  readonly #reached = new Map<number, Candidate>();
+  readonly #complete: Candidate[] = [];
+
+  constructor(options: LadderLoopOptions) {
+    this.#options = options;
+    this.#active = options.examples;
+  }
+
+  /** By clip, the smallest early-stopping rung whose goal was reached. */
+  get reached(): ReadonlyMap<number, Candidate> {
+    return this.#reached;
+  }
+
+  /** Every example that never stops, once the loop has run. */
+  get complete(): readonly Candidate[] {
+    return this.#complete;
+  }
+
+  async *run(): AsyncGenerator<LoopProgress> {
+    const { victim, attack, loop: plan, signal, restarts } = this.#options;
+    await using loop = await victim.open(
+      { ...plan, programs: attack.programs, constants: attack.constants },
+      attack.initParameters(this.#budgets()),
+      { signal },
+    );
+    for (let restart = 0; restart < restarts && this.#active.length > 0; restart += 1) {
+      if (restart > 0) await loop.restart(attack.initParameters(this.#budgets()));
+      yield* this.#descend(loop, restarts - 1 - restart);
+    }
+    await this.#finish(loop);
+  }
+
+  #budgets(): ExampleBudget[] {
+    return this.#active.map(({ budget }) => budget);
+  }
+
+  /** All steps of one restart, and the evaluation of its last point. */
+  async *#descend(loop: Loop, restartsLeft: number): AsyncGenerator<LoopProgress> {
+    const { attack, signal } = this.#options;
+    let done = 0;
+    for (let finished = false; !finished && this.#active.length > 0; ) {
+      signal?.throwIfAborted();
+      const boundary = Math.min(attack.steps, done + STEPS_BETWEEN_CHECKS - (done % STEPS_BETWEEN_CHECKS));
+      const steps = boundary - done;
+      const parameters = attack.stepParameters(this.#budgets(), done, steps);
+      const result = await loop.step({ steps, parameters, finish: boundary === attack.steps });
+      if (result.stepsDone === 0 && !result.finished) throw new Error('the victim did no step of those asked for');
+      const stepsDone = result.stepsDone * this.#active.length;
+      done += result.stepsDone;
+      finished = result.finished;
+      if (done === boundary) await this.#dropFinished(loop, lastRow(result.outcomes.get('bestMargin'), this.#active));
+      const stepsLeft = this.#active.length * (attack.steps - done + restartsLeft * attack.steps);
+      yield { stepsDone, stepsLeft, cost: result.cost };
+    }
+  }
+
+  async #dropFinished(loop: Loop, margins: readonly number[]): Promise<void> {
+    const fresh = new Map<number, number>();
+    for (const [index, { clip, rung, stopsEarly }] of this.#active.entries()) {
+      const succeeded = stopsEarly && (margins[index] ?? NO_MARGIN) <= -this.#options.tolerance;
+      const before = this.#active[fresh.get(clip) ?? -1]?.rung ?? Number.POSITIVE_INFINITY;
+      if (succeeded && rung < before) fresh.set(clip, index);
+    }
+    if (fresh.size === 0) return;
+    const indices = [...fresh.values()].sort((a, b) => a - b);
+    for (const candidate of await this.#fetch(loop, indices, margins)) this.#reached.set(candidate.clip, candidate);
+    const kept = [...this.#active.entries()].filter(([, { clip, rung, stopsEarly }]) => {
+      const reached = this.#reached.get(clip);
+      return !stopsEarly || reached === undefined || rung < reached.rung;
+    });
+    this.#active = kept.map(([, example]) => example);
+    // An emptied loop is closed next; there is nothing left to compact.
+    if (kept.length > 0) await loop.keep(kept.map(([index]) => index));
+  }
+
+  async #finish(loop: Loop): Promise<void> {
+    const indices = [...this.#active.entries()].filter(([, { stopsEarly }]) => !stopsEarly).map(([index]) => index);
+    if (indices.length === 0) return;
+    const fetched = await loop.fetch(['state/bestMargin'], indices);
+    const margins: number[] = [];
+    for (const [row, index] of indices.entries()) margins[index] = Number(fetched.get('state/bestMargin')?.data[row]);
+    this.#complete.push(...(await this.#fetch(loop, indices, margins)));
+  }
+
+  async #fetch(loop: Loop, indices: readonly number[], margins: readonly number[]): Promise<Candidate[]> {
+    const { variables } = this.#options.loop;
+    const tensors = await loop.fetch(variables.map(bestSlot), indices);
+    return indices.map((index, row) => {
+      const example = this.#active[index];
+      if (example === undefined) throw new RangeError(`example ${index} is not in the loop`);
+      const point = new Map(variables.map((name) => [name, rowOf(name, tensors.get(bestSlot(name)), row)]));
+      return { clip: example.clip, rung: example.rung, margin: margins[index] ?? Number.NaN, point };
+    });
+  }
+}
+
+function rowOf(name: string, tensor: DenseTensor | undefined, row: number): DenseTensor<Float32Array> {
+  if (!(tensor?.data instanceof Float32Array))
+    throw new TypeError(`the victim returned no float32 tensor for '${name}'`);
+  const dims = tensor.dims.slice(1);
+  const size = dims.reduce((product, axis) => product * axis, 1);
+  return { dims, data: tensor.data.subarray(row * size, (row + 1) * size) };
+}
+
+/** The latest outcome of each example. */
+function lastRow(outcome: Float32Array | undefined, examples: readonly LadderExample[]): number[] {
+  const margins = [...(outcome ?? []).slice(-examples.length)];
+  if (margins.length !== examples.length) throw new TypeError('the victim returned no margins');
+  for (const [index, margin] of margins.entries()) {
+    if (margin >= NO_MARGIN || Number.isNaN(margin)) {
+      throw new AttackNumericError(
+        `the logits of clip ${examples[index]?.clip} are not numbers on rung ${examples[index]?.rung}: check the victim at its clean inputs`,
+      );
+    }
+  }
+  return margins;
+}

@@ -1,0 +1,33 @@
+import type { DenseTensor } from '@faultline/contracts';
+import type { AttackSetting, ExampleBudget, Parameters } from './attack.ts';
+import { maskName } from './projection.ts';
+
+/** Name of the parameter that holds a variable's epsilon, [examples]. */
+export const epsilonName = (variable: string) => `epsilon/${variable}`;
+
+/** Each variable's epsilon, [examples]. */
+export function epsilonParameters(setting: AttackSetting, examples: readonly ExampleBudget[]): Parameters {
+  return Object.fromEntries(
+    setting.variables.map(({ name }) => [
+      epsilonName(name),
+      Float32Array.from(examples, (budget) => budget.get(name) ?? 0),
+    ]),
+  );
+}
+
+/** One value a step, the same for all examples: [steps x examples]. */
+export function stepwise(values: readonly number[], examples: number): Float32Array {
+  const rows = new Float32Array(values.length * examples);
+  for (const [step, value] of values.entries()) rows.fill(value, step * examples, (step + 1) * examples);
+  return rows;
+}
+
+/** The constants that every program may read: thresholds [labels], and mask/V [1, ...dims] where there is a mask. */
+export function settingConstants(setting: AttackSetting): Map<string, DenseTensor> {
+  const constants = new Map<string, DenseTensor>();
+  constants.set('thresholds', { dims: [setting.thresholds.length], data: Float32Array.from(setting.thresholds) });
+  for (const { name, dims, mask } of setting.variables) {
+    if (mask !== undefined) constants.set(maskName(name), { dims: [1, ...dims], data: mask });
+  }
+  return constants;
+}

@@ -1,0 +1,173 @@
+import { attack, type DenseTensor } from '@faultline/contracts';
+import { type Cost, type LoopPlan, type Victim, verdictTolerance } from '@faultline/victim';
+import type { ExampleBudget } from './attack.ts';
+import { type Block, loopExamples, planBlocks } from './batch-plan.ts';
+import { inwardEpsilon, vectorNorm } from './float32-bounds.ts';
+import { type Candidate, type LadderExample, LadderLoop } from './ladder-loop.ts';
+import { noiseKey } from './noise-keys.ts';
+import { type AttackRun, type CheckedRun, checkRun } from './request.ts';
+
+/** What a running attack reports, in order; results of a block of clips come when its loop ends, the cost comes last. */
+export type AttackEvent =
+  | { readonly kind: 'progress'; readonly stepsDone: number; readonly stepsPlanned: number }
+  | { readonly kind: 'result'; readonly result: RungCandidates }
+  | { readonly kind: 'cost'; readonly cost: Cost };
+
+/**
+ * Candidate adversarial examples of one rung: for rungs that stop early the clips whose goal the attack believes reached and
+ * that no smaller early rung reached; for rungs that never stop all clips.
+ */
+export interface RungCandidates {
+  /** Index in the threat model's ladder. */
+  readonly rung: number;
+  /** Indices of the clips, ascending: one a row. */
+  readonly clips: readonly number[];
+  /** Attacked variables by name, float32 [rows, ...]. */
+  readonly adversarial: ReadonlyMap<string, DenseTensor<Float32Array>>;
+  /** The attack's own margins, one a row: never results, only a fresh prediction is. */
+  readonly margins: readonly number[];
+}
+
+/**
+ * Attacks a batch of clips over a ladder of budgets. Loops run one after another, each over some clips and (where it fits) their
+ * whole ladder. The outcome depends on the request and the victim alone: noise is keyed by seed, clip and threat model, and
+ * checks fall on fixed steps.
+ *
+ * @throws AttackRequestError for a request that cannot be run, AttackNumericError when the victim's logits are not numbers, and
+ * whatever the victim throws. Aborting the signal ends the loop on the victim's side and throws the signal's reason.
+ */
+export async function* runAttack(
+  victim: Victim,
+  run: AttackRun,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): AsyncGenerator<AttackEvent> {
+  const { signal } = options;
+  const description = await victim.describe({ signal });
+  const { card } = description;
+  const checked = checkRun(run, description);
+  const { restarts, steps, rungs } = run.threatModel;
+  const plan = checked.definition.plan({
+    variables: checked.variables,
+    norm: checked.norm,
+    steps,
+    thresholds: card.labels.map(({ threshold }) => threshold),
+    logitScale: card.logitScale,
+  });
+  const elements = checked.variables.reduce((sum, { dims }) => sum + dims.reduce((size, axis) => size * axis, 1), 0);
+  const blocks = planBlocks(checked.clips, rungs.length, loopExamples(elements, description.maxExamples));
+
+  const reached = new Map<number, Candidate>();
+  const total = { stepsDone: 0, forwardExamples: 0, gradientExamples: 0 };
+  let stepsWaiting = checked.clips * rungs.length * plan.steps * restarts;
+  for (const block of blocks) {
+    stepsWaiting -= block.clips * block.rungs * plan.steps * restarts;
+    const examples = blockExamples(block, run, checked).filter(
+      ({ clip, stopsEarly }) => !stopsEarly || !reached.has(clip),
+    );
+    if (examples.length === 0) continue;
+    const ladder = new LadderLoop({
+      victim,
+      attack: plan,
+      loop: {
+        ...blockBatch(block, run, checked, examples),
+        modelSha256: run.modelSha256 === '' ? card.sha256 : run.modelSha256,
+        variables: checked.variables.map(({ name }) => name),
+        noise: { distribution: plan.noise, keys: keysOf(examples, run) },
+      },
+      examples,
+      restarts,
+      tolerance: verdictTolerance(card),
+      signal,
+    });
+    for await (const progress of ladder.run()) {
+      total.stepsDone += progress.stepsDone;
+      total.forwardExamples += progress.cost.forwardExamples;
+      total.gradientExamples += progress.cost.gradientExamples;
+      const stepsPlanned = total.stepsDone + progress.stepsLeft + stepsWaiting;
+      yield { kind: 'progress', stepsDone: total.stepsDone, stepsPlanned };
+    }
+    for (const [clip, candidate] of ladder.reached) reached.set(clip, candidate);
+    for (const result of byRung([...ladder.reached.values(), ...ladder.complete])) yield { kind: 'result', result };
+  }
+  const { forwardExamples, gradientExamples } = total;
+  yield { kind: 'cost', cost: { forwardExamples, gradientExamples } };
+}
+
+/** The block's examples, clip by clip, each with its inward budgets. */
+function blockExamples(block: Block, { inputs, threatModel }: AttackRun, checked: CheckedRun): LadderExample[] {
+  const examples: LadderExample[] = [];
+  for (let clip = block.firstClip; clip < block.firstClip + block.clips; clip += 1) {
+    const sizes = checked.variables.map(({ name, dims, rho }) => {
+      const elements = dims.reduce((product, axis) => product * axis, 1);
+      const clean = floatsOrBytes(name, inputs.get(name)).subarray(clip * elements, (clip + 1) * elements);
+      return { name, rho, clean: { elements, norm: vectorNorm(checked.norm, clean) } };
+    });
+    for (const [offset, { scale, stopping }] of threatModel.rungs
+      .slice(block.firstRung, block.firstRung + block.rungs)
+      .entries()) {
+      const budget: ExampleBudget = new Map(
+        sizes.map(({ name, rho, clean }) => [name, inwardEpsilon(checked.norm, scale * rho, clean)]),
+      );
+      const stopsEarly = stopping === attack.Stopping.STOPPING_EARLY;
+      examples.push({ clip, rung: block.firstRung + offset, stopsEarly, budget });
+    }
+  }
+  return examples;
+}
+
+function floatsOrBytes(name: string, tensor: DenseTensor | undefined): Float32Array | Uint8Array {
+  const data = tensor?.data;
+  if (data instanceof Float32Array || data instanceof Uint8Array) return data;
+  throw new TypeError(`input '${name}' is neither float32 nor uint8`);
+}
+
+/** The part of the clean batch that a block needs. */
+function blockBatch(
+  { firstClip, clips }: Block,
+  { inputs }: AttackRun,
+  { targets }: CheckedRun,
+  examples: readonly LadderExample[],
+): Pick<LoopPlan, 'inputs' | 'targets' | 'exampleClips'> {
+  const labels = targets.dims[1] ?? 0;
+  const rows = new Float32Array(examples.length * labels);
+  for (const [row, { clip }] of examples.entries()) {
+    rows.set(targets.data.subarray(clip * labels, (clip + 1) * labels), row * labels);
+  }
+  return {
+    inputs: new Map(Array.from(inputs, ([name, tensor]) => [name, clipRows(tensor, firstClip, clips)])),
+    targets: { dims: [examples.length, labels], data: rows },
+    exampleClips: examples.map(({ clip }) => clip - firstClip),
+  };
+}
+
+function clipRows({ dims, data }: DenseTensor, first: number, count: number): DenseTensor {
+  const size = dims.slice(1).reduce((product, axis) => product * axis, 1);
+  return { dims: [count, ...dims.slice(1)], data: data.subarray(first * size, (first + count) * size) };
+}
+
+function keysOf(examples: readonly LadderExample[], { threatModel, clipSha256 }: AttackRun): BigUint64Array {
+  return BigUint64Array.from(examples, ({ clip }) => noiseKey(threatModel, clipSha256[clip] ?? ''));
+}
+
+/** Puts candidates together by rung, ascending, their clips ascending. */
+function* byRung(candidates: readonly Candidate[]): Generator<RungCandidates> {
+  const groups = Map.groupBy(candidates, ({ rung }) => rung);
+  for (const [rung, group] of [...groups].sort(([a], [b]) => a - b)) {
+    const rows = group.toSorted((a, b) => a.clip - b.clip);
+    const names = [...(rows[0]?.point.keys() ?? [])];
+    yield {
+      rung,
+      clips: rows.map(({ clip }) => clip),
+      adversarial: new Map(names.map((name) => [name, stack(rows.flatMap(({ point }) => point.get(name) ?? []))])),
+      margins: rows.map(({ margin }) => margin),
+    };
+  }
+}
+
+function stack(rows: readonly DenseTensor<Float32Array>[]): DenseTensor<Float32Array> {
+  const [first] = rows;
+  const size = first?.data.length ?? 0;
+  const data = new Float32Array(rows.length * size);
+  for (const [index, row] of rows.entries()) data.set(row.data, index * size);
+  return { dims: [rows.length, ...(first?.dims ?? [])], data };
+}

@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto';
+import { attack, type DenseTensor } from '@faultline/contracts';
+import type { Cost, Tensors, Victim } from '@faultline/victim';
+import type { NormName } from '../attack.ts';
+import type { AttackRun } from '../request.ts';
+import { type RungCandidates, runAttack } from '../run-attack.ts';
+
+const NORMS = { linf: attack.Norm.NORM_LINF, l2: attack.Norm.NORM_L2 } as const;
+const STOPPINGS = { early: attack.Stopping.STOPPING_EARLY, never: attack.Stopping.STOPPING_NEVER } as const;
+
+export interface RunOptions {
+  readonly inputs: Tensors;
+  /** True labels of each clip. */
+  readonly labels: readonly (readonly number[])[];
+  readonly labelCount: number;
+  readonly norm: NormName;
+  readonly budgets: ReadonlyMap<string, number>;
+  readonly rungs: readonly (readonly [scale: number, stopping: keyof typeof STOPPINGS])[];
+  readonly attack?: string;
+  readonly steps?: number;
+  readonly restarts?: number;
+  readonly seed?: number;
+  readonly masks?: ReadonlyMap<string, Float32Array>;
+}
+
+/** A complete request from the parts that a test cares for. */
+export function runOf(options: RunOptions): AttackRun {
+  const { labels, labelCount, norm, budgets, rungs } = options;
+  const targets = new Float32Array(labels.length * labelCount);
+  for (const [clip, active] of labels.entries()) for (const label of active) targets[clip * labelCount + label] = 1;
+  return {
+    threatModel: {
+      name: `${norm}-test`,
+      variables: Array.from(budgets, ([variable, rho]) => ({ variable, rho })),
+      norm: NORMS[norm],
+      rungs: rungs.map(([scale, stopping]) => ({ scale, stopping: STOPPINGS[stopping] })),
+      attack: options.attack ?? 'pgd',
+      steps: options.steps ?? 20,
+      restarts: options.restarts ?? 1,
+      seed: options.seed ?? 1,
+    },
+    modelSha256: '',
+    inputs: options.inputs,
+    targets: { dims: [labels.length, labelCount], data: targets },
+    clipSha256: labels.map((_, clip) => createHash('sha256').update(`clip ${clip}`).digest('hex')),
+    masks: options.masks,
+  };
+}
+
+/** One candidate, cut out of its rung. */
+export interface Row {
+  readonly rung: number;
+  readonly clip: number;
+  readonly margin: number;
+  readonly point: ReadonlyMap<string, Float32Array>;
+}
+
+/** Runs an attack to its end. */
+export async function collect(
+  victim: Victim,
+  run: AttackRun,
+): Promise<{ rows: Row[]; cost: Cost | undefined; results: RungCandidates[] }> {
+  const results: RungCandidates[] = [];
+  let cost: Cost | undefined;
+  for await (const event of runAttack(victim, run)) {
+    if (event.kind === 'result') results.push(event.result);
+    if (event.kind === 'cost') cost = event.cost;
+  }
+  return { rows: results.flatMap(rowsOf), cost, results };
+}
+
+function rowsOf({ rung, clips, adversarial, margins }: RungCandidates): Row[] {
+  return clips.map((clip, row) => ({
+    rung,
+    clip,
+    margin: margins[row] ?? Number.NaN,
+    point: new Map(Array.from(adversarial, ([name, tensor]) => [name, rowData(tensor, row)])),
+  }));
+}
+
+function rowData({ dims, data }: DenseTensor<Float32Array>, row: number): Float32Array {
+  const size = data.length / (dims[0] ?? 1);
+  return data.subarray(row * size, (row + 1) * size);
+}
