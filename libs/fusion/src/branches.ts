@@ -1,32 +1,20 @@
-import type { LayerBuilder } from './layers.ts';
+import type { Features, LayerBuilder, Picture } from './layers.ts';
 import type { ConvolutionSpec, FramesInput } from './specs.ts';
 
 /** Rough mean and reciprocal spread of pixels in [0, 1]. */
 const PIXEL_MEAN = 0.5;
 const PIXEL_GAIN = 4;
 
-/** A value `[rows, channels, ...]` and its number of channels. */
-export interface Features {
-  readonly value: string;
-  readonly channels: number;
-}
-
-/** Convolution blocks in a row, named `<branch>.0`, `<branch>.1`, ... */
+/** Convolution blocks in a row, named `<branch>.1`, `<branch>.2`, ... */
 export function stack(layers: LayerBuilder, branch: string, x: Features, specs: readonly ConvolutionSpec[]): Features {
-  return specs.reduce<Features>(
-    ({ value, channels }, spec, index) => ({
-      value: layers.convolution(`${branch}.${index}`, value, channels, spec),
-      channels: spec.channels,
-    }),
-    x,
-  );
+  return specs.reduce((y, spec, index) => layers.convolution(`${branch}.${index + 1}`, y, spec), x);
 }
 
 /** frames `[batch, frames, 3, height, width]` -> centred pictures `[batch x frames, 3, height, width]`. */
-export function pictures(layers: LayerBuilder, frames: string, { height, width }: FramesInput): Features {
+export function pictures(layers: LayerBuilder, frames: string, { height, width }: FramesInput): Picture {
   const g = layers.graph;
   const each = g.reshape(frames, [-1, 3, height, width]);
-  return { value: g.times(g.minus(each, g.scalar(PIXEL_MEAN)), g.scalar(PIXEL_GAIN)), channels: 3 };
+  return { value: g.times(g.minus(each, g.scalar(PIXEL_MEAN)), g.scalar(PIXEL_GAIN)), height, width };
 }
 
 /** `[batch x frames, channels, h, w]` -> the mean over each picture, `[batch, frames, channels]`. */

@@ -1,14 +1,14 @@
 import type { Graph } from '@faultline/onnx';
-import { type Features, perFrame, pictures, stack, summarise } from './branches.ts';
+import { perFrame, pictures, stack, summarise } from './branches.ts';
 import { logMel, timeSteps } from './front-end.ts';
-import { LayerBuilder, type Parameter, type Purpose, type Statistics } from './layers.ts';
+import { type Features, LayerBuilder, type Parameter, type Purpose, type Statistics } from './layers.ts';
 import type { EarlySpec, LateSpec, MidSpec, VictimSpec } from './specs.ts';
 
 /** Share of clips that show a label, about: the heads start at its logit, so that training does not spend steps on it. */
 const LABEL_PRIOR = 0.11;
 const HEAD_BIAS = Math.log(LABEL_PRIOR / (1 - LABEL_PRIOR));
 
-/** An inner value worth reading or perturbing; the value carries its public name. */
+/** An inner value worth reading or perturbing. */
 export interface VictimTap {
   readonly name: string;
   readonly value: string;
@@ -24,9 +24,12 @@ export interface VictimGraph {
   readonly auxiliaryLogits: readonly string[];
 }
 
+/** A tap whose value carries its public name. */
+const tap = (name: string): VictimTap => ({ name, value: name });
+
 interface Body {
   readonly logits: string;
-  readonly taps: readonly string[];
+  readonly taps: readonly VictimTap[];
   readonly auxiliary: readonly string[];
 }
 
@@ -52,7 +55,7 @@ export function buildVictim(spec: VictimSpec, purpose: Purpose = { kind: 'traini
     graph: layers.graph.graph(spec.fusion),
     parameters: layers.parameters,
     statistics: layers.statistics,
-    taps: ['audio.log-mel', ...taps].map((name) => ({ name, value: name })),
+    taps: [tap('audio.log-mel'), ...taps],
     auxiliaryLogits: purpose.kind === 'training' ? auxiliary : [],
   };
 }
@@ -91,7 +94,8 @@ function audioFeatures(layers: LayerBuilder, spec: MidSpec | LateSpec, waveform:
 
 /** Frames -> `[batch, frames, channels]`. */
 function videoFeatures(layers: LayerBuilder, spec: MidSpec | LateSpec, frames: string): Features {
-  const maps = stack(layers, 'video', pictures(layers, frames, spec.frames), spec.video);
+  const points = layers.patchConvolution('video.0', pictures(layers, frames, spec.frames), spec.patches);
+  const maps = stack(layers, 'video', points, spec.video);
   return perFrame(layers, maps, spec.frames.frames);
 }
 
@@ -108,7 +112,7 @@ function late(layers: LayerBuilder, spec: LateSpec, { waveform, frames }: Source
   const hidden = embed(layers, 'fusion.embed', { value: fused, channels: spec.embedding }, spec, 'embedding');
   return {
     logits: head(layers, 'head', hidden, spec, 'logits'),
-    taps: ['audio.embedding', 'video.embedding', 'fused', 'embedding'],
+    taps: ['audio.embedding', 'video.embedding', 'fused', 'embedding'].map(tap),
     auxiliary: [
       ...auxiliaryHead(layers, 'audio', { value: audio, channels: spec.embedding }, spec),
       ...auxiliaryHead(layers, 'video', { value: video, channels: spec.embedding }, spec),
@@ -131,7 +135,7 @@ function mid(layers: LayerBuilder, spec: MidSpec, { waveform, frames }: Sources)
   const joint = stack(layers, 'temporal', { value: fused, channels: maps.channels + byFrame.channels }, spec.temporal);
   return {
     logits: temporalHead(layers, spec, joint),
-    taps: ['audio.embedding', 'video.embedding', 'fused', 'embedding'],
+    taps: ['audio.embedding', 'video.embedding', 'fused', 'embedding'].map(tap),
     auxiliary: [
       ...auxiliaryHead(layers, 'audio', meanOverTime(layers, { value: heard, channels: maps.channels }), spec),
       ...auxiliaryHead(layers, 'video', meanOverTime(layers, { value: seen, channels: byFrame.channels }), spec),
@@ -153,12 +157,7 @@ function temporalHead(layers: LayerBuilder, spec: VictimSpec, x: Features): stri
 function early(layers: LayerBuilder, spec: EarlySpec, { waveform, frames }: Sources): Body {
   const g = layers.graph;
   const { frames: count, height, width } = spec.frames;
-  const { patch } = spec;
-  const [rows, columns] = [height / patch, width / patch];
-  const pixels = pictures(layers, frames, spec.frames).value;
-  const patchChannels = 3 * patch * patch;
-  const split = g.transpose(g.reshape(pixels, [-1, 3, rows, patch, columns, patch]), [0, 1, 3, 5, 2, 4]);
-  const picture = g.reshape(split, [-1, patchChannels, rows, columns]);
+  const [rows, columns] = [height / spec.patches.side, width / spec.patches.side];
 
   // A frame's slice of the log-mel lies on the picture's grid: time downwards, neighbouring bands in the same column.
   const mel = logMel(g, waveform, spec.waveform, spec.frontEnd);
@@ -166,12 +165,17 @@ function early(layers: LayerBuilder, spec: EarlySpec, { waveform, frames }: Sour
   const slices = g.reshape(mel, [-1, rows, columns, audioChannels]);
   const sound = g.transpose(slices, [0, 3, 1, 2]);
 
-  const met = g.op('Concat', [picture, sound], { axis: { type: 'int', value: 1 } }, 'fused');
-  const maps = stack(layers, 'joint', { value: met, channels: patchChannels + audioChannels }, spec.joint);
-  const cells = [...spec.joint].reduce((size, { stride }) => size / (stride[0] * stride[1]), rows * columns);
+  const beside = { value: sound, channels: audioChannels };
+  const met = layers.patchConvolution('joint.0', pictures(layers, frames, spec.frames), spec.patches, beside);
+  const maps = stack(layers, 'joint', met, spec.joint);
+  const cells = spec.joint.reduce((size, { stride }) => size / (stride[0] * stride[1]), rows * columns);
   const moment = maps.channels * cells;
   const moments = g.transpose(g.reshape(maps.value, [-1, count, moment]), [0, 2, 1]);
   const byTime = { value: g.reshape(moments, [-1, moment, count, 1]), channels: moment };
   const joint = stack(layers, 'temporal', byTime, spec.temporal);
-  return { logits: temporalHead(layers, spec, joint), taps: ['fused', 'embedding'], auxiliary: [] };
+  return {
+    logits: temporalHead(layers, spec, joint),
+    taps: [{ name: 'fused', value: met.value }, tap('embedding')],
+    auxiliary: [],
+  };
 }

@@ -8,7 +8,7 @@ const TAPER_SHARE = 0.25;
 /** Power below which a band counts as silent, full scale sine = 1 (-60 dB): bounds the logarithm and its gradient. */
 const POWER_FLOOR = 1e-6;
 /** Mean and standard deviation of log band power over the reference data set, in nepers of power; only a rough unit matters. */
-const LOG_POWER_MEAN = -9;
+const LOG_POWER_MEAN = -11;
 const LOG_POWER_DEVIATION = 2.5;
 
 /** Number of time steps of the log-mel. */

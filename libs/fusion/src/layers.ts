@@ -1,5 +1,5 @@
-import { type Dimension, float32, GraphBuilder, ints, OnnxError, type Tensor } from '@faultline/onnx';
-import type { ConvolutionSpec } from './specs.ts';
+import { type Attributes, type Dimension, float32, GraphBuilder, ints, OnnxError, type Tensor } from '@faultline/onnx';
+import type { ConvolutionSpec, PatchSpec } from './specs.ts';
 
 /** How a parameter starts: normal with variance 2 / fanIn (He et al., 2015), or one value everywhere. */
 export type Initialisation =
@@ -11,6 +11,25 @@ export interface Parameter {
   readonly name: string;
   readonly shape: readonly number[];
   readonly init: Initialisation;
+}
+
+/** A value `[rows, channels, ...]` and its number of channels. */
+export interface Features {
+  readonly value: string;
+  readonly channels: number;
+}
+
+/** Pictures `[pictures, 3, height, width]`. */
+export interface Picture {
+  readonly value: string;
+  readonly height: number;
+  readonly width: number;
+}
+
+interface BlockNames {
+  readonly weight: string;
+  readonly scale: string;
+  readonly shift: string;
 }
 
 /** Batch statistics of one normalisation, `[channels]` each: the value names of a training graph's outputs. */
@@ -53,31 +72,52 @@ export class LayerBuilder {
     return this.#purpose.kind;
   }
 
-  /** A block: Relu(norm(conv(x))), padded so that a stride of 1 keeps the size and patches tile it. */
-  convolution(layer: string, x: string, inputs: number, { channels, kernel, stride }: ConvolutionSpec): string {
-    const [rows, columns] = kernel;
-    const [down, right] = stride;
-    const pad = (size: number, step: number) => (size === step ? 0 : (size - 1) >> 1);
-    const attributes = {
-      kernel_shape: ints(kernel),
-      strides: ints(stride),
-      pads: ints([pad(rows, down), pad(columns, right), pad(rows, down), pad(columns, right)]),
-    };
-    const weight = this.#declare(`${layer}.weight`, [channels, inputs, rows, columns], {
-      kind: 'he',
-      fanIn: inputs * rows * columns,
-    });
-    const scale = this.#declare(`${layer}.scale`, [channels], { kind: 'constant', value: 1 });
-    const shift = this.#declare(`${layer}.shift`, [channels], { kind: 'constant', value: 0 });
+  /** A block: Relu(norm(conv(x))), padded so that a stride of 1 keeps the size. */
+  convolution(layer: string, x: Features, { channels, kernel, stride }: ConvolutionSpec): Features {
+    const names = this.#declareBlock(layer, [channels, x.channels, ...kernel]);
     const g = this.graph;
     if (this.#purpose.kind === 'export') {
-      const folded = foldNormalisation(this.#purpose.weights, layer);
-      const operands = [x, g.constant(folded.weight, weight), g.constant(folded.bias, `${layer}.bias`)];
-      return g.relu(g.op('Conv', operands, attributes));
+      const { weight, bias } = foldNormalisation(this.#purpose.weights, layer);
+      const operands = [x.value, g.constant(weight, names.weight), g.constant(bias, `${layer}.bias`)];
+      return { value: g.relu(g.op('Conv', operands, geometry(kernel, stride))), channels };
     }
-    for (const parameter of this.parameters.slice(-3)) g.input(parameter.name, parameter.shape);
-    const y = g.op('Conv', [x, weight], attributes);
-    return g.relu(this.#normalise(layer, y, channels, scale, shift));
+    const y = g.op('Conv', [x.value, names.weight], geometry(kernel, stride));
+    return { value: g.relu(this.#normalise(layer, y, channels, names)), channels };
+  }
+
+  /**
+   * A block on square patches of pictures `[pictures, 3, height, width]`, one point a patch; `beside`, on the grid of the
+   * patches, are further input channels. Training gathers a patch's pixels into channels, where the weights' gradient is a
+   * plain matrix product; an exported victim has the same as a strided convolution, whose input gradient is the cheaper one.
+   * @throws OnnxError when the side does not divide the picture.
+   */
+  patchConvolution(layer: string, picture: Picture, patches: PatchSpec, beside?: Features): Features {
+    const { side, channels } = patches;
+    const [rows, columns] = [picture.height / side, picture.width / side];
+    if (!Number.isInteger(rows) || !Number.isInteger(columns)) {
+      throw new OnnxError(
+        `patches of ${side} pixels do not divide pictures of ${picture.height} x ${picture.width}; change patches.side`,
+      );
+    }
+    const gathered = 3 * side * side;
+    const inputs = gathered + (beside?.channels ?? 0);
+    const names = this.#declareBlock(layer, [channels, inputs, 1, 1]);
+    const g = this.graph;
+    if (this.#purpose.kind === 'export') {
+      const { weight, bias } = foldNormalisation(this.#purpose.weights, layer);
+      const ofPicture = float32(columnsOf(weight, 0, gathered), [channels, 3, side, side]);
+      const operands = [picture.value, g.constant(ofPicture, names.weight), g.constant(bias, `${layer}.bias`)];
+      const y = g.op('Conv', operands, geometry([side, side], [side, side], [0, 0]));
+      if (beside === undefined) return { value: g.relu(y), channels };
+      const ofBeside = float32(columnsOf(weight, gathered, inputs), [channels, beside.channels, 1, 1]);
+      const more = g.op('Conv', [beside.value, g.constant(ofBeside)], geometry([1, 1], [1, 1]));
+      return { value: g.relu(g.plus(y, more)), channels };
+    }
+    const cut = g.transpose(g.reshape(picture.value, [-1, 3, rows, side, columns, side]), [0, 1, 3, 5, 2, 4]);
+    const points = g.reshape(cut, [-1, gathered, rows, columns]);
+    const met = beside === undefined ? points : g.concat([points, beside.value], 1);
+    const y = g.op('Conv', [met, names.weight], geometry([1, 1], [1, 1]));
+    return { value: g.relu(this.#normalise(layer, y, channels, names)), channels };
   }
 
   /** x W + b on `[batch, inputs]`; the bias starts at `bias`. */
@@ -100,8 +140,25 @@ export class LayerBuilder {
     return name;
   }
 
+  /** Weight, scale and shift of a block; inputs unless exported, where they are folded into one convolution. */
+  #declareBlock(layer: string, shape: readonly number[]): BlockNames {
+    const [channels = 0, ...window] = shape;
+    const fanIn = window.reduce((product, size) => product * size, 1);
+    const names = {
+      weight: this.#declare(`${layer}.weight`, shape, { kind: 'he', fanIn }),
+      scale: this.#declare(`${layer}.scale`, [channels], { kind: 'constant', value: 1 }),
+      shift: this.#declare(`${layer}.shift`, [channels], { kind: 'constant', value: 0 }),
+    };
+    if (this.#purpose.kind !== 'export') {
+      this.graph.input(names.weight, shape);
+      this.graph.input(names.scale, [channels]);
+      this.graph.input(names.shift, [channels]);
+    }
+    return names;
+  }
+
   /** Batch normalisation (Ioffe & Szegedy, 2015) from primitives, so that its gradient needs no rule of its own. */
-  #normalise(layer: string, y: string, channels: number, scale: string, shift: string): string {
+  #normalise(layer: string, y: string, channels: number, { scale, shift }: BlockNames): string {
     const g = this.graph;
     const shape = [1, channels, 1, 1];
     const axes = [0, 2, 3];
@@ -140,6 +197,24 @@ export class LayerBuilder {
   }
 }
 
+interface FloatTensor extends Tensor {
+  readonly data: Float32Array;
+}
+
+function geometry(
+  kernel: readonly [number, number],
+  stride: readonly [number, number],
+  pads: readonly [number, number] = [(kernel[0] - 1) >> 1, (kernel[1] - 1) >> 1],
+): Attributes {
+  return { kernel_shape: ints(kernel), strides: ints(stride), pads: ints([...pads, ...pads]) };
+}
+
+/** Input channels [from, to) of a pointwise weight `[channels, inputs, 1, 1]`. */
+function columnsOf(weight: FloatTensor, from: number, to: number): Float32Array {
+  const inputs = weight.dims[1] ?? 0;
+  return weight.data.filter((_, index) => index % inputs >= from && index % inputs < to);
+}
+
 function weightOf(weights: Weights, name: string, shape: readonly number[]): Tensor {
   const tensor = weights.get(name);
   if (tensor === undefined) throw new OnnxError(`weight '${name}' is missing; give every parameter of the victim`);
@@ -149,7 +224,8 @@ function weightOf(weights: Weights, name: string, shape: readonly number[]): Ten
   return tensor;
 }
 
-function foldNormalisation(weights: Weights, layer: string): { weight: Tensor; bias: Tensor } {
+/** A convolution that does what the layer's convolution and normalisation do. */
+function foldNormalisation(weights: Weights, layer: string): { weight: FloatTensor; bias: Tensor } {
   const get = (name: string) => {
     const tensor = weights.get(`${layer}.${name}`);
     if (!(tensor?.data instanceof Float32Array)) {
@@ -162,10 +238,11 @@ function foldNormalisation(weights: Weights, layer: string): { weight: Tensor; b
   const gain = scale.map((value, channel) => value / sqrt((variance[channel] ?? 0) + NORMALISATION_EPSILON));
   const each = weight.data.length / scale.length;
   return {
-    weight: float32(
-      weight.data.map((value, index) => value * (gain[Math.floor(index / each)] ?? 0)),
-      weight.dims,
-    ),
+    weight: {
+      dataType: 'float32',
+      dims: weight.dims,
+      data: weight.data.map((value, index) => value * (gain[Math.floor(index / each)] ?? 0)),
+    },
     bias: float32(shift.map((value, channel) => value - (mean[channel] ?? 0) * (gain[channel] ?? 0))),
   };
 }

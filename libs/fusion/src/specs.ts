@@ -19,6 +19,12 @@ export interface ConvolutionSpec {
   readonly stride: readonly [number, number];
 }
 
+/** The first layer on pictures: each square patch, `side` pixels wide, becomes one point of a map. */
+export interface PatchSpec {
+  readonly side: number;
+  readonly channels: number;
+}
+
 /** The log-mel front end: short power spectra at one or more resolutions, gathered into bands. */
 export interface FrontEndSpec {
   /** Samples of one time step; divides the waveform. */
@@ -32,6 +38,7 @@ interface Inputs {
   readonly waveform: WaveformInput;
   readonly frames: FramesInput;
   readonly frontEnd: FrontEndSpec;
+  readonly patches: PatchSpec;
   readonly labels: number;
   /** Width of the embeddings and of the layer before the head. */
   readonly embedding: number;
@@ -40,8 +47,6 @@ interface Inputs {
 /** The modalities meet at the input: picture patches and the log-mel of the same moment are channels of one map. */
 export interface EarlySpec extends Inputs {
   readonly fusion: 'early';
-  /** Side of the square picture patches, in pixels. */
-  readonly patch: number;
   readonly joint: readonly ConvolutionSpec[];
   readonly temporal: readonly ConvolutionSpec[];
 }
@@ -68,11 +73,6 @@ const conv = (channels: number, stride: 1 | 2): ConvolutionSpec => ({
   kernel: [3, 3],
   stride: [stride, stride],
 });
-const patches = (channels: number, side: number): ConvolutionSpec => ({
-  channels,
-  kernel: [side, side],
-  stride: [side, side],
-});
 const overTime = (channels: number): ConvolutionSpec => ({ channels, kernel: [3, 1], stride: [1, 1] });
 
 const INPUTS: Inputs = {
@@ -89,20 +89,21 @@ const INPUTS: Inputs = {
       { windowSamples: 50, fromHz: 4160, toHz: 7680 },
     ],
   },
+  patches: { side: 4, channels: 16 },
   labels: 12,
   embedding: 96,
 };
 
 const AUDIO = [conv(16, 2), conv(32, 2), conv(48, 2), conv(64, 1), conv(96, 2)];
-const VIDEO = [patches(16, 4), conv(32, 2), conv(48, 2), conv(64, 2)];
+const VIDEO = [conv(32, 2), conv(48, 2), conv(64, 2)];
 
 /** The reference victims. */
 export const VICTIM_SPECS = {
   early: {
     ...INPUTS,
     fusion: 'early',
-    patch: 4,
-    joint: [patches(24, 1), conv(32, 2), conv(64, 2), conv(96, 2)],
+    patches: { side: 4, channels: 24 },
+    joint: [conv(32, 2), conv(64, 2), conv(96, 2)],
     temporal: [overTime(96), overTime(96)],
   },
   mid: { ...INPUTS, fusion: 'mid', audio: AUDIO, video: VIDEO, temporal: [overTime(96), overTime(96)] },

@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { victim } from '@faultline/contracts';
+import { buildVictim, countMacs, VICTIM_SPECS, type VictimName, type Weights } from '@faultline/fusion';
+import { elementCount, encodeModel, modelOf } from '@faultline/onnx';
+import { dryRun } from '@faultline/ort';
+import { CARD_SCHEMA_VERSION, checkCard } from '@faultline/victim';
+
+const MODEL_FILE = 'model.onnx';
+const CARD_FILE = 'card.json';
+/** Weights trained on GPL and Creative Commons sources: see zoo/victims/README.md. */
+const WEIGHTS_LICENCE = 'CC-BY-SA-4.0';
+
+const VARIANTS: Readonly<Record<VictimName, victim.FusionVariant>> = {
+  early: victim.FusionVariant.FUSION_VARIANT_EARLY,
+  mid: victim.FusionVariant.FUSION_VARIANT_MID,
+  late: victim.FusionVariant.FUSION_VARIANT_LATE,
+};
+
+/** What was measured of a victim when it was made. */
+export interface Measured {
+  /** One a label, in the order of the logits. */
+  readonly labels: readonly victim.LabelThreshold[];
+  readonly operatingPoint: string;
+  readonly logitScale: number;
+  readonly metrics: readonly victim.CleanMetrics[];
+  readonly provenance: string;
+}
+
+/** Writes `model.onnx` and `card.json` of a victim into a folder. */
+export async function writeVictim(dir: string, name: VictimName, weights: Weights, measured: Measured): Promise<void> {
+  const spec = VICTIM_SPECS[name];
+  const { graph, parameters, taps } = buildVictim(spec, { kind: 'export', weights });
+  const bytes = encodeModel(modelOf(graph));
+  const card: victim.Card = {
+    schemaVersion: CARD_SCHEMA_VERSION,
+    name,
+    title: `Reference victim, ${name} fusion of sound and picture`,
+    fusion: VARIANTS[name],
+    model: MODEL_FILE,
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+    inputs: [
+      { name: 'waveform', kind: { $case: 'waveform', value: spec.waveform } },
+      { name: 'frames', kind: { $case: 'frames', value: spec.frames } },
+    ],
+    logits: 'logits',
+    labels: [...measured.labels],
+    operatingPoint: measured.operatingPoint,
+    logitScale: measured.logitScale,
+    taps: [...taps],
+    parameters: parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0),
+    macs: countMacs(graph, await dryRun(graph)),
+    metrics: [...measured.metrics],
+    provenance: measured.provenance,
+    licence: WEIGHTS_LICENCE,
+  };
+  checkCard(card);
+  await mkdir(dir, { recursive: true });
+  await writeFile(join(dir, MODEL_FILE), bytes);
+  await writeFile(join(dir, CARD_FILE), `${JSON.stringify(victim.Card.toJSON(card), undefined, 2)}\n`);
+}
