@@ -1,0 +1,90 @@
+import type { attack } from '@faultline/contracts';
+import type { CostReport } from '@faultline/report';
+import type { Candidate } from '../judge/inspect.ts';
+import type { Verified } from '../judge/verified.ts';
+import { attackBatch } from './attack-batch.ts';
+import { attackClips, cut } from './batches.ts';
+import type { PreparedClip } from './clean-phase.ts';
+import { addCosts, NO_COST } from './predict-clips.ts';
+import type { ProgressMeter } from './progress.ts';
+import type { Services } from './services.ts';
+import { withSpan } from './spans.ts';
+import { verifyBatch } from './verify-batch.ts';
+import type { VictimUnderTest } from './victim-under-test.ts';
+import { attackWeight, verifyWeight } from './work-plan.ts';
+
+/** What one attack on one victim came to. */
+export interface AttackPhase {
+  readonly verified: readonly Verified[];
+  readonly cost: CostReport;
+  readonly verificationCost: CostReport;
+  readonly attackMs: number;
+  readonly verifyMs: number;
+}
+
+/** What an attack phase works with. */
+export interface AttackSetting {
+  readonly services: Services;
+  readonly meter: ProgressMeter;
+  readonly signal: AbortSignal;
+  /** Sees every verified candidate with its tensors, in a fixed order. */
+  readonly onVerified: (candidate: Candidate, verified: Verified) => void;
+}
+
+/**
+ * Attacks all clips in batches, one attack in flight at a time; each batch is verified while the next is attacked.
+ * @throws FaultlineError naming victim and service when either fails.
+ */
+export async function attackPhase(
+  setting: AttackSetting,
+  victim: VictimUnderTest,
+  threatModel: attack.ThreatModel,
+  clips: readonly PreparedClip[],
+): Promise<AttackPhase> {
+  const { services, meter, onVerified } = setting;
+  // When an attack or a verification fails, the other one that runs beside it must stop too.
+  const failure = new AbortController();
+  const signal = AbortSignal.any([setting.signal, failure.signal]);
+  const verified: Verified[] = [];
+  let cost = NO_COST;
+  let verificationCost = NO_COST;
+  let attackMs = 0;
+  let verifyMs = 0;
+  const verify = (batch: readonly PreparedClip[], candidates: readonly Candidate[]): Promise<void> =>
+    withSpan('score.verify', { 'faultline.candidates': candidates.length }, async () => {
+      const work = meter.begin(verifyWeight(victim, threatModel, batch.length));
+      const startedAt = performance.now();
+      const verification = await verifyBatch(services, victim, threatModel, batch, candidates, signal);
+      for (const [index, one] of verification.verified.entries()) {
+        const candidate = candidates[index];
+        if (candidate !== undefined) onVerified(candidate, one);
+      }
+      verified.push(...verification.verified);
+      verificationCost = addCosts(verificationCost, verification.cost);
+      verifyMs += performance.now() - startedAt;
+      work.done();
+    });
+  let verifying: Promise<void> = Promise.resolve();
+  try {
+    for (const batch of cut(clips, attackClips(victim, threatModel.rungs.length))) {
+      const work = meter.begin(
+        attackWeight(victim, threatModel, batch.length),
+        `${victim.name}: ${threatModel.name}${threatModel.attack === 'noise' ? ' (noise)' : ''}`,
+      );
+      const startedAt = performance.now();
+      const attacking = attackBatch(services, victim, threatModel, batch, work.advance, signal).finally(() => {
+        attackMs += performance.now() - startedAt;
+      });
+      const [outcome] = await Promise.all([attacking, verifying]);
+      cost = addCosts(cost, outcome.cost);
+      work.done();
+      verifying = verify(batch, outcome.candidates);
+    }
+    await verifying;
+  } catch (thrown) {
+    failure.abort(thrown);
+    await Promise.allSettled([verifying]);
+    throw thrown;
+  }
+  return { verified, cost, verificationCost, attackMs, verifyMs };
+}

@@ -1,0 +1,71 @@
+import type { attack } from '@faultline/contracts';
+import type { Candidate } from '../judge/inspect.ts';
+import type { Verified } from '../judge/verified.ts';
+import type { CleanPhase } from './clean-phase.ts';
+
+/** Clips whose adversarial tensors are kept in memory while a campaign runs, so that one can be shown. */
+const MAX_SHOWN_CANDIDATES = 12;
+
+/** The verified adversarial point of smallest budget of one clip. */
+export interface KeptExample {
+  readonly victim: string;
+  readonly clip: number;
+  readonly scale: number;
+  readonly candidate: Candidate;
+  readonly verified: Verified;
+}
+
+/** The threat model that examples are shown of: the first that may change every input, else the first. */
+export function shownThreatModel(
+  threatModels: readonly attack.ThreatModel[],
+  phases: readonly CleanPhase[],
+): attack.ThreatModel | undefined {
+  const inputs = new Set(phases.flatMap((phase) => phase.victim.card.inputs.map((input) => input.name)));
+  return threatModels.find((model) => model.variables.length === inputs.size) ?? threatModels[0];
+}
+
+/** Clips that are on for every victim first, those whose sound and picture agree before others, then in their order. */
+function shownClips(phases: readonly CleanPhase[]): number[] {
+  const clips = phases[0]?.clips ?? [];
+  const rank = (index: number): number => {
+    const on = phases.filter((phase) => phase.run.off[index] === false).length;
+    return -2 * on - (clips[index]?.agree ? 1 : 0);
+  };
+  return clips
+    .map((clip) => clip.index)
+    .toSorted((a, b) => rank(a) - rank(b) || a - b)
+    .slice(0, MAX_SHOWN_CANDIDATES);
+}
+
+/** Keeps the best adversarial points of a few clips, and chooses which to show. */
+export class ExampleKeeper {
+  readonly #clips: readonly number[];
+  readonly #kept = new Map<string, KeptExample>();
+
+  constructor(phases: readonly CleanPhase[]) {
+    this.#clips = shownClips(phases);
+  }
+
+  /** Keeps a verified success of a shown clip when its budget is the smallest so far. */
+  offer(phase: CleanPhase, scale: number, candidate: Candidate, verified: Verified): void {
+    const { clip } = verified;
+    if (verified.verdict !== 'reached' || !this.#clips.includes(clip) || phase.run.off[clip] !== false) return;
+    const key = `${phase.victim.name}/${clip}`;
+    const known = this.#kept.get(key);
+    if (known !== undefined && known.scale <= scale) return;
+    // Copies: the rows are views of whole messages, which would stay in memory with them.
+    const adversarial = new Map(candidate.adversarial.entries().map(([name, row]) => [name, row.slice()] as const));
+    this.#kept.set(key, { victim: phase.victim.name, clip, scale, candidate: { ...candidate, adversarial }, verified });
+  }
+
+  /** One example a victim: of the first clip that was reached for most victims, so that pictures compare. */
+  choose(victims: readonly string[]): KeptExample[] {
+    const of = (victim: string, clip: number) => this.#kept.get(`${victim}/${clip}`);
+    const reach = (clip: number) => victims.filter((victim) => of(victim, clip) !== undefined).length;
+    const order = this.#clips.toSorted((a, b) => reach(b) - reach(a));
+    return victims.flatMap((victim) => {
+      const clip = order.find((index) => of(victim, index) !== undefined);
+      return (clip === undefined ? undefined : of(victim, clip)) ?? [];
+    });
+  }
+}

@@ -1,0 +1,165 @@
+import type { attack } from '@faultline/contracts';
+import type { ThreatModelResult, TimingsReport } from '@faultline/report';
+import { threatModelResult } from '../judge/threat-model-result.ts';
+import { type Example, exampleOf } from '../report/example.ts';
+import { type ReportBody, reportBody } from '../report/report-body.ts';
+import { attackPhase } from './attack-phase.ts';
+import { type CleanPhase, cleanPhase } from './clean-phase.ts';
+import type { InputCache } from './clip-inputs.ts';
+import { ExampleKeeper, shownThreatModel } from './example-keeper.ts';
+import { addCosts } from './predict-clips.ts';
+import { prepareClips } from './prepare-clips.ts';
+import { ProgressMeter, type ProgressState } from './progress.ts';
+import type { Services } from './services.ts';
+import { withSpan } from './spans.ts';
+import type { PlannedCampaign } from './specification.ts';
+import { campaignWeight, cleanWeight, noiseModel, prepareWeight } from './work-plan.ts';
+
+/** What a campaign found. */
+export interface CampaignOutcome {
+  readonly body: ReportBody;
+  readonly timings: TimingsReport;
+  /** At most one a victim. */
+  readonly examples: readonly Example[];
+}
+
+export interface CampaignSurroundings {
+  readonly services: Services;
+  readonly cache: InputCache;
+  readonly onProgress: (state: ProgressState) => void;
+  readonly signal: AbortSignal;
+}
+
+type AttackTimings = TimingsReport['attacks'][number];
+
+/** State that the phases of one running campaign share. */
+interface RunningCampaign extends CampaignSurroundings {
+  readonly plan: PlannedCampaign;
+  readonly meter: ProgressMeter;
+  readonly keeper: ExampleKeeper;
+  readonly shown: attack.ThreatModel | undefined;
+  /** Clips that every victim gets right when clean. */
+  readonly paired: readonly number[];
+}
+
+/** Attacks one victim under one threat model, and with equal-norm noise beside it. */
+async function attackVictim(
+  running: RunningCampaign,
+  phase: CleanPhase,
+  threatModel: attack.ThreatModel,
+): Promise<{ readonly result: ThreatModelResult; readonly timings: AttackTimings }> {
+  const { services, meter, signal, keeper, shown, plan } = running;
+  const { victim, clips } = phase;
+  const setting = { services, meter, signal };
+  const attributes = { 'faultline.victim': victim.name, 'faultline.threat_model': threatModel.name };
+  return withSpan('score.attack', attributes, async () => {
+    const attacked = await attackPhase(
+      {
+        ...setting,
+        onVerified: (candidate, verified) => {
+          const scale = threatModel.rungs[verified.rung]?.scale;
+          if (threatModel === shown && scale !== undefined) keeper.offer(phase, scale, candidate, verified);
+        },
+      },
+      victim,
+      threatModel,
+      clips,
+    );
+    const noise = await attackPhase({ ...setting, onVerified: () => {} }, victim, noiseModel(threatModel), clips);
+    const result = threatModelResult({
+      victim,
+      threatModel,
+      clean: phase.run,
+      attack: attacked.verified,
+      noise: noise.verified,
+      groups: plan.clips.map((clip) => clip.groups),
+      paired: running.paired,
+      seed: plan.seed,
+      cost: {
+        attack: attacked.cost,
+        noise: noise.cost,
+        verification: addCosts(attacked.verificationCost, noise.verificationCost),
+      },
+    });
+    const timings = {
+      victim: victim.name,
+      threatModel: threatModel.name,
+      attackMs: attacked.attackMs,
+      noiseMs: noise.attackMs,
+      verifyMs: attacked.verifyMs + noise.verifyMs,
+    };
+    return { result, timings };
+  });
+}
+
+/** Runs work and says how long it took. */
+async function timed<Result>(work: () => Promise<Result>): Promise<[result: Result, durationMs: number]> {
+  const startedAt = performance.now();
+  const result = await work();
+  return [result, performance.now() - startedAt];
+}
+
+/**
+ * Runs a planned campaign: extract, predict clean, attack, verify, judge. Victims run one after another.
+ * @throws FaultlineError that names what failed; the signal's reason when cancelled.
+ */
+export async function runCampaign(plan: PlannedCampaign, around: CampaignSurroundings): Promise<CampaignOutcome> {
+  const { services, cache, onProgress, signal } = around;
+  const startedAt = performance.now();
+  const meter = new ProgressMeter(campaignWeight(plan), onProgress);
+  const preparing = meter.begin(prepareWeight(plan.clips.length), 'extracting clips');
+  let extracted = 0;
+  const onClip = (): void => {
+    extracted += 1;
+    preparing.advance(extracted / plan.clips.length);
+  };
+  const [prepared, prepareMs] = await timed(() =>
+    withSpan('score.prepare', { 'faultline.clips': plan.clips.length }, () =>
+      prepareClips(plan, services, cache, onClip, signal),
+    ),
+  );
+  const phases: CleanPhase[] = [];
+  const clean: { victim: string; durationMs: number }[] = [];
+  for (const [victim, clips] of prepared) {
+    const work = meter.begin(cleanWeight(victim, clips.length), `${victim.name}: clean`);
+    const [phase, durationMs] = await timed(() =>
+      withSpan('score.clean', { 'faultline.victim': victim.name }, () => cleanPhase(services, victim, clips, signal)),
+    );
+    work.done();
+    phases.push(phase);
+    clean.push({ victim: victim.name, durationMs });
+  }
+  const running: RunningCampaign = {
+    ...around,
+    plan,
+    meter,
+    keeper: new ExampleKeeper(phases),
+    shown: shownThreatModel(plan.threatModels, phases),
+    paired: plan.clips
+      .keys()
+      .filter((clip) => phases.every((phase) => phase.run.off[clip] === false))
+      .toArray(),
+  };
+  const results = new Map<CleanPhase, ThreatModelResult[]>();
+  const attacks: AttackTimings[] = [];
+  for (const phase of phases) {
+    const ofVictim: ThreatModelResult[] = [];
+    for (const threatModel of plan.threatModels) {
+      const { result, timings } = await attackVictim(running, phase, threatModel);
+      ofVictim.push(result);
+      attacks.push(timings);
+    }
+    results.set(phase, ofVictim);
+  }
+  signal.throwIfAborted();
+  const { shown } = running;
+  const kept = shown === undefined ? [] : running.keeper.choose(plan.victims.map((victim) => victim.name));
+  return {
+    body: reportBody(plan, results),
+    timings: { totalMs: performance.now() - startedAt, prepareMs, clean, attacks },
+    examples: kept.flatMap((example) => {
+      const phase = phases.find((one) => one.victim.name === example.victim);
+      return phase === undefined || shown === undefined ? [] : [exampleOf(phase, shown, example)];
+    }),
+  };
+}

@@ -1,0 +1,50 @@
+import type { attack } from '@faultline/contracts';
+import type { CostReport } from '@faultline/report';
+import { type Candidate, inspectCandidate } from '../judge/inspect.ts';
+import { judgeCandidate, type Verified } from '../judge/verified.ts';
+import type { AttackedClip } from './attack-batch.ts';
+import { predictClips } from './predict-clips.ts';
+import type { Services } from './services.ts';
+import type { ClipInputs } from './tensor-rows.ts';
+import type { VictimUnderTest } from './victim-under-test.ts';
+
+/** A candidate's inputs: its adversarial variables, everything else clean. */
+export function attackedInputs(clean: ClipInputs, candidate: Candidate): ClipInputs {
+  return new Map(
+    clean.entries().map(([name, row]) => {
+      const data = candidate.adversarial.get(name);
+      return [name, data === undefined ? row : { dims: row.dims, data }];
+    }),
+  );
+}
+
+export interface Verification {
+  /** In the order of the candidates. */
+  readonly verified: readonly Verified[];
+  readonly cost: CostReport;
+}
+
+/** Judges candidates by what their tensors are: float64 norms against the budget, then a fresh forward pass of the victim. */
+export async function verifyBatch(
+  services: Services,
+  victim: VictimUnderTest,
+  threatModel: attack.ThreatModel,
+  batch: readonly AttackedClip[],
+  candidates: readonly Candidate[],
+  signal: AbortSignal,
+): Promise<Verification> {
+  const clips = new Map(batch.map((clip) => [clip.index, clip]));
+  const inspected = candidates.map((candidate) => {
+    const clip = clips.get(candidate.clip);
+    if (clip === undefined) throw new RangeError(`clip ${candidate.clip} is not in this batch`);
+    return { candidate, clip, inspection: inspectCandidate(candidate, clip.inputs, threatModel, victim) };
+  });
+  const accepted = inspected.filter(({ inspection }) => inspection.rejection === undefined);
+  const points = accepted.map(({ clip, candidate }) => attackedInputs(clip.inputs, candidate));
+  const { logits, cost } = await predictClips(services, victim, points, signal);
+  const logitsOf = new Map(accepted.map(({ candidate }, index) => [candidate, logits[index]]));
+  const verified = inspected.map(({ candidate, clip, inspection }) =>
+    judgeCandidate(candidate, inspection, logitsOf.get(candidate), clip.labels, victim),
+  );
+  return { verified, cost };
+}

@@ -1,0 +1,67 @@
+import type { inference, victim } from '@faultline/contracts';
+import { checkCard, verdictTolerance } from '@faultline/victim';
+
+/** A victim as its inference service describes it, with what judging it needs. */
+export interface VictimUnderTest {
+  /** Name in the service's configuration. */
+  readonly name: string;
+  readonly card: victim.Card;
+  readonly maxExamples: number;
+  readonly runtime: string;
+  readonly threads: number;
+  /** A clip is deactivated when its margin is at or below minus this. */
+  readonly tau: number;
+  /** Index of each label in the logits. */
+  readonly labelIndex: ReadonlyMap<string, number>;
+}
+
+/**
+ * Reads an inference service's description.
+ * @throws Error when it carries no usable card.
+ */
+export function victimUnderTest(name: string, description: inference.DescribeResponse): VictimUnderTest {
+  const { card } = description;
+  if (card === undefined) throw new Error(`the inference service of victim '${name}' describes no card`);
+  checkCard(card);
+  return {
+    name,
+    card,
+    maxExamples: Math.max(1, description.maxExamples),
+    runtime: description.runtime,
+    threads: description.threads,
+    tau: verdictTolerance(card),
+    labelIndex: new Map(card.labels.map((label, index) => [label.label, index])),
+  };
+}
+
+/** Targets of these label sets, float32 [clips, labels]: 1 at the true labels. */
+export function targetsOf(victim: VictimUnderTest, labelSets: readonly (readonly string[])[]): Float32Array {
+  const width = victim.card.labels.length;
+  const targets = new Float32Array(labelSets.length * width);
+  for (const [row, labels] of labelSets.entries()) {
+    for (const label of labels) {
+      const index = victim.labelIndex.get(label);
+      if (index === undefined) throw new RangeError(`victim '${victim.name}' has no label '${label}'`);
+      targets[row * width + index] = 1;
+    }
+  }
+  return targets;
+}
+
+/**
+ * Margin m = max over the true labels of (logit - threshold), in float64: positive while a true label is active.
+ * @param logits one row, [labels].
+ */
+export function marginOf(victim: VictimUnderTest, logits: Float32Array, labels: readonly string[]): number {
+  return Math.max(
+    ...labels.map((label) => {
+      const index = victim.labelIndex.get(label) ?? Number.NaN;
+      return (logits[index] ?? Number.NaN) - (victim.card.labels[index]?.threshold ?? Number.NaN);
+    }),
+  );
+}
+
+/** Whether a clip with this margin counts as deactivated. */
+export function isDeactivated(victim: VictimUnderTest, margin: number): boolean {
+  return margin <= -victim.tau;
+}

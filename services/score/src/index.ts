@@ -1,0 +1,2 @@
+export { type ScoreConfig, scoreConfig } from './config.ts';
+export { startScore } from './start-score.ts';

@@ -1,0 +1,70 @@
+import { attack } from '@faultline/contracts';
+import { firstOutside, peakSignalToNoiseDb, perturbationNorms, signalToNoiseDb } from '@faultline/metrics';
+import { valueRange } from '@faultline/victim';
+import { type ClipInputs, toFloat32 } from '../campaign/tensor-rows.ts';
+import type { VictimUnderTest } from '../campaign/victim-under-test.ts';
+
+/** One adversarial point that an attack returned; nothing about it is believed yet. */
+export interface Candidate {
+  /** Index in the threat model's ladder. */
+  readonly rung: number;
+  /** Index in the campaign's clips. */
+  readonly clip: number;
+  /** Adversarial values of the attacked variables. */
+  readonly adversarial: ReadonlyMap<string, Float32Array>;
+  /** Margin that the attack claims. */
+  readonly believedMargin: number;
+}
+
+/** Size of a candidate's perturbation of one variable, float64. */
+export interface Measured {
+  /** In the threat model's norm. */
+  readonly norm: number;
+  /** L2 / sqrt(number of coordinates). */
+  readonly rootMeanSquare: number;
+  /** SNR (waveform) or PSNR (frames); null without a perturbation. */
+  readonly decibels: number | null;
+}
+
+/** What the tensors of a candidate say by themselves, before any prediction. */
+export interface Inspection {
+  readonly measured: ReadonlyMap<string, Measured>;
+  readonly rejection: 'over-budget' | 'out-of-range' | undefined;
+}
+
+/**
+ * Measures a candidate against its clean clip and its budget: every variable's float64 norm must not exceed scale x rho, and
+ * every value must be a number in the variable's range.
+ * @throws RangeError when a variable is missing or has another size than its clean point.
+ */
+export function inspectCandidate(
+  candidate: Candidate,
+  clean: ClipInputs,
+  threatModel: attack.ThreatModel,
+  victim: VictimUnderTest,
+): Inspection {
+  const scale = threatModel.rungs[candidate.rung]?.scale ?? Number.NaN;
+  const measured = new Map<string, Measured>();
+  let rejection: Inspection['rejection'];
+  for (const { variable, rho } of threatModel.variables) {
+    const input = victim.card.inputs.find((one) => one.name === variable);
+    const point = candidate.adversarial.get(variable);
+    const cleanRow = clean.get(variable);
+    if (input === undefined || point === undefined || cleanRow === undefined) {
+      throw new RangeError(`the attack returned no tensor for variable '${variable}'`);
+    }
+    const cleanPoint = toFloat32(cleanRow.data);
+    const norms = perturbationNorms(point, cleanPoint);
+    const norm = threatModel.norm === attack.Norm.NORM_LINF ? norms.linf : norms.l2;
+    const toDecibels = input.kind?.$case === 'waveform' ? signalToNoiseDb : peakSignalToNoiseDb;
+    measured.set(variable, {
+      norm,
+      rootMeanSquare: norms.l2 / Math.sqrt(point.length),
+      decibels: toDecibels(point, cleanPoint),
+    });
+    const { low, high } = valueRange(input);
+    if (firstOutside(point, low, high) !== undefined) rejection = 'out-of-range';
+    else if (!(norm <= scale * rho)) rejection ??= 'over-budget';
+  }
+  return { measured, rejection };
+}

@@ -1,0 +1,74 @@
+import { attack } from '@faultline/contracts';
+import { rankingFigures } from '@faultline/metrics';
+import type { MeasuredPerturbation, RawRung } from '@faultline/report';
+import type { CleanRun } from './clean-run.ts';
+import type { Verified } from './verified.ts';
+
+/** Lower median: an element of the list, so that it is a value that was measured. */
+export function medianOf(values: readonly number[]): number | undefined {
+  return values.toSorted((a, b) => a - b)[Math.ceil(values.length / 2) - 1];
+}
+
+function measuredPerturbations(
+  verified: readonly Verified[],
+  variables: readonly string[],
+): Record<string, MeasuredPerturbation> {
+  const entries = variables.flatMap((variable): [string, MeasuredPerturbation][] => {
+    const sizes = verified.flatMap((one) => one.measured.get(variable) ?? []);
+    const norms = sizes.map((size) => size.norm).filter(Number.isFinite);
+    const median = medianOf(norms);
+    if (median === undefined) return [];
+    return [
+      [
+        variable,
+        {
+          max: norms.reduce((a, b) => Math.max(a, b)),
+          median,
+          medianRootMeanSquare: medianOf(sizes.map((size) => size.rootMeanSquare)) ?? 0,
+          medianDecibels: medianOf(sizes.flatMap((size) => size.decibels ?? [])) ?? null,
+        },
+      ],
+    ];
+  });
+  return Object.fromEntries(entries);
+}
+
+/**
+ * Logits of all clips at a rung without early stopping, [clips, labels]: the fresh ones of its candidates. A clip without an
+ * acceptable candidate keeps its clean logits: no attack within budget was shown for it.
+ */
+function attackedLogits(verified: readonly Verified[], clean: CleanRun): Float32Array {
+  const logits = clean.logits.slice();
+  for (const one of verified) if (one.logits !== undefined) logits.set(one.logits, one.clip * clean.labels);
+  return logits;
+}
+
+/**
+ * What one attack's candidates at one rung turned out to be.
+ * @param verified the rung's candidates.
+ * @param reachedBelow clips that a candidate of a smaller rung of the same attack reached.
+ */
+export function rawRung(
+  rung: attack.Rung,
+  verified: readonly Verified[],
+  reachedBelow: ReadonlySet<number>,
+  variables: readonly string[],
+  clean: CleanRun,
+): RawRung {
+  const count = (test: (one: Verified) => boolean) => verified.filter(test).length;
+  const never = rung.stopping === attack.Stopping.STOPPING_NEVER;
+  const reached = count((one) => one.verdict === 'reached');
+  return {
+    candidates: verified.length,
+    verified: reached,
+    refuted: count((one) => one.refuted),
+    overBudget: count((one) => one.verdict === 'over-budget'),
+    outOfRange: count((one) => one.verdict === 'out-of-range'),
+    success: never ? reached / clean.clips : null,
+    inversions: never ? count((one) => one.verdict === 'failed' && reachedBelow.has(one.clip)) : 0,
+    measured: measuredPerturbations(verified, variables),
+    ranking: never
+      ? rankingFigures({ labels: clean.labels, scores: attackedLogits(verified, clean), targets: clean.targets })
+      : null,
+  };
+}

@@ -1,0 +1,124 @@
+import { availableParallelism, cpus } from 'node:os';
+import { victim as card } from '@faultline/contracts';
+import {
+  type EnvironmentReport,
+  type FusionName,
+  REPORT_SCHEMA_VERSION,
+  type Report,
+  type ThreatModelResult,
+  type TradeOffRow,
+  type VictimReport,
+} from '@faultline/report';
+import type { CleanPhase } from '../campaign/clean-phase.ts';
+import type { PlannedCampaign } from '../campaign/specification.ts';
+import { normName, stoppingName } from '../judge/threat-model-result.ts';
+
+/** A report without what only the service knows: identifiers, dates, durations. */
+export type ReportBody = Omit<Report, 'run' | 'timings'>;
+
+const FUSION_NAMES: Readonly<Record<number, FusionName>> = {
+  [card.FusionVariant.FUSION_VARIANT_EARLY]: 'early',
+  [card.FusionVariant.FUSION_VARIANT_MID]: 'mid',
+  [card.FusionVariant.FUSION_VARIANT_LATE]: 'late',
+  [card.FusionVariant.FUSION_VARIANT_DECISION]: 'decision',
+  [card.FusionVariant.FUSION_VARIANT_AUDIO_ONLY]: 'audio-only',
+  [card.FusionVariant.FUSION_VARIANT_VISUAL_ONLY]: 'visual-only',
+};
+
+function environment(): EnvironmentReport {
+  return {
+    node: process.versions.node,
+    platform: process.platform,
+    architecture: process.arch,
+    cpuModel: cpus()[0]?.model ?? 'unknown',
+    cpus: availableParallelism(),
+  };
+}
+
+function victimReport(phase: CleanPhase, threatModels: readonly ThreatModelResult[]): VictimReport {
+  const { victim, run } = phase;
+  return {
+    name: victim.name,
+    title: victim.card.title,
+    fusion: FUSION_NAMES[victim.card.fusion] ?? 'unspecified',
+    parameters: victim.card.parameters,
+    macs: victim.card.macs,
+    sha256: victim.card.sha256,
+    runtime: victim.runtime,
+    threads: victim.threads,
+    operatingPoint: victim.card.operatingPoint,
+    labels: victim.card.labels.map(({ label, threshold }) => ({ label, threshold })),
+    logitScale: victim.card.logitScale,
+    tau: victim.tau,
+    clean: phase.figures,
+    cleanByStratum: phase.byStratum,
+    cleanMargins: run.margins,
+    fusionCheck: phase.fusionCheck,
+    threatModels,
+  };
+}
+
+function tradeOffRow(victim: VictimReport, result: ThreatModelResult): TradeOffRow {
+  return {
+    victim: victim.name,
+    fusion: victim.fusion,
+    parameters: victim.parameters,
+    macs: victim.macs,
+    cleanMap: victim.clean.meanAveragePrecision,
+    cleanAccuracy: victim.clean.accuracy,
+    threatModel: result.threatModel,
+    norm: result.norm,
+    variables: result.variables.map((one) => one.variable),
+    ladder: result.ladder.map((row) => ({
+      scale: row.scale,
+      epsilons: row.epsilons,
+      robustAccuracy: row.robustAccuracy,
+      noiseAccuracy: row.noise.robustAccuracy,
+      robustMap: row.attack.ranking?.meanAveragePrecision ?? null,
+      noiseMap: row.noise.ranking?.meanAveragePrecision ?? null,
+    })),
+    medianCriticalScale: result.headline.medianCriticalScale,
+    limit: result.limit,
+    robustnessScore: result.headline.robustnessScore,
+    robustnessInterval: result.headline.interval,
+    censoring: result.censoring,
+    flags: result.flags.length,
+  };
+}
+
+/** Puts a campaign's findings in the report's shape and order: victims as asked, threat models as asked. */
+export function reportBody(
+  plan: PlannedCampaign,
+  results: ReadonlyMap<CleanPhase, readonly ThreatModelResult[]>,
+): ReportBody {
+  const victims = results
+    .entries()
+    .map(([phase, ofVictim]) => victimReport(phase, ofVictim))
+    .toArray();
+  return {
+    schemaVersion: REPORT_SCHEMA_VERSION,
+    campaign: {
+      name: plan.name,
+      seed: plan.seed,
+      victims: plan.victims.map((victim) => victim.name),
+      threatModels: plan.threatModels.map((model) => ({
+        name: model.name,
+        norm: normName(model.norm),
+        attack: model.attack,
+        steps: model.steps,
+        restarts: model.restarts,
+        seed: model.seed,
+        variables: model.variables.map(({ variable, rho }) => ({ variable, rho })),
+        rungs: model.rungs.map(({ scale, stopping }) => ({ scale, stopping: stoppingName(stopping) })),
+      })),
+      clipSet: {
+        name: plan.clipSet.name,
+        version: plan.clipSet.version,
+        clips: plan.clips.map(({ id, sha256, labels, stratum, agree }) => ({ id, sha256, labels, stratum, agree })),
+      },
+    },
+    environment: environment(),
+    tradeOff: victims.flatMap((victim) => victim.threatModels.map((result) => tradeOffRow(victim, result))),
+    victims,
+  };
+}

@@ -1,2 +1,0 @@
-// The report's shape belongs to every reader of a report, so it lives in a library.
-export * from '@faultline/report';
