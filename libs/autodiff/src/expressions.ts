@@ -186,8 +186,11 @@ export class Expressions {
     return this.node('Where', [condition, a, b], dims, {}, a.dataType);
   }
 
-  /** Elements of a where the condition holds, zero elsewhere. */
+  /** Elements of a where the condition holds, zero elsewhere; they may be infinite or not a number there. */
   mask = (condition: Value, a: Value) => this.where(condition, a, this.scalar(0, a.dataType));
+
+  /** a times 1 where the condition holds, 0 elsewhere: faster than `mask`, for a that is finite. */
+  gate = (condition: Value, a: Value) => this.multiply(a, this.cast(condition, a.dataType));
 
   cast(a: Value, dataType: DataType): Value {
     if (a.dataType === dataType) return a;

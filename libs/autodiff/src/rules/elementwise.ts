@@ -1,5 +1,6 @@
 import { floatAttribute } from '@faultline/onnx';
-import type { Rule } from '../rule.ts';
+import type { Value } from '../dims.ts';
+import type { Rule, RuleContext } from '../rule.ts';
 
 /** y = a + b, and the like: +1 or -1 times the gradient. */
 export const add: Rule = (c) => [() => c.broadcastGrad(), () => c.broadcastGrad()];
@@ -25,8 +26,10 @@ export const variadicMean: Rule = (c) =>
 export const negate: Rule = (c) => [() => c.e.negate(c.broadcastGrad())];
 export const identity: Rule = (c) => [() => c.broadcastGrad()];
 
-/** Kink: 0 at 0. The output of Relu is 0 or positive, so its sign is the mask. */
-export const relu: Rule = (c) => [() => c.e.multiply(c.broadcastGrad(), c.e.unary('Sign', c.output()))];
+/** Kink: 0 at 0. Reads the output, so that the runtime may fuse the forward Relu with what comes before it. */
+export const relu: Rule = (c) => [
+  () => c.e.gate(c.e.compare('Greater', c.output(), c.e.scalar(0, c.output().dataType)), c.broadcastGrad()),
+];
 
 /** Kink: 0 at 0. */
 export const abs: Rule = (c) => [() => c.e.multiply(c.broadcastGrad(), c.e.unary('Sign', c.input(0)))];
@@ -52,8 +55,16 @@ export const tanh: Rule = (c) => [
 export const exp: Rule = (c) => [() => c.e.multiply(c.broadcastGrad(), c.output())];
 export const log: Rule = (c) => [() => c.e.divide(c.broadcastGrad(), c.input(0))];
 
-/** y' = 1 / (2 y); infinite at 0. */
-export const sqrt: Rule = (c) => [() => c.e.divide(c.e.scale(c.broadcastGrad(), 0.5), c.output())];
+/** g / (2 y). At 0, where the slope is infinite, 0: digital silence must not turn a gradient into not-a-number. */
+function halfOver(c: RuleContext): Value {
+  const y = c.output();
+  const slope = c.e.divide(c.e.scalar(0.5, y.dataType), y);
+  const finite = c.e.mask(c.e.compare('Greater', y, c.e.scalar(0, y.dataType)), slope);
+  return c.e.multiply(c.broadcastGrad(), finite);
+}
+
+/** Kink: 0 at 0. */
+export const sqrt: Rule = (c) => [() => halfOver(c)];
 
 /** y' = -y^2 */
 export const reciprocal: Rule = (c) => [
@@ -64,7 +75,7 @@ export const softplus: Rule = (c) => [() => c.e.multiply(c.broadcastGrad(), c.e.
 
 export const cast: Rule = (c) => [() => c.e.cast(c.broadcastGrad(), c.input(0).dataType)];
 
-/** x^p: p x^(p-1) for x, y log x for p (0 where x <= 0). */
+/** x^p: p x^(p-1) for x, y log x for p (0 where x <= 0). Exponent 0.5 is Sqrt, its kink included. */
 export const power: Rule = (c) => {
   const exponent = () => {
     const constant = c.constant(1);
@@ -77,7 +88,7 @@ export const power: Rule = (c) => {
       const p = exponent();
       if (p === 1) return g;
       if (p === 2) return c.e.multiply(g, c.e.scale(x, 2));
-      if (p === 0.5) return c.e.divide(c.e.scale(g, 0.5), c.output());
+      if (p === 0.5) return halfOver(c);
       if (p !== undefined) {
         return c.e.multiply(g, c.e.scale(c.e.power(x, c.e.scalar(p - 1, x.dataType)), p));
       }

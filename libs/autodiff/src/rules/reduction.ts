@@ -35,13 +35,17 @@ export const reduceExtremum: Rule = (c) => [
     const x = c.input(0);
     const chosen = c.e.compare('Equal', x, unreduced(c, c.output()));
     const ties = c.e.reduceSum(c.e.cast(chosen, x.dataType), reducedAxes(c));
-    return c.e.mask(chosen, c.e.divide(unreduced(c, c.grad()), ties));
+    return c.e.gate(chosen, c.e.divide(unreduced(c, c.grad()), ties));
   },
 ];
 
-/** y = sqrt(sum x^2): x / y; not a number where y is 0. */
+/** y = sqrt(sum x^2): x / y. Kink: 0 where y is 0. */
 export const reduceL2: Rule = (c) => [
-  () => c.e.multiply(c.input(0), c.e.divide(unreduced(c, c.grad()), unreduced(c, c.output()))),
+  () => {
+    const y = c.output();
+    const ratio = c.e.mask(c.e.compare('Greater', y, c.e.scalar(0, y.dataType)), c.e.divide(c.grad(), y));
+    return c.e.multiply(c.input(0), unreduced(c, ratio));
+  },
 ];
 
 /** y = sum |x|. Kink: 0 at 0. */
@@ -69,7 +73,7 @@ export const globalMaxPool: Rule = (c) => [
     const x = c.input(0);
     const chosen = c.e.compare('Equal', x, c.output());
     const ties = c.e.reduceSum(c.e.cast(chosen, x.dataType), range(2, x.dims.length));
-    return c.e.mask(chosen, c.e.divide(c.grad(), ties));
+    return c.e.gate(chosen, c.e.divide(c.grad(), ties));
   },
 ];
 

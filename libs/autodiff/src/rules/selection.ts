@@ -2,7 +2,7 @@ import type { Rule } from '../rule.ts';
 
 /** Kink: a value at a bound passes its gradient, one beyond does not. Bounds have no gradient. */
 export const clip: Rule = (c) => [
-  () => c.e.mask(c.e.compare('Equal', c.input(0), c.output()), c.broadcastGrad()),
+  () => c.e.gate(c.e.compare('Equal', c.input(0), c.output()), c.broadcastGrad()),
   undefined,
   undefined,
 ];
@@ -14,7 +14,7 @@ export const extremum: Rule = (c) => {
     const { dataType } = c.output();
     if (c.inputCount === 1) return c.broadcastGrad();
     const ties = c.e.sum(Array.from({ length: c.inputCount }, (_, j) => c.e.cast(chosen(j), dataType)));
-    return c.e.mask(chosen(i), c.e.divide(c.grad(), ties));
+    return c.e.gate(chosen(i), c.e.divide(c.grad(), ties));
   });
 };
 

@@ -1,4 +1,4 @@
-import { describeNode, intAttribute, intsAttribute, OnnxError } from '@faultline/onnx';
+import { type Attributes, describeNode, ints, intsAttribute, OnnxError } from '@faultline/onnx';
 import { fixedSize, range } from '../dims.ts';
 import type { RuleContext } from '../rule.ts';
 
@@ -14,9 +14,6 @@ export interface WindowAxis {
   readonly inputSize: number;
   readonly outputSize: number;
 }
-
-/** Position in the input of tap `tap` of the window at output 0. */
-export const tapOffset = ({ dilation, padBefore }: WindowAxis, tap: number): number => tap * dilation - padBefore;
 
 /** The windows of a Conv or pooling node, explicit padding computed from auto_pad. Spatial axes must be of fixed size. */
 export function windowOf(c: RuleContext, kernelShape: readonly number[]): WindowAxis[] {
@@ -42,5 +39,16 @@ export function windowOf(c: RuleContext, kernelShape: readonly number[]): Window
   });
 }
 
-/** Whether pooling rounds the output size up. */
-export const roundsUp = (c: RuleContext): boolean => intAttribute(c.node, 'ceil_mode', 0) === 1;
+/** Attributes of the ConvTranspose that maps values at the outputs of windows back onto exactly their inputs. */
+export function transposedAttributes(windows: readonly WindowAxis[]): Attributes {
+  const surplus = windows.map(
+    ({ kernel, stride, dilation, padBefore, inputSize, outputSize }) =>
+      stride * (outputSize - 1) + dilation * (kernel - 1) + 1 - padBefore - inputSize,
+  );
+  return {
+    strides: ints(windows.map(({ stride }) => stride)),
+    dilations: ints(windows.map(({ dilation }) => dilation)),
+    pads: ints([...windows.map(({ padBefore }) => padBefore), ...surplus.map((size) => Math.max(0, size))]),
+    output_padding: ints(surplus.map((size) => Math.max(0, -size))),
+  };
+}
