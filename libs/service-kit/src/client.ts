@@ -12,6 +12,7 @@ import {
   type ServiceDefinition,
   type UnaryKey,
 } from './service-definition.ts';
+import './transport-log.ts';
 
 export interface ConnectOptions<Definition extends ServiceDefinition> {
   /** Methods that may safely run twice; they are retried when the server is UNAVAILABLE. */

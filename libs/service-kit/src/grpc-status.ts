@@ -4,10 +4,10 @@ import { decodeViolations, encodeStatusDetails } from './status-details.ts';
 
 const STATUS_DETAILS_KEY = 'grpc-status-details-bin';
 
-/** Trailers travel in one HTTP/2 header block, which peers commonly cap at 8 to 16 KiB. */
+/** Trailers travel in one HTTP/2 header block, which peers commonly cap at 8 to 16 KiB; details are base64 there. */
 const MAX_MESSAGE_CHARACTERS = 1500;
-const MAX_VIOLATIONS = 20;
 const MAX_VIOLATION_CHARACTERS = 200;
+const MAX_DETAILS_BYTES = 6000;
 
 const STATUS_BY_CODE: Readonly<Record<ErrorCode, Status>> = {
   invalid_argument: Status.INVALID_ARGUMENT,
@@ -47,9 +47,7 @@ export function toGrpcStatus(error: FaultlineError): StatusObject {
   const code = statusOf(error.code);
   const details = shorten(error.message, MAX_MESSAGE_CHARACTERS);
   const metadata = new Metadata();
-  if (error.violations.length > 0) {
-    metadata.set(STATUS_DETAILS_KEY, encodeStatusDetails(code, details, fittingViolations(error.violations)));
-  }
+  if (error.violations.length > 0) metadata.set(STATUS_DETAILS_KEY, fittingDetails(code, details, error.violations));
   return { code, details, metadata };
 }
 
@@ -72,11 +70,18 @@ function violationsOf(metadata: Metadata | null | undefined): FieldViolation[] {
   }
 }
 
-function fittingViolations(violations: readonly FieldViolation[]): FieldViolation[] {
-  return violations.slice(0, MAX_VIOLATIONS).map(({ field, description }) => ({
+/** The details with as many of the violations as there is room for. */
+function fittingDetails(code: Status, message: string, violations: readonly FieldViolation[]): Buffer {
+  const short = violations.map(({ field, description }) => ({
     field: shorten(field, MAX_VIOLATION_CHARACTERS),
     description: shorten(description, MAX_VIOLATION_CHARACTERS),
   }));
+  let encoded = encodeStatusDetails(code, message, short);
+  while (encoded.length > MAX_DETAILS_BYTES && short.length > 0) {
+    short.length = Math.floor(short.length / 2);
+    encoded = encodeStatusDetails(code, message, short);
+  }
+  return encoded;
 }
 
 /** Cuts by characters and repairs lone surrogates, which cannot be encoded in a header. */

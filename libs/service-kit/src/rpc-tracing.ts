@@ -91,7 +91,7 @@ export interface ServerAddress {
 
 /** Host and port of a gRPC target: `127.0.0.1:5000`, `[::1]:5000`, `dns:///inference:5000`. */
 export function parseAddress(target: string): ServerAddress {
-  const authority = target.replace(/^[a-z][a-z0-9+.-]*:(\/\/[^/]*)?\/?(?=[^0-9/]|[0-9.]+:)/i, '');
+  const authority = target.replace(/^(dns|ipv4|ipv6|unix):(\/\/[^/]*\/)?/, '');
   const match = /^(.*?):(\d+)$/.exec(authority);
   const host = (match?.[1] ?? authority).replace(/^\[|\]$/g, '');
   return { host, port: match?.[2] === undefined ? undefined : Number(match[2]) };

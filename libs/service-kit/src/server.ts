@@ -20,6 +20,7 @@ import {
   type ServiceDefinition,
 } from './service-definition.ts';
 import { tracer } from './telemetry.ts';
+import './transport-log.ts';
 
 /** A service with its handlers, ready to be served; made by `register`. */
 export interface RegisteredService {
