@@ -1,8 +1,12 @@
 import { AVSEEK_CUR, AVSEEK_END, AVSEEK_SIZE, type AVSeekWhence } from 'node-av/constants';
 import { IOContext } from 'node-av/lib';
 
-/** Large enough that a clip is read in one or two callbacks. */
-const BUFFER_BYTES = 256 * 1024;
+/**
+ * Small, because node-av 6.1 never gives this buffer back: what is lost for each file stays at 8 KiB. Reads above this size
+ * go past the buffer, so a larger one would not be faster.
+ */
+const BUFFER_BYTES = 8 * 1024;
+const FIRST_OUTPUT_BYTES = 64 * 1024;
 
 function seekTo(position: number, size: number, offset: bigint, whence: AVSeekWhence): number {
   if (whence === AVSEEK_CUR) return position + Number(offset);
@@ -37,7 +41,7 @@ export function openMemoryInput(bytes: Uint8Array): IOContext {
 /** A growing file in memory that FFmpeg writes and seeks in. */
 export class MemoryOutput {
   readonly io = new IOContext();
-  #bytes = Buffer.alloc(BUFFER_BYTES);
+  #bytes = Buffer.alloc(FIRST_OUTPUT_BYTES);
   #position = 0;
   #size = 0;
 

@@ -6,9 +6,11 @@ import { type DecoderExit, DecoderExitError, DecoderProcess } from './decoder-pr
 
 /** Media that may wait or be decoded at once: four requests of the largest size, thousands of clips. */
 const MAX_PENDING_BYTES = 256 * 1024 * 1024;
+/** Native code loses a little memory with each file; a process that has decoded this many is replaced by a fresh one. */
+const FILES_PER_PROCESS = 1000;
 const FIRST_RESTART_DELAY_MS = 100;
 const LONGEST_RESTART_DELAY_MS = 5000;
-/** Signals by which a process dies of its own doing; others come from outside (a person, the kernel short of memory). */
+/** Signals by which a process dies of its own doing; the others come from outside (a person, the kernel short of memory). */
 const CRASH_SIGNALS: ReadonlySet<string> = new Set(['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGTRAP']);
 
 export interface DecoderPoolOptions {
@@ -126,6 +128,10 @@ export class DecoderPool implements AsyncDisposable {
 
   #release(decoder: DecoderProcess): void {
     if (!decoder.alive) return;
+    if (decoder.files >= FILES_PER_PROCESS) {
+      decoder.kill();
+      return;
+    }
     const next = this.#queue.shift();
     if (next) next(decoder);
     else this.#idle.push(decoder);
@@ -151,7 +157,7 @@ export class DecoderPool implements AsyncDisposable {
       const position = this.#idle.indexOf(decoder);
       if (position >= 0) this.#idle.splice(position, 1);
       if (this.#closing.signal.aborted) return;
-      reportDeath(exit);
+      if (decoder.files < FILES_PER_PROCESS) reportDeath(exit);
       if (started) continue;
       firstStart.reject(new FaultlineError('internal', `a decoder process cannot start: ${describe(exit)}`));
       await delay(restartDelayMs, undefined, { signal: this.#closing.signal }).catch(() => {});

@@ -35,6 +35,7 @@ export class DecoderProcess {
   readonly #child: ChildProcess;
   #output = '';
   #alive = true;
+  #files = 0;
   #waiting: PromiseWithResolvers<DecoderMessage> | undefined;
   /** Resolves when the process has said that it is ready; rejects with DecoderExitError if it ends before. */
   readonly ready: Promise<unknown>;
@@ -59,6 +60,11 @@ export class DecoderProcess {
     });
   }
 
+  /** How many files it was given. */
+  get files(): number {
+    return this.#files;
+  }
+
   get alive(): boolean {
     return this.#alive;
   }
@@ -69,6 +75,7 @@ export class DecoderProcess {
 
   /** @throws DecoderExitError when the process ends before it answers. */
   decode(request: DecodeRequest): Promise<DecoderMessage> {
+    this.#files++;
     const answer = this.#nextMessage();
     this.#child.send(request, (error) => {
       // The process is on its way out; `exited` says how.

@@ -1,6 +1,6 @@
 // A decoder process: decodes one media file after the other for its parent, and dies with it.
 import { decodeMedia, MediaError } from '@faultline/media';
-import type { DecodeRequest, DecoderMessage } from './decoder-messages.ts';
+import type { DecodeFailure, DecodeRequest, DecoderMessage } from './decoder-messages.ts';
 
 function answer(message: DecoderMessage): void {
   process.send?.(message);
@@ -11,8 +11,14 @@ async function decode({ media, specifications }: DecodeRequest): Promise<Decoder
     return { kind: 'inputs', inputs: await decodeMedia(media, specifications) };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    return { kind: 'failure', reason: error instanceof MediaError ? error.reason : 'failed', message };
+    return { kind: 'failure', reason: reasonOf(error), message };
   }
+}
+
+function reasonOf(error: unknown): DecodeFailure['reason'] {
+  if (error instanceof MediaError) return error.reason;
+  // "Array buffer allocation failed": the memory limit of this process.
+  return error instanceof RangeError ? 'too_large' : 'failed';
 }
 
 // A plain exit would wait for a native call that hangs.

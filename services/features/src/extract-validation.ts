@@ -109,7 +109,7 @@ class Violations {
   }
 
   seconds(field: string, count: number, rateHz: number): void {
-    if (count / rateHz > MAX_SECONDS)
+    if (rateHz > 0 && count / rateHz > MAX_SECONDS)
       this.add(field, `lasts ${count / rateHz} s, at most ${MAX_SECONDS} s are allowed`);
   }
 
