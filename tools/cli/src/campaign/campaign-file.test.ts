@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { attack } from '@faultline/contracts';
+import { WORKSPACE } from '../workspace.ts';
+import { parseCampaign, readCampaignFile } from './campaign-file.ts';
+
+const VALID = `name: tiny
+seed: 7
+victims: [late]
+clips: { limit: 2 }
+threatModels:
+  - name: linf-both
+    norm: linf
+    variables: { waveform: 0.001, frames: 0.004 }
+    ladder: { early: [1, 0.25], never: [0.5] }
+`;
+
+test('a campaign file becomes a specification, its ladder ascending and its defaults filled in', () => {
+  const { STOPPING_EARLY, STOPPING_NEVER } = attack.Stopping;
+  assert.deepEqual(parseCampaign(VALID, 'tiny.yaml'), {
+    name: 'tiny',
+    victims: ['late'],
+    clips: { set: '', limit: 2 },
+    threatModels: [
+      {
+        name: 'linf-both',
+        variables: [
+          { variable: 'waveform', rho: 0.001 },
+          { variable: 'frames', rho: 0.004 },
+        ],
+        norm: attack.Norm.NORM_LINF,
+        rungs: [
+          { scale: 0.25, stopping: STOPPING_EARLY },
+          { scale: 0.5, stopping: STOPPING_NEVER },
+          { scale: 1, stopping: STOPPING_EARLY },
+        ],
+        attack: 'pgd',
+        steps: 20,
+        restarts: 1,
+        seed: 7,
+      },
+    ],
+    seed: 7,
+  });
+});
+
+test('"all" stands for every victim and every clip', () => {
+  const { victims, clips } = parseCampaign(VALID.replace('[late]', 'all').replace('limit: 2', 'limit: all'), 'x.yaml');
+  assert.deepEqual([victims, clips?.limit], [[], 0]);
+});
+
+for (const [change, replacement, expected] of [
+  ['seed: 7', 'seed: many', /^x\.yaml:2: seed: /],
+  ['seed: 7', 'sead: 7', /x\.yaml:2: sead: unknown field/],
+  ['norm: linf', 'norm: l3', /^x\.yaml:7: threatModels\[0\]\.norm: .*"l2"/],
+  ['frames: 0.004', 'frames: -1', /^x\.yaml:8: threatModels\[0\]\.variables\.frames: /],
+  ['never: [0.5]', 'never: [1]', /^x\.yaml:9: threatModels\[0\]\.ladder: a budget is there twice/],
+  ['never: [0.5]', 'late: [0.5]', /^x\.yaml:9: threatModels\[0\]\.ladder\.late: unknown field/],
+  ['limit: 2', 'limit: 0', /^x\.yaml:4: clips\.limit: /],
+  ['{ limit: 2 }', '{ limit: 2', /^x\.yaml:\d+: not YAML: /],
+] as const) {
+  test(`"${replacement}" is refused with its line and field`, () => {
+    assert.throws(() => parseCampaign(VALID.replace(change, replacement), 'x.yaml'), {
+      name: 'UsageError',
+      message: expected,
+    });
+  });
+}
+
+test('an empty file and a missing file are refused', async () => {
+  assert.throws(() => parseCampaign('', 'x.yaml'), { name: 'UsageError', message: /^x\.yaml:1: campaign: / });
+  await assert.rejects(readCampaignFile('nowhere.yaml'), { name: 'UsageError', message: /nowhere\.yaml/ });
+});
+
+test('the main job attacks sound, picture and both in two norms, with two budgets for robust mAP each', async () => {
+  const { threatModels } = await readCampaignFile(join(WORKSPACE, 'campaigns/quick.yaml'));
+  const kinds = threatModels.map(({ norm, variables }) => `${norm} ${variables.map(({ variable }) => variable)}`);
+  assert.equal(new Set(kinds).size, 6);
+  for (const { rungs, steps } of threatModels) {
+    assert.equal(rungs.filter(({ stopping }) => stopping === attack.Stopping.STOPPING_NEVER).length, 2);
+    assert.ok(steps >= 20);
+  }
+});
