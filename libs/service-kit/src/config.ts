@@ -118,9 +118,13 @@ function describeIssue(issue: z.core.$ZodIssue, env: Environment): string {
 export function describeConfig(schema: z.ZodObject): string[] {
   return Object.entries(schema.shape).map(([key, field]) => {
     const unset = z.safeParse(field, undefined);
-    const fallback = !unset.success ? 'required' : unset.data === undefined ? '(unset)' : `\`${String(unset.data)}\``;
+    const fallback = !unset.success ? 'required' : unset.data === undefined ? '(unset)' : code(unset.data);
     return `| \`${variableName(key)}\` | ${fallback} | ${descriptionOf(field)} |`;
   });
+}
+
+function code(value: unknown): string {
+  return `\`${typeof value === 'object' ? JSON.stringify(value) : String(value)}\``;
 }
 
 /** A wrapper such as .default() hides the description of the field inside it. */

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { attack, inference } from '@faultline/contracts';
 import { connect } from './client.ts';
 import { FaultlineError } from './errors.ts';
+import { register, startServer } from './server.ts';
 import {
   attackRequest,
   drain,
@@ -82,7 +83,9 @@ test('the tighter of own deadline and that of the served call is passed on, and 
     predict: (request, context) => innerClient.predict(request, { context, deadlineMs: 60_000 }),
   });
   using client = connect(inference.InferenceServiceService, outer.address);
-  const error = await rejection(client.predict(predictRequest(), { deadlineMs: 150 }));
+  // Connected first, so that the deadline passes inside the handlers even on a machine that is busy.
+  await Promise.all([client.waitForReady(10_000), innerClient.waitForReady(10_000)]);
+  const error = await rejection(client.predict(predictRequest(), { deadlineMs: 400 }));
   assert.ok(error instanceof FaultlineError);
   assert.equal(error.code, 'deadline_exceeded');
   const reason = await handlerEnd.promise;
@@ -283,4 +286,23 @@ test('a client says that nobody listens', async () => {
   assert.match(error.message, new RegExp(address));
   const notReady = await rejection(client.waitForReady(50));
   assert.ok(notReady instanceof FaultlineError && notReady.code === 'unavailable');
+});
+
+test('an object of a class can be the handlers of a service', async () => {
+  class Inference {
+    readonly #runtime = 'of a class';
+    async describe() {
+      return inference.DescribeResponse.fromPartial({ runtime: this.#runtime });
+    }
+    async predict({ inputs }: inference.PredictRequest) {
+      return { logits: inputs[0]?.tensor, modelSha256: '', cost: undefined };
+    }
+    async *optimize() {
+      yield opened(1);
+    }
+  }
+  const service = register(inference.InferenceServiceService, new Inference());
+  await using server = await startServer({ name: 'inference', services: [service], host: '127.0.0.1', port: 0 });
+  using client = connect(inference.InferenceServiceService, server.address);
+  assert.equal((await client.describe(describeRequest)).runtime, 'of a class');
 });

@@ -4,6 +4,7 @@ import { FaultlineError } from './errors.ts';
 import { HealthService, healthHandlers } from './health.ts';
 import {
   DRAIN_TIMEOUT_MS,
+  KEEPALIVE_MS,
   MAX_CONCURRENT_STREAMS,
   MAX_CONNECTION_AGE_GRACE_MS,
   MAX_CONNECTION_AGE_MS,
@@ -43,7 +44,7 @@ export function register<const Definition extends ServiceDefinition>(
 ): RegisteredService {
   const methods = Object.entries(definition).map(([key, method]) => ({
     definition: method,
-    handler: toStreamHandler(method, key, handlers[key]),
+    handler: toStreamHandler(method, key, handlers),
   }));
   const [first] = methods;
   if (first === undefined) throw new Error('a service needs at least one method');
@@ -97,6 +98,8 @@ const SERVER_OPTIONS: ServerOptions = {
   'grpc.max_concurrent_streams': MAX_CONCURRENT_STREAMS,
   'grpc.max_connection_age_ms': MAX_CONNECTION_AGE_MS,
   'grpc.max_connection_age_grace_ms': MAX_CONNECTION_AGE_GRACE_MS,
+  'grpc.keepalive_time_ms': KEEPALIVE_MS,
+  'grpc.keepalive_timeout_ms': KEEPALIVE_MS,
 };
 
 class GrpcServer implements RunningServer {
@@ -206,9 +209,10 @@ async function settledWithin(milliseconds: number, work: () => readonly Promise<
 
 type AnyHandler = (input: unknown, context: CallContext) => Promise<unknown> | AsyncIterable<unknown>;
 
-function toStreamHandler(method: MethodDefinition, key: string, untyped: unknown): StreamHandler {
+function toStreamHandler(method: MethodDefinition, key: string, handlers: object): StreamHandler {
+  const untyped: unknown = Reflect.get(handlers, key);
   if (typeof untyped !== 'function') throw new Error(`method '${key}' of ${method.path} has no handler`);
-  const handler = untyped as AnyHandler;
+  const handler: AnyHandler = untyped.bind(handlers);
   return async function* (requests, context) {
     const input = method.requestStream ? requests : await onlyMessage(requests, method.path);
     const output = handler(input, context);

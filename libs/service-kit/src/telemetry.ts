@@ -1,8 +1,9 @@
-import { context, propagation, type Tracer, trace } from '@opentelemetry/api';
+import { context, DiagLogLevel, diag, propagation, type Tracer, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import type { SpanProcessor } from '@opentelemetry/sdk-trace';
 import { ConfigError } from './config.ts';
+import { logger } from './log.ts';
 
 /** The tracer of one library or service; does nothing until telemetry is started. */
 export function tracer(name: string): Tracer {
@@ -46,6 +47,7 @@ export async function startTelemetry(
     // A failed export is no reason to fail a shutdown; what could be written is written.
     await provider?.shutdown().catch(() => {});
     trace.disable();
+    diag.disable();
     context.disable();
     propagation.disable();
   };
@@ -66,6 +68,7 @@ async function startProvider(
   if (traceDir !== undefined) {
     spanProcessors.push(await spanFileProcessor(traceDir, service));
   }
+  if (otlpEndpoint !== undefined) diag.setLogger(exportLog(), DiagLogLevel.WARN);
   if (otlpEndpoint !== undefined) spanProcessors.push(await otlpProcessor(otlpEndpoint));
   // No detectors: host and process facts cost start-up time, and names of machines are nobody's business.
   const resource = resourceFromAttributes({
@@ -75,6 +78,18 @@ async function startProvider(
   const provider = new TracerProvider({ resource, spanProcessors });
   trace.setGlobalTracerProvider(provider);
   return provider;
+}
+
+/** What OpenTelemetry has to say, above all about a collector that does not answer, as our log lines. */
+function exportLog() {
+  const { debug, info, warn, error } = logger('telemetry');
+  return {
+    verbose: (message: string) => debug(message),
+    debug: (message: string) => debug(message),
+    info: (message: string) => info(message),
+    warn: (message: string) => warn(message),
+    error: (message: string) => error(message),
+  };
 }
 
 async function spanFileProcessor(traceDir: string, service: string | Promise<string>): Promise<SpanProcessor> {
