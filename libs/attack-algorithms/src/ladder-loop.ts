@@ -1,4 +1,4 @@
-import type { DenseTensor } from '@faultline/contracts';
+import { type DenseTensor, elementCount } from '@faultline/contracts';
 import type { Cost, Loop, LoopPlan, Victim } from '@faultline/victim';
 import type { AttackPlan, ExampleBudget } from './attack.ts';
 import { bestSlot, NO_MARGIN } from './best-point.ts';
@@ -158,7 +158,7 @@ function rowOf(name: string, tensor: DenseTensor | undefined, row: number): Dens
   if (!(tensor?.data instanceof Float32Array))
     throw new TypeError(`the victim returned no float32 tensor for '${name}'`);
   const dims = tensor.dims.slice(1);
-  const size = dims.reduce((product, axis) => product * axis, 1);
+  const size = elementCount(dims);
   return { dims, data: tensor.data.subarray(row * size, (row + 1) * size) };
 }
 

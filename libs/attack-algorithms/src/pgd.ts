@@ -5,19 +5,26 @@ import { epsilonName, epsilonParameters, settingConstants, stepwise } from './pa
 import { ProgramBuilder } from './program-builder.ts';
 import { masked, project, steepest } from './projection.ts';
 
-/** Length of the whole path in units of epsilon: Madry's 2.5 epsilon / steps a step, on average. */
-const PATH_LENGTH = 2.5;
+/**
+ * Length of the whole path in units of epsilon. L-inf: Madry's 2.5 epsilon / steps a step, on average; longer steps zigzag where
+ * two labels are level. L2: each step shrinks what is off the optimal direction by about 1 / (1 + step size), so exp(-5)
+ * of it is left.
+ */
+const PATH_LENGTH = { linf: 2.5, l2: 5 } as const satisfies Record<NormName, number>;
 
 /** The last step as a share of epsilon: the zigzag that is left around the optimum. */
 const LAST_STEP = 0.004;
 
-/** Temperatures of the smooth margin at the first and the last step, in units of the logit scale. */
-const FIRST_TEMPERATURE = 0.1;
+/**
+ * Temperatures of the smooth margin at the first and the last step, in units of the logit scale: a first step moves the margin by
+ * about that much, and a temperature far below what a step moves follows one label at a time.
+ */
+const FIRST_TEMPERATURE = 0.25;
 const LAST_TEMPERATURE = 0.005;
 
 /** Step sizes in units of epsilon: a half cosine from twice the mean down to the last step. */
-export function stepSizes(steps: number): number[] {
-  const first = Math.min(1, (2 * PATH_LENGTH) / steps);
+export function stepSizes(steps: number, norm: NormName): number[] {
+  const first = Math.min(1, (2 * PATH_LENGTH[norm]) / steps);
   return Array.from({ length: steps }, (_, step) => LAST_STEP + (first - LAST_STEP) * cosineDecay(step, steps));
 }
 
@@ -74,7 +81,7 @@ export const pgd: AttackDefinition = {
   norms: ['linf', 'l2'],
   whiteBox: true,
   plan(setting) {
-    const sizes = stepSizes(setting.steps);
+    const sizes = stepSizes(setting.steps, setting.norm);
     const heat = temperatures(setting.steps, setting.logitScale);
     const atEnd = setting.logitScale * LAST_TEMPERATURE;
     return {

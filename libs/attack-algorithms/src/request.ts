@@ -1,4 +1,4 @@
-import { attack, type DenseTensor } from '@faultline/contracts';
+import { attack, type DenseTensor, elementCount } from '@faultline/contracts';
 import { exampleDims, type Tensors, type VictimDescription, valueRange } from '@faultline/victim';
 import type { AttackDefinition, AttackVariable, NormName } from './attack.ts';
 import { catalogue } from './catalogue.ts';
@@ -200,7 +200,7 @@ function checkVariables(run: AttackRun, card: VictimDescription['card'], require
     if (input === undefined) continue;
     const dims = exampleDims(input);
     const mask = run.masks?.get(variable);
-    const elements = dims.reduce((product, size) => product * size, 1);
+    const elements = elementCount(dims);
     require(mask === undefined ||
       (mask.length === elements &&
         mask.every(

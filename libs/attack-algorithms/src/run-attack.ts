@@ -1,4 +1,4 @@
-import { attack, type DenseTensor } from '@faultline/contracts';
+import { attack, type DenseTensor, elementCount, sliceRows } from '@faultline/contracts';
 import { type Cost, type LoopPlan, type Victim, verdictTolerance } from '@faultline/victim';
 import type { ExampleBudget } from './attack.ts';
 import { type Block, loopExamples, planBlocks } from './batch-plan.ts';
@@ -28,12 +28,17 @@ export interface RungCandidates {
   readonly margins: readonly number[];
 }
 
+/** The victim serves another model than the run is pinned to. */
+export class ModelMismatchError extends Error {
+  override name = 'ModelMismatchError';
+}
+
 /**
  * Attacks a batch of clips over a ladder of budgets. Loops run one after another, each over some clips and (where it fits) their
  * whole ladder. The outcome depends on the request and the victim alone: noise is keyed by seed, clip and threat model, and
  * checks fall on fixed steps.
  *
- * @throws AttackRequestError for a request that cannot be run, AttackNumericError when the victim's logits are not numbers, and
+ * @throws AttackRequestError for a request that cannot be run, ModelMismatchError, AttackNumericError when the victim's logits are not numbers, and
  * whatever the victim throws. Aborting the signal ends the loop on the victim's side and throws the signal's reason.
  */
 export async function* runAttack(
@@ -44,6 +49,11 @@ export async function* runAttack(
   const { signal } = options;
   const description = await victim.describe({ signal });
   const { card } = description;
+  if (run.modelSha256 !== '' && run.modelSha256 !== card.sha256) {
+    throw new ModelMismatchError(
+      `the run is pinned to model ${run.modelSha256} but victim '${card.name}' holds ${card.sha256}; plan the run anew`,
+    );
+  }
   const checked = checkRun(run, description);
   const { restarts, steps, rungs } = run.threatModel;
   const plan = checked.definition.plan({
@@ -53,7 +63,7 @@ export async function* runAttack(
     thresholds: card.labels.map(({ threshold }) => threshold),
     logitScale: card.logitScale,
   });
-  const elements = checked.variables.reduce((sum, { dims }) => sum + dims.reduce((size, axis) => size * axis, 1), 0);
+  const elements = checked.variables.reduce((sum, { dims }) => sum + elementCount(dims), 0);
   const blocks = planBlocks(checked.clips, rungs.length, loopExamples(elements, description.maxExamples));
 
   const reached = new Map<number, Candidate>();
@@ -70,7 +80,7 @@ export async function* runAttack(
       attack: plan,
       loop: {
         ...blockBatch(block, run, checked, examples),
-        modelSha256: run.modelSha256 === '' ? card.sha256 : run.modelSha256,
+        modelSha256: card.sha256,
         variables: checked.variables.map(({ name }) => name),
         noise: { distribution: plan.noise, keys: keysOf(examples, run) },
       },
@@ -98,7 +108,7 @@ function blockExamples(block: Block, { inputs, threatModel }: AttackRun, checked
   const examples: LadderExample[] = [];
   for (let clip = block.firstClip; clip < block.firstClip + block.clips; clip += 1) {
     const sizes = checked.variables.map(({ name, dims, rho }) => {
-      const elements = dims.reduce((product, axis) => product * axis, 1);
+      const elements = elementCount(dims);
       const clean = floatsOrBytes(name, inputs.get(name)).subarray(clip * elements, (clip + 1) * elements);
       return { name, rho, clean: { elements, norm: vectorNorm(checked.norm, clean) } };
     });
@@ -134,15 +144,10 @@ function blockBatch(
     rows.set(targets.data.subarray(clip * labels, (clip + 1) * labels), row * labels);
   }
   return {
-    inputs: new Map(Array.from(inputs, ([name, tensor]) => [name, clipRows(tensor, firstClip, clips)])),
+    inputs: new Map(Array.from(inputs, ([name, tensor]) => [name, sliceRows(tensor, firstClip, firstClip + clips)])),
     targets: { dims: [examples.length, labels], data: rows },
     exampleClips: examples.map(({ clip }) => clip - firstClip),
   };
-}
-
-function clipRows({ dims, data }: DenseTensor, first: number, count: number): DenseTensor {
-  const size = dims.slice(1).reduce((product, axis) => product * axis, 1);
-  return { dims: [count, ...dims.slice(1)], data: data.subarray(first * size, (first + count) * size) };
 }
 
 function keysOf(examples: readonly LadderExample[], { threatModel, clipSha256 }: AttackRun): BigUint64Array {

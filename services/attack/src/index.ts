@@ -1,0 +1,2 @@
+export { type AttackConfig, attackConfig } from './config.ts';
+export { startAttack } from './start-attack.ts';
