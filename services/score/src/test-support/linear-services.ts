@@ -1,0 +1,163 @@
+import { attack, type common, decodeTensor, encodeTensor, features, inference } from '@faultline/contracts';
+import { FaultlineError, type Handlers, type RunningServer, register, startServer } from '@faultline/service-kit';
+import { float32Rows, toFloat32 } from '../campaign/tensor-rows.ts';
+import { LABELS, type LinearVictim, linearLogits, PIXELS, SAMPLES } from './linear-victim.ts';
+
+// Features, inference and attack services of linear victims, over real gRPC. For tests of the score service alone.
+
+const serve = (name: string, ...services: Parameters<typeof startServer>[0]['services']): Promise<RunningServer> =>
+  startServer({ name, host: '127.0.0.1', port: 0, services, drainTimeoutMs: 100 });
+
+function inputRows(inputs: readonly common.NamedTensor[], name: string): Float32Array[] {
+  const tensor = inputs.find((one) => one.name === name)?.tensor;
+  if (tensor === undefined) throw FaultlineError.invalid('inputs', `lacks '${name}'`);
+  const { data, dims } = decodeTensor(tensor);
+  if (!(data instanceof Uint8Array)) return float32Rows(tensor, dims[0] ?? 0, name);
+  const size = data.length / (dims[0] ?? 1);
+  return Array.from({ length: dims[0] ?? 0 }, (_, row) => toFloat32(data.slice(row * size, (row + 1) * size)));
+}
+
+/** Media of these services: JSON with the two inputs, pixels as 0..255. */
+export interface LinearMedia {
+  readonly waveform: readonly number[];
+  readonly frames: readonly number[];
+}
+
+export function serveFeatures(onExtract: () => void): Promise<RunningServer> {
+  const handlers: Handlers<typeof features.FeaturesServiceService> = {
+    async extract(request) {
+      onExtract();
+      const media: LinearMedia = JSON.parse(Buffer.from(request.media).toString('utf8'));
+      const inputs = request.inputs.map(({ name, kind }) => {
+        const waveform = kind?.$case === 'waveform';
+        const tensor = waveform
+          ? encodeTensor({ dims: [SAMPLES], data: Float32Array.from(media.waveform) })
+          : encodeTensor({ dims: [2, 3, 2, 2], data: Uint8Array.from(media.frames) });
+        return { name, tensor };
+      });
+      return { inputs, mediaSha256: '' };
+    },
+  };
+  return serve('features', register(features.FeaturesServiceService, handlers));
+}
+
+export function serveInference(model: LinearVictim): Promise<RunningServer> {
+  const handlers: Handlers<typeof inference.InferenceServiceService> = {
+    async describe() {
+      return {
+        card: model.card,
+        protocolVersion: 1,
+        optimizeSlots: 1,
+        maxExamples: 64,
+        runtime: 'linear 1',
+        threads: 1,
+      };
+    },
+    async predict(request) {
+      const waveforms = inputRows(request.inputs, 'waveform');
+      const frames = inputRows(request.inputs, 'frames');
+      const logits = waveforms.flatMap((row, index) =>
+        linearLogits(model, row, frames[index] ?? new Float32Array(PIXELS)),
+      );
+      return {
+        logits: encodeTensor({ dims: [waveforms.length, LABELS.length], data: Float32Array.from(logits) }),
+        modelSha256: model.card.sha256,
+        cost: { forwardExamples: waveforms.length, gradientExamples: 0 },
+      };
+    },
+    // biome-ignore lint/correctness/useYield: these victims are attacked in closed form, no loop is served
+    async *optimize() {
+      throw new FaultlineError('unimplemented', 'linear victims serve no loops');
+    },
+  };
+  return serve('inference', register(inference.InferenceServiceService, handlers));
+}
+
+/** How the attack service of a test misbehaves. */
+export interface AttackFaults {
+  /** Multiplies every perturbation: above 1 breaks the budget. */
+  readonly overshoot?: number;
+  /** Subtracted from the margins that it claims. */
+  readonly optimism?: number;
+  /** Awaited before each attack. */
+  readonly before?: (request: attack.AttackRequest, signal: AbortSignal) => Promise<void>;
+}
+
+/** The largest step inward: epsilon times the weights' signs (L-inf), or the scaled weights (L2), kept in the range. */
+function perturbed(
+  clean: Float32Array,
+  direction: Float32Array,
+  model: attack.ThreatModel,
+  epsilon: number,
+  low: number,
+) {
+  const length = Math.hypot(...direction);
+  // A hair less than epsilon: rounding to float32 must not exceed the budget.
+  const budget = epsilon * (1 - 1e-6);
+  return Float32Array.from(clean, (value, index) => {
+    const weight = direction[index] ?? 0;
+    const step = model.norm === attack.Norm.NORM_LINF ? Math.sign(weight) * budget : (weight / length) * budget;
+    return Math.min(1, Math.max(low, value - step));
+  });
+}
+
+/** Signs that look random and are always the same. */
+function noiseDirection(size: number): Float32Array {
+  return Float32Array.from({ length: size }, (_, index) => (Math.imul(index + 1, 0x9e3779b1) >>> 31 === 0 ? 1 : -1));
+}
+
+export function serveAttack(models: readonly LinearVictim[], faults: AttackFaults = {}): Promise<RunningServer> {
+  const { overshoot = 1, optimism = 0 } = faults;
+  const description = { summary: '', source: '', norms: [attack.Norm.NORM_LINF, attack.Norm.NORM_L2], whiteBox: true };
+  const handlers: Handlers<typeof attack.AttackServiceService> = {
+    async listAttacks() {
+      return { attacks: ['pgd', 'noise'].map((name) => ({ ...description, name })) };
+    },
+    async *attack(request, { signal }) {
+      await faults.before?.(request, signal);
+      const model = models.find((one) => one.card.name === request.victim);
+      const threatModel = request.threatModel;
+      if (model === undefined || threatModel === undefined) throw new FaultlineError('not_found', 'no such victim');
+      const clean = { waveform: inputRows(request.inputs, 'waveform'), frames: inputRows(request.inputs, 'frames') };
+      const targets = float32Rows(request.targets, clean.waveform.length, 'targets');
+      const reached = new Set<number>();
+      for (const [rung, { scale, stopping }] of threatModel.rungs.entries()) {
+        yield { kind: { $case: 'progress', value: { stepsDone: rung, stepsPlanned: threatModel.rungs.length } } };
+        const rows = targets.map((target, clip) => {
+          const label = target.indexOf(1);
+          const point = { waveform: clean.waveform[clip], frames: clean.frames[clip] };
+          for (const { variable, rho } of threatModel.variables) {
+            const name = variable === 'waveform' ? 'waveform' : 'frames';
+            const weights = model.weights[name][label] ?? new Float32Array(0);
+            const direction = threatModel.attack === 'noise' ? noiseDirection(weights.length) : weights;
+            const x0 = clean[name][clip] ?? new Float32Array(0);
+            const low = name === 'waveform' ? -1 : 0;
+            point[name] = perturbed(x0, direction, threatModel, scale * rho * overshoot, low);
+          }
+          const { waveform = new Float32Array(0), frames = new Float32Array(0) } = point;
+          const margin =
+            (linearLogits(model, waveform, frames)[label] ?? 0) - (model.card.labels[label]?.threshold ?? 0);
+          return { clip, waveform, frames, margin: margin - optimism };
+        });
+        const never = stopping === attack.Stopping.STOPPING_NEVER;
+        const kept = rows.filter((row) => never || (row.margin <= -1e-4 && !reached.has(row.clip)));
+        for (const row of rows) if (row.margin <= -1e-4) reached.add(row.clip);
+        const adversarial = threatModel.variables.map(({ variable }) => {
+          const name = variable === 'waveform' ? 'waveform' : 'frames';
+          const shape = name === 'waveform' ? [SAMPLES] : [2, 3, 2, 2];
+          const size = name === 'waveform' ? SAMPLES : PIXELS;
+          const data = new Float32Array(kept.length * size);
+          for (const [index, row] of kept.entries()) data.set(row[name], index * size);
+          return { name, tensor: encodeTensor({ dims: [kept.length, ...shape], data }) };
+        });
+        const clips = kept.map((row) => row.clip);
+        yield {
+          kind: { $case: 'result', value: { rung, clips, adversarial, margins: kept.map((row) => row.margin) } },
+        };
+      }
+      const examples = targets.length * threatModel.rungs.length;
+      yield { kind: { $case: 'cost', value: { forwardExamples: examples, gradientExamples: examples } } };
+    },
+  };
+  return serve('attack', register(attack.AttackServiceService, handlers));
+}
