@@ -1,5 +1,6 @@
 import type { Report } from '@faultline/report';
 import type { Example } from './example.ts';
+import { reportPage } from './html/page.ts';
 
 const INDENT = 2;
 
@@ -31,6 +32,7 @@ function exampleFiles(example: Example): [name: string, content: string | Uint8A
 export function runFiles(report: Report, examples: readonly Example[]): ReadonlyMap<string, string | Uint8Array> {
   return new Map([
     ...examples.flatMap(exampleFiles),
+    ['report.html', reportPage(report, examples)] as const,
     ['report.json', `${JSON.stringify(report, undefined, INDENT)}\n`] as const,
   ]);
 }

@@ -1,0 +1,72 @@
+import type { NormName, RobustnessSummary, ThreatModelResult, VariableReport } from '@faultline/report';
+
+// How numbers are written in the page.
+
+const NONE = '–';
+
+/** "0.123"; an en dash where there is none. */
+export function ratio(value: number | null): string {
+  return value === null ? NONE : value.toFixed(3);
+}
+
+/** "12 %" */
+export function percent(value: number | null): string {
+  return value === null ? NONE : `${Math.round(100 * value)} %`;
+}
+
+const SIGNIFICANT_DIGITS = 3;
+const LARGEST_PLAIN = 1e5;
+
+/** Three significant digits without an exponent where that is short. */
+export function short(value: number): string {
+  if (value === 0) return '0';
+  const size = Math.abs(value);
+  if (size >= LARGEST_PLAIN || size < 1e-5) return value.toExponential(1);
+  return String(Number(value.toPrecision(SIGNIFICANT_DIGITS)));
+}
+
+/** "1.2 M", "345 k" */
+export function count(value: number): string {
+  if (value >= 1e6) return `${short(value / 1e6)} M`;
+  if (value >= 1e3) return `${short(value / 1e3)} k`;
+  return String(value);
+}
+
+export function decibels(value: number | null): string {
+  return value === null ? NONE : `${value.toFixed(1)} dB`;
+}
+
+const SECONDS_PER_MINUTE = 60;
+
+export function duration(milliseconds: number): string {
+  const seconds = milliseconds / 1000;
+  if (seconds < SECONDS_PER_MINUTE) return `${seconds.toFixed(1)} s`;
+  return `${Math.floor(seconds / SECONDS_PER_MINUTE)} min ${Math.round(seconds % SECONDS_PER_MINUTE)} s`;
+}
+
+export const NORM_TEXT: Readonly<Record<NormName, string>> = { linf: 'L∞', l2: 'L2' };
+
+/** "sound", "picture" */
+export function variableText(variable: Pick<VariableReport, 'kind' | 'variable'>): string {
+  return variable.variable;
+}
+
+/** "L∞ on waveform + frames" */
+export function threatText(result: Pick<ThreatModelResult, 'norm' | 'variables'>): string {
+  return `${NORM_TEXT[result.norm]} on ${result.variables.map(variableText).join(' + ')}`;
+}
+
+/** A budget as people read it: the epsilon where one variable is attacked, else the scale. */
+export function budgetText(scale: number, result: Pick<ThreatModelResult, 'variables'>): string {
+  const [only, ...others] = result.variables;
+  if (only === undefined || others.length > 0) return `s = ${short(scale)}`;
+  return short(scale * only.rho);
+}
+
+/** Median critical budget, "> E" where fewer than half of the clips were reached. */
+export function criticalText(summary: RobustnessSummary, result: ThreatModelResult): string {
+  const { medianCriticalScale } = summary;
+  return medianCriticalScale === null
+    ? `> ${budgetText(result.limit, result)}`
+    : budgetText(medianCriticalScale, result);
+}

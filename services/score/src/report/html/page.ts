@@ -1,0 +1,99 @@
+import type { Report } from '@faultline/report';
+import type { Example } from '../example.ts';
+import { type Curve, curveChart, curveLegend } from './curve-chart.ts';
+import { exampleSection } from './example-section.ts';
+import { count, duration } from './figures.ts';
+import { Markup, markup } from './markup.ts';
+import { STYLES } from './styles.ts';
+import { cleanTable, ladderTable, tradeOffTable } from './tables.ts';
+
+function curvesOf(report: Report, threatModel: string): Curve[] {
+  return report.victims.flatMap((victim) => {
+    const result = victim.threatModels.find((one) => one.threatModel === threatModel);
+    return result === undefined ? [] : [{ victim, result }];
+  });
+}
+
+function flagList(report: Report): Markup {
+  const flags = report.victims.flatMap((victim) =>
+    victim.threatModels.flatMap((result) =>
+      result.flags.map(
+        (flag) =>
+          markup`<li><strong>${victim.name}, ${result.threatModel}:</strong> ${flag.message} (${flag.count})</li>`,
+      ),
+    ),
+  );
+  return flags.length === 0
+    ? markup`<p>None: no inversion, no refuted or over-budget candidate, every ladder spans the curve, and every attack beats noise.</p>`
+    : markup`<ul class="flags">${flags}</ul>`;
+}
+
+function method(report: Report): Markup {
+  const { environment: where, campaign } = report;
+  const attacks = campaign.threatModels.map(
+    (model) =>
+      `${model.name}: ${model.attack}, ${model.steps} steps, ${model.restarts} restart${model.restarts === 1 ? '' : 's'}, seed ${model.seed}`,
+  );
+  const cost = report.victims
+    .flatMap((victim) => victim.threatModels)
+    .reduce((sum, one) => sum + one.cost.attack.gradientExamples, 0);
+  return markup`<dl>
+<dt>Deactivated</dt><dd>every true label's logit is below its threshold, by a fresh forward pass on the final tensors; norms are recomputed from them in float64</dd>
+<dt>Robust deactivation accuracy</dt><dd>share of clips that no verified attack deactivated at this or a smaller budget; clips that are off when clean count as deactivated at budget 0</dd>
+<dt>R</dt><dd>area under that curve up to the ladder's end, between 0 and 1; not divided by clean accuracy</dd>
+<dt>Paired R</dt><dd>the same over the clips that every victim gets right when clean</dd>
+<dt>Clips</dt><dd>${campaign.clipSet.clips.length} of clip set ${campaign.clipSet.name} ${campaign.clipSet.version}</dd>
+${report.victims.map((victim) => markup`<dt>Victim ${victim.name}</dt><dd>${victim.title}; thresholds: ${victim.operatingPoint}; ${victim.runtime}, ${victim.threads} threads; SHA-256 <code>${victim.sha256}</code></dd>`)}
+<dt>Attacks</dt><dd>${attacks.join('; ')}</dd>
+<dt>Cost</dt><dd>${count(cost)} gradient evaluations, counted by the inference services</dd>
+<dt>Where</dt><dd>Node ${where.node}, ${where.platform} ${where.architecture}, ${where.cpus} × ${where.cpuModel}</dd>
+<dt>Time</dt><dd>${duration(report.timings.totalMs)} in all, ${duration(report.timings.prepareMs)} of it to extract the clips</dd>
+</dl>`;
+}
+
+/** A campaign's report as one self-contained HTML page. Pure: the same report and examples give the same page. */
+export function reportPage(report: Report, examples: readonly Example[]): string {
+  const { campaign, run } = report;
+  const models = campaign.threatModels.map((model) => model.name);
+  const page = markup`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${campaign.name}: robustness report</title>
+<style>${new Markup(STYLES)}</style>
+</head>
+<body>
+<header>
+<h1>${campaign.name}</h1>
+<p class="soft">How much adversarial noise deactivates ${report.victims.map((victim) => victim.name).join(', ')}. ${campaign.clipSet.clips.length} clips, ${models.length} threat models, seed ${campaign.seed}. Run <code>${run.id}</code>, ${run.endedAt.slice(0, 16).replace('T', ' ')} UTC.</p>
+</header>
+<main>
+<h2 id="trade-off">Trade-off</h2>
+${tradeOffTable(report)}
+<h2 id="curves">Robustness over the budget</h2>
+<p class="soft">Share of clips (%) that no verified attack up to this budget deactivates.</p>
+${curveLegend(report.victims)}
+<div class="charts">${models.map((model) => curveChart(curvesOf(report, model)))}</div>
+${
+  examples.length === 0
+    ? ''
+    : markup`<h2 id="examples">One clip, clean and attacked</h2>
+<p class="soft">The smallest budget of the ladder that deactivated it, for each victim.</p>
+${examples.map(exampleSection)}`
+}
+<h2 id="clean">Clean figures and fusion check</h2>
+${cleanTable(report)}
+<h2 id="flags">Sanity flags</h2>
+${flagList(report)}
+<h2 id="ladders">All budgets</h2>
+${models.map((model) => ladderTable(report, model))}
+<h2 id="method">Method</h2>
+${method(report)}
+</main>
+<footer><p class="small">Figures: report.json beside this page${run.traceId === '' ? '' : markup`; trace <code>${run.traceId}</code>`}.</p></footer>
+</body>
+</html>
+`;
+  return page.text;
+}

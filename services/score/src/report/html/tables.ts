@@ -1,0 +1,106 @@
+import type { Report, ThreatModelResult, VictimReport } from '@faultline/report';
+import { seriesColour } from './curve-chart.ts';
+import { budgetText, count, criticalText, decibels, duration, percent, ratio, short, threatText } from './figures.ts';
+import { type Markup, markup } from './markup.ts';
+
+function heatCell(share: number, text: string, beside?: string): Markup {
+  const under = beside === undefined ? '' : markup`<span class="beside">${beside}</span>`;
+  return markup`<td class="heat" style="--share: ${share.toFixed(3)}">${text}${under}</td>`;
+}
+
+function victimHead(victim: VictimReport, index: number): Markup {
+  return markup`<th scope="row"><span class="swatch" style="background: ${seriesColour(index)}"></span>${victim.name}</th>`;
+}
+
+function resultOf(victim: VictimReport, threatModel: string): ThreatModelResult | undefined {
+  return victim.threatModels.find((one) => one.threatModel === threatModel);
+}
+
+function scoreCell(result: ThreatModelResult | undefined): Markup {
+  if (result === undefined) return markup`<td>–</td>`;
+  const { headline, censoring } = result;
+  const bounds =
+    headline.interval === null ? '' : ` [${ratio(headline.interval.low)}, ${ratio(headline.interval.high)}]`;
+  const mark = censoring === 'none' ? '' : ' *';
+  return heatCell(
+    headline.robustnessScore,
+    `${ratio(headline.robustnessScore)}${mark}`,
+    `${bounds} ε½ ${criticalText(headline, result)}`.trim(),
+  );
+}
+
+/** The headline: what a variant costs, how well it hears and sees, and how much it takes to deactivate it. */
+export function tradeOffTable(report: Report): Markup {
+  const models = report.campaign.threatModels;
+  const totalMs = (victim: string): number =>
+    report.timings.attacks
+      .filter((one) => one.victim === victim)
+      .reduce((sum, one) => sum + one.attackMs + one.noiseMs + one.verifyMs, 0);
+  return markup`<div class="scroll"><table>
+  <caption>Robustness score R in [0, 1] for each threat model (larger is more robust), its 95 % interval, and ε½, the budget that deactivates half of the clips.</caption>
+  <thead><tr><th scope="col">victim</th><th scope="col">parameters</th><th scope="col">MACs</th><th scope="col">clean mAP</th><th scope="col">clean accuracy</th>
+  ${models.map((model) => markup`<th scope="col">R<span class="beside">${model.name}</span></th>`)}<th scope="col">time</th></tr></thead>
+  <tbody>${report.victims.map(
+    (
+      victim,
+      index,
+    ) => markup`<tr>${victimHead(victim, index)}<td>${count(victim.parameters)}</td><td>${count(victim.macs)}</td><td>${ratio(victim.clean.meanAveragePrecision)}</td><td>${percent(victim.clean.accuracy)}</td>
+  ${models.map((model) => scoreCell(resultOf(victim, model.name)))}<td>${duration(totalMs(victim.name))}</td></tr>`,
+  )}</tbody></table></div>
+  <p class="soft small">Budgets are in the variable's own unit; where several variables are attacked at once, s scales all of them.
+  * the ladder does not span 90 % to 10 % of the clean figure: R depends on where it ends.</p>`;
+}
+
+/** The ladder of one threat model: every budget, every victim, noise beside it. */
+export function ladderTable(report: Report, threatModel: string): Markup {
+  const results = report.victims.map((victim) => resultOf(victim, threatModel));
+  const first = results.find((result) => result !== undefined);
+  if (first === undefined) return markup``;
+  return markup`<h3>${threatText(first)} <span class="soft">(${threatModel})</span></h3>
+<div class="scroll"><table>
+  <caption>Robust deactivation accuracy at each budget; small: equal-norm random noise.</caption>
+  <thead><tr><th scope="col">victim</th><th scope="col">clean</th>${first.ladder.map((row) => markup`<th scope="col">${budgetText(row.scale, first)}</th>`)}<th scope="col">paired R</th><th scope="col">flags</th></tr></thead>
+  <tbody>${report.victims.map((victim, index) => {
+    const result = results[index];
+    if (result === undefined) return markup``;
+    return markup`<tr>${victimHead(victim, index)}${heatCell(victim.clean.accuracy, percent(victim.clean.accuracy))}${result.ladder.map(
+      (row) => heatCell(row.robustAccuracy, percent(row.robustAccuracy), percent(row.noise.robustAccuracy)),
+    )}<td>${ratio(result.paired?.robustnessScore ?? null)}<span class="beside">${result.paired === null ? '' : `${result.paired.clips} clips`}</span></td><td>${result.flags.length === 0 ? '–' : markup`<span class="fired">${result.flags.length}</span>`}</td></tr>`;
+  })}</tbody></table></div>
+${fullStepTable(report, threatModel)}`;
+}
+
+/** mAP, AUC, d' and the measured size of what was done, at the budgets where all steps were made on all clips. */
+function fullStepTable(report: Report, threatModel: string): Markup {
+  const rows = report.victims.flatMap((victim, index) => {
+    const result = resultOf(victim, threatModel);
+    return (result?.ladder ?? []).flatMap((row) => {
+      const { ranking, measured } = row.attack;
+      if (result === undefined || ranking === null) return [];
+      const sizes = result.variables.map(({ variable, kind }) => {
+        const size = measured[variable];
+        if (size === undefined) return '';
+        return `${variable} ${short(size.max)}, ${kind === 'waveform' ? 'SNR' : 'PSNR'} ${decibels(size.medianDecibels)}`;
+      });
+      return [
+        markup`<tr>${victimHead(victim, index)}<td>${budgetText(row.scale, result)}</td><td>${ratio(victim.clean.meanAveragePrecision)}</td><td>${ratio(ranking.meanAveragePrecision)}<span class="beside">noise ${ratio(row.noise.ranking?.meanAveragePrecision ?? null)}</span></td><td>${ratio(ranking.areaUnderCurve)}</td><td>${ratio(ranking.dPrime)}</td><td>${sizes.join('; ')}</td></tr>`,
+      ];
+    });
+  });
+  if (rows.length === 0) return markup``;
+  return markup`<div class="scroll"><table>
+  <caption>Robust ranking figures: all clips, all steps, no early stop. Last column: largest measured norm and median level of the perturbation.</caption>
+  <thead><tr><th scope="col">victim</th><th scope="col">budget</th><th scope="col">clean mAP</th><th scope="col">robust mAP</th><th scope="col">AUC</th><th scope="col">d′</th><th scope="col">measured</th></tr></thead>
+  <tbody>${rows}</tbody></table></div>`;
+}
+
+/** Clean figures, and whether the victims really fuse. */
+export function cleanTable(report: Report): Markup {
+  return markup`<div class="scroll"><table>
+  <caption>Clean figures on ${report.campaign.clipSet.clips.length} clips; right: mAP when one modality is taken from another clip of disjoint labels. A victim that fuses loses both ways.</caption>
+  <thead><tr><th scope="col">victim</th><th scope="col">mAP</th><th scope="col">AUC</th><th scope="col">d′</th><th scope="col">accuracy</th><th scope="col">other sound</th><th scope="col">other frames</th></tr></thead>
+  <tbody>${report.victims.map(
+    (victim, index) =>
+      markup`<tr>${victimHead(victim, index)}<td>${ratio(victim.clean.meanAveragePrecision)}</td><td>${ratio(victim.clean.areaUnderCurve)}</td><td>${ratio(victim.clean.dPrime)}${victim.clean.dPrimeBounded ? ' †' : ''}</td><td>${percent(victim.clean.accuracy)}</td><td>${ratio(victim.fusionCheck?.audioSwapped ?? null)}</td><td>${ratio(victim.fusionCheck?.framesSwapped ?? null)}</td></tr>`,
+  )}</tbody></table></div>`;
+}
