@@ -7,14 +7,26 @@ import { float32Data, Session, toOrt } from '@faultline/ort';
 
 const BATCH = 32;
 
-/** Composed clips of one split, kept in memory. */
+/** Consecutive clips of a set. */
+export interface LabelledBatch {
+  /** Index of the first clip. */
+  readonly start: number;
+  readonly size: number;
+  /** `[size, samples]`. */
+  readonly waveform: Float32Array;
+  /** Bytes, `[size, frames, 3, height, width]`. */
+  readonly frames: Uint8Array;
+}
+
+/** Labelled clips, kept in memory. */
 export interface LabelledSet {
   readonly labels: number;
-  readonly batches: readonly ExampleBatch[];
+  readonly batches: readonly LabelledBatch[];
   /** `[clips, labels]`. */
   readonly targets: Float32Array;
 }
 
+/** Composes clips of one split, without augmentation. */
 export async function loadSet(packDir: string, split: Split, count: number, seed: number): Promise<LabelledSet> {
   const batches: ExampleBatch[] = [];
   for await (const batch of exampleStream({ packDir, split, seed, batchSize: BATCH, count })) batches.push(batch);
@@ -22,10 +34,10 @@ export async function loadSet(packDir: string, split: Split, count: number, seed
   return { labels: targets.length / count, batches, targets };
 }
 
-/** Which modality, if any, comes from the next clip of the batch instead: what a victim loses shows what it listens to. */
+/** Which modality, if any, comes from another clip: what a victim loses shows what it listens to. */
 export type Swap = 'none' | 'audio' | 'frames';
 
-/** Logits of a set, `[clips, labels]`. */
+/** Logits of a set, `[clips, labels]`. A swapped modality is that of the clip before, the last one's for the first. */
 export async function logitsOf(
   model: Model | Uint8Array,
   spec: VictimSpec,
@@ -33,19 +45,17 @@ export async function logitsOf(
   options: { readonly threads: number; readonly swap?: Swap },
 ): Promise<Float32Array> {
   await using session = await Session.create(model, { threads: options.threads });
+  const { swap = 'none' } = options;
   const video = spec.frames;
   const logits = new Float32Array(set.targets.length);
-  for (const batch of set.batches) {
-    const waveform = options.swap === 'audio' ? rolled(batch.waveform, batch.size) : batch.waveform;
-    const bytes = options.swap === 'frames' ? rolled(batch.frames, batch.size) : batch.frames;
+  for (const [index, batch] of set.batches.entries()) {
+    const other = set.batches.at(index - 1) ?? batch;
+    const waveform = swap === 'audio' ? moved(batch.waveform, batch.size, other.waveform, other.size) : batch.waveform;
+    const bytes = swap === 'frames' ? moved(batch.frames, batch.size, other.frames, other.size) : batch.frames;
+    const frames = Float32Array.from(bytes, (value) => value / 255);
     const results = await session.run({
       waveform: toOrt(float32(waveform, [batch.size, spec.waveform.samples])),
-      frames: toOrt(
-        float32(
-          Float32Array.from(bytes, (value) => value / 255),
-          [batch.size, video.frames, 3, video.height, video.width],
-        ),
-      ),
+      frames: toOrt(float32(frames, [batch.size, video.frames, 3, video.height, video.width])),
     });
     const { logits: output } = results;
     if (output === undefined) throw new Error('the victim made no logits');
@@ -54,17 +64,19 @@ export async function logitsOf(
   return logits;
 }
 
-/** Rows moved down by one, the last first. */
-function rolled<T extends Float32Array | Uint8Array>(rows: T, count: number): T {
+/** Rows moved down by one; the first becomes the last row of the batch before. */
+function moved<T extends Float32Array | Uint8Array>(rows: T, count: number, before: T, beforeCount: number): T {
   const each = rows.length / count;
-  const moved = rows.slice() as T;
-  moved.set(rows.subarray(0, rows.length - each), each);
-  moved.set(rows.subarray(rows.length - each), 0);
-  return moved;
+  const result = rows.slice() as T;
+  result.set(rows.subarray(0, rows.length - each), each);
+  result.set(before.subarray((beforeCount - 1) * each), 0);
+  return result;
 }
 
+/** Ranking figures of a set's logits. */
 export const figuresOf = (set: LabelledSet, logits: Float32Array): RankingFigures =>
   rankingFigures({ labels: set.labels, scores: logits, targets: set.targets });
 
+/** The victim as it ships. */
 export const exportedModel = (spec: VictimSpec, weights: Weights): Model =>
   modelOf(buildVictim(spec, { kind: 'export', weights }).graph);

@@ -1,73 +1,33 @@
-import { parseArgs } from 'node:util';
-import { VICTIM_NAMES, type VictimName } from '@faultline/fusion';
-import { loadSet } from './labelled-set.ts';
-import { measure } from './measure.ts';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { VICTIM_SPECS } from '@faultline/fusion';
+import { parseCard } from '@faultline/victim';
+import { type Arguments, readArguments, USAGE } from './arguments.ts';
+import { exportedModel } from './labelled-set.ts';
+import { loadMeasuringSets, type Measurement, type MeasuringSets, measure } from './measure.ts';
 import { RECIPE, trainVictim } from './train-victim.ts';
-import { writeVictim } from './write-victim.ts';
-
-const USAGE = `usage: npm run train -- --spec ${VICTIM_NAMES.join('|')} --seed N --pack DIR [--out DIR] [--threads N] [--steps N]`;
-
-const DEFAULT_THREADS = 2;
-const VALIDATION_CLIPS = 960;
-const TEST_CLIPS = 960;
-/** Apart from the training seeds, so that every victim is measured on the same clips. */
-const MEASURING_SEED = 20_001;
-
-interface Arguments {
-  readonly name: VictimName;
-  readonly seed: number;
-  readonly packDir: string;
-  readonly out: string;
-  readonly threads: number;
-  readonly steps: number;
-}
-
-function readArguments(): Arguments {
-  const { values } = parseArgs({
-    options: {
-      spec: { type: 'string' },
-      seed: { type: 'string', default: '1' },
-      pack: { type: 'string' },
-      out: { type: 'string' },
-      threads: { type: 'string', default: String(DEFAULT_THREADS) },
-      steps: { type: 'string', default: String(RECIPE.steps) },
-    },
-  });
-  const name = VICTIM_NAMES.find((known) => known === values.spec);
-  if (name === undefined) throw new RangeError(`--spec is '${values.spec ?? ''}'; give ${VICTIM_NAMES.join(', ')}`);
-  if (values.pack === undefined) throw new RangeError('--pack is missing; give the folder of the source pack');
-  const wholeNumber = (option: 'seed' | 'threads' | 'steps', least: number): number => {
-    const value = Number(values[option]);
-    if (!Number.isInteger(value) || value < least) {
-      throw new RangeError(`--${option} is '${values[option]}'; give a whole number from ${least}`);
-    }
-    return value;
-  };
-  return {
-    name,
-    packDir: values.pack,
-    out: values.out ?? `zoo/victims/${name}`,
-    seed: wholeNumber('seed', 0),
-    threads: wholeNumber('threads', 1),
-    steps: wholeNumber('steps', RECIPE.warmUpSteps + 1),
-  };
-}
+import { CARD_FILE, MODEL_FILE, writeCard, writeVictim } from './write-victim.ts';
 
 const percent = (share: number | null): string => (share === null ? 'undefined' : `${(100 * share).toFixed(1)} %`);
 
-async function main({ name, seed, packDir, out, threads, steps }: Arguments): Promise<void> {
-  const sets = {
-    validation: await loadSet(packDir, 'validation', VALIDATION_CLIPS, MEASURING_SEED),
-    test: await loadSet(packDir, 'test', TEST_CLIPS, MEASURING_SEED),
-  };
+function printMeasurement({ measured, swapped }: Measurement): void {
+  for (const { split, clips, meanAveragePrecision, areaUnderCurve, dPrime } of measured.metrics) {
+    const figures = `mAP ${percent(meanAveragePrecision)}  AUC ${areaUnderCurve.toFixed(3)}  d' ${dPrime.toFixed(2)}`;
+    console.log(`  ${split} (${clips} clips): ${figures}`);
+  }
+  const { none, audio, frames } = swapped;
+  console.log(
+    `  test mAP ${percent(none)}; with another clip's sound ${percent(audio)}, with its pictures ${percent(frames)}`,
+  );
+}
+
+async function train(options: Arguments, sets: MeasuringSets): Promise<void> {
+  const { name, seed, out, threads, steps } = options;
+  const spec = VICTIM_SPECS[name];
   const changed = steps === RECIPE.steps ? '' : ` --steps ${steps}`;
   const provenance = `npm run train -- --spec ${name} --seed ${seed} --threads ${threads}${changed} --pack DIR`;
-  await trainVictim({
-    name,
-    seed,
-    packDir,
-    threads,
-    steps,
+  const weights = await trainVictim({
+    ...options,
     validation: sets.validation,
     onProgress: ({ step, loss, gradientNorm, elapsedMs }) => {
       const remaining = Math.round((elapsedMs / step) * (steps - step) * 1e-3);
@@ -75,20 +35,29 @@ async function main({ name, seed, packDir, out, threads, steps }: Arguments): Pr
         `step ${step}/${steps}  loss ${loss.toFixed(4)}  |g| ${gradientNorm.toFixed(2)}  ${remaining} s to go`,
       );
     },
-    onEpoch: async ({ step, weights, validation }) => {
+    onEpoch: ({ step, validation }) => {
       console.log(`step ${step}: validation mAP ${percent(validation.meanAveragePrecision)}`);
-      const { measured, swapped } = await measure(name, weights, sets, threads);
-      await writeVictim(out, name, weights, { ...measured, provenance });
-      const { none, audio, frames } = swapped;
-      console.log(
-        `  test mAP ${percent(none)}; with another clip's sound ${percent(audio)}, pictures ${percent(frames)}; in ${out}`,
-      );
     },
   });
+  const measurement = await measure(exportedModel(spec, weights), spec, sets, threads);
+  await writeVictim(out, { name, weights, measured: measurement.measured, provenance });
+  console.log(`wrote ${out}`);
+  printMeasurement(measurement);
+}
+
+async function measureAgain({ name, out, threads }: Arguments, sets: MeasuringSets): Promise<void> {
+  const card = parseCard(await readFile(join(out, CARD_FILE), 'utf8'));
+  const model = await readFile(join(out, MODEL_FILE));
+  const measurement = await measure(model, VICTIM_SPECS[name], sets, threads);
+  const { labels, metrics, operatingPoint, logitScale } = measurement.measured;
+  await writeCard(out, { ...card, labels: [...labels], metrics: [...metrics], operatingPoint, logitScale });
+  printMeasurement(measurement);
 }
 
 try {
-  await main(readArguments());
+  const options = readArguments(process.argv.slice(2));
+  const sets = await loadMeasuringSets(options.packDir, options.clipsDir, VICTIM_SPECS[options.name]);
+  await (options.measureOnly ? measureAgain : train)(options, sets);
 } catch (error) {
   console.error(error instanceof RangeError ? `${error.message}\n${USAGE}` : error);
   process.exitCode = 2;

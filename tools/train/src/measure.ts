@@ -1,48 +1,63 @@
 import type { victim } from '@faultline/contracts';
 import { LABELS } from '@faultline/dataset';
-import { VICTIM_SPECS, type VictimName, type Weights } from '@faultline/fusion';
-import { exportedModel, figuresOf, type LabelledSet, logitsOf, type Swap } from './labelled-set.ts';
+import type { VictimSpec } from '@faultline/fusion';
+import type { Model } from '@faultline/onnx';
+import { figuresOf, type LabelledSet, loadSet, logitsOf, type Swap } from './labelled-set.ts';
 import { OPERATING_POINT, spreadOf, thresholdsOf } from './operating-point.ts';
+import { loadShippedClips, STRATA } from './shipped-clips.ts';
 import type { Measured } from './write-victim.ts';
 
+const VALIDATION_CLIPS = 960;
+const TEST_CLIPS = 960;
+/** Apart from the training seeds, so that every victim is measured on the same clips. */
+const MEASURING_SEED = 20_001;
 const SWAPS: readonly Swap[] = ['none', 'audio', 'frames'];
 
-/** Sets to measure on: thresholds come from the first alone. */
+/** Sets to measure on. Thresholds come from `validation` alone; the shipped clips are left out where there are none. */
 export interface MeasuringSets {
   readonly validation: LabelledSet;
+  /** Composed from sources of the test split. */
   readonly test: LabelledSet;
+  /** Shipped clips by the name that the card gives them. */
+  readonly clips: ReadonlyMap<string, LabelledSet>;
+}
+
+export async function loadMeasuringSets(packDir: string, clipsDir: string, spec: VictimSpec): Promise<MeasuringSets> {
+  const clips = new Map<string, LabelledSet>();
+  for (const stratum of STRATA) clips.set(`clips-${stratum}`, await loadShippedClips(clipsDir, stratum, spec));
+  return {
+    validation: await loadSet(packDir, 'validation', VALIDATION_CLIPS, MEASURING_SEED),
+    test: await loadSet(packDir, 'test', TEST_CLIPS, MEASURING_SEED),
+    clips,
+  };
 }
 
 export interface Measurement {
-  readonly measured: Omit<Measured, 'provenance'>;
+  readonly measured: Measured;
   /** mAP on the test set when nothing, the sound or the pictures come from another clip. */
   readonly swapped: Readonly<Record<Swap, number>>;
 }
 
 /** Thresholds, scale and clean figures of a victim, and what it loses when either modality is another clip's. */
 export async function measure(
-  name: VictimName,
-  weights: Weights,
-  { validation, test }: MeasuringSets,
+  model: Model | Uint8Array,
+  spec: VictimSpec,
+  sets: MeasuringSets,
   threads: number,
 ): Promise<Measurement> {
-  const spec = VICTIM_SPECS[name];
-  const model = exportedModel(spec, weights);
+  const { validation, test, clips } = sets;
   const logits = await logitsOf(model, spec, validation, { threads });
   const swapped = { none: 0, audio: 0, frames: 0 };
-  const metrics = [cleanMetrics('validation', validation, logits)];
   for (const swap of SWAPS) {
-    const scores = await logitsOf(model, spec, test, { threads, swap });
-    swapped[swap] = figuresOf(test, scores).meanAveragePrecision ?? 0;
-    if (swap === 'none') metrics.push(cleanMetrics('test', test, scores));
+    swapped[swap] = figuresOf(test, await logitsOf(model, spec, test, { threads, swap })).meanAveragePrecision ?? 0;
   }
+  const metrics = [cleanMetrics('validation', validation, logits)];
+  for (const [split, set] of [['test', test] as const, ...clips]) {
+    metrics.push(cleanMetrics(split, set, await logitsOf(model, spec, set, { threads })));
+  }
+  const labels = thresholdsOf(LABELS, logits, validation.targets);
   return {
-    measured: {
-      labels: thresholdsOf(LABELS, logits, validation.targets),
-      operatingPoint: OPERATING_POINT,
-      logitScale: spreadOf(logits),
-      metrics,
-    },
+    measured: { labels, operatingPoint: OPERATING_POINT, logitScale: spreadOf(logits), metrics },
     swapped,
   };
 }

@@ -25,8 +25,7 @@ export interface TrainOptions {
   readonly threads: number;
   readonly steps: number;
   readonly validation: LabelledSet;
-  /** Called after every epoch, with the weights so far. */
-  readonly onEpoch: (epoch: EpochReport) => Promise<void>;
+  readonly onEpoch: (epoch: EpochReport) => void;
   readonly onProgress: (progress: Progress) => void;
 }
 
@@ -41,7 +40,6 @@ export interface Progress {
 
 export interface EpochReport {
   readonly step: number;
-  readonly weights: Weights;
   readonly validation: RankingFigures;
 }
 
@@ -81,9 +79,9 @@ export async function trainVictim(options: TrainOptions): Promise<Weights> {
       losses = 0;
     }
     if (trainer.steps % RECIPE.stepsPerEpoch === 0 || trainer.steps === steps) {
-      const weights = trainer.weights();
-      const logits = await logitsOf(exportedModel(spec, weights), spec, validation, { threads });
-      await options.onEpoch({ step: trainer.steps, weights, validation: figuresOf(validation, logits) });
+      const model = exportedModel(spec, trainer.weights());
+      const logits = await logitsOf(model, spec, validation, { threads });
+      options.onEpoch({ step: trainer.steps, validation: figuresOf(validation, logits) });
     }
   }
   return trainer.weights();

@@ -7,9 +7,9 @@ import { elementCount, encodeModel, modelOf } from '@faultline/onnx';
 import { dryRun } from '@faultline/ort';
 import { CARD_SCHEMA_VERSION, checkCard } from '@faultline/victim';
 
-const MODEL_FILE = 'model.onnx';
-const CARD_FILE = 'card.json';
-/** Weights trained on GPL and Creative Commons sources: see zoo/victims/README.md. */
+export const MODEL_FILE = 'model.onnx';
+export const CARD_FILE = 'card.json';
+/** Weights trained on Creative Commons, GPL and permissive sources: see zoo/victims/README.md. */
 const WEIGHTS_LICENCE = 'CC-BY-SA-4.0';
 
 const VARIANTS: Readonly<Record<VictimName, victim.FusionVariant>> = {
@@ -25,11 +25,19 @@ export interface Measured {
   readonly operatingPoint: string;
   readonly logitScale: number;
   readonly metrics: readonly victim.CleanMetrics[];
+}
+
+/** A finished victim. */
+export interface VictimRecord {
+  readonly name: VictimName;
+  readonly weights: Weights;
+  readonly measured: Measured;
+  /** The command that made it. */
   readonly provenance: string;
 }
 
 /** Writes `model.onnx` and `card.json` of a victim into a folder. */
-export async function writeVictim(dir: string, name: VictimName, weights: Weights, measured: Measured): Promise<void> {
+export async function writeVictim(dir: string, { name, weights, measured, provenance }: VictimRecord): Promise<void> {
   const spec = VICTIM_SPECS[name];
   const { graph, parameters, taps } = buildVictim(spec, { kind: 'export', weights });
   const bytes = encodeModel(modelOf(graph));
@@ -52,11 +60,16 @@ export async function writeVictim(dir: string, name: VictimName, weights: Weight
     parameters: parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0),
     macs: countMacs(graph, await dryRun(graph)),
     metrics: [...measured.metrics],
-    provenance: measured.provenance,
+    provenance,
     licence: WEIGHTS_LICENCE,
   };
-  checkCard(card);
   await mkdir(dir, { recursive: true });
   await writeFile(join(dir, MODEL_FILE), bytes);
+  await writeCard(dir, card);
+}
+
+/** @throws CardError when the card is incomplete. */
+export async function writeCard(dir: string, card: victim.Card): Promise<void> {
+  checkCard(card);
   await writeFile(join(dir, CARD_FILE), `${JSON.stringify(victim.Card.toJSON(card), undefined, 2)}\n`);
 }

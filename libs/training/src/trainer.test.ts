@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type LateSpec, VICTIM_SPECS } from '@faultline/fusion';
+import { CounterRandom } from './counter-random.ts';
+import { Trainer, type TrainingBatch } from './trainer.ts';
+
+/** A late victim small enough to train in a test. */
+const SPEC: LateSpec = {
+  ...VICTIM_SPECS.late,
+  waveform: { sampleRateHz: 16_000, samples: 4000 },
+  frames: { frameRateHz: 4, frames: 2, height: 16, width: 16 },
+  patches: { side: 4, channels: 4 },
+  audio: [{ channels: 8, kernel: [3, 3], stride: [2, 2] }],
+  video: [{ channels: 8, kernel: [3, 3], stride: [2, 2] }],
+  labels: 2,
+  embedding: 8,
+};
+const SIZE = 8;
+const STEPS = 12;
+const LEARNING_RATE = 0.02;
+
+/** Label 0: a tone sounds; label 1: the picture is bright. Every combination occurs. */
+function toyBatch(step: number): TrainingBatch {
+  const random = new CounterRandom(5, `toy/${step}`);
+  const heard = (clip: number) => clip & 1;
+  const seen = (clip: number) => (clip >> 1) & 1;
+  const pixels = SPEC.frames.frames * 3 * SPEC.frames.height * SPEC.frames.width;
+  const rows = (each: number, of: (clip: number, at: number, noise: number) => number) =>
+    Float32Array.from({ length: SIZE * each }, (_, index) =>
+      of(Math.floor(index / each), index % each, random.uniform(index)),
+    );
+  return {
+    size: SIZE,
+    waveform: rows(SPEC.waveform.samples, (clip, at, noise) => 0.1 * noise + heard(clip) * 0.3 * Math.sin(0.3 * at)),
+    frames: rows(pixels, (clip, _, noise) => 0.2 * noise + 0.5 * seen(clip)),
+    targets: rows(2, (clip, label) => (label === 0 ? heard(clip) : seen(clip))),
+    audioTargets: rows(2, (clip, label) => (label === 0 ? heard(clip) : 0)),
+    visualTargets: rows(2, (clip, label) => (label === 0 ? 0 : seen(clip))),
+  };
+}
+
+async function train(seed: number) {
+  await using trainer = await Trainer.create({ spec: SPEC, seed });
+  const losses: number[] = [];
+  for (let step = 0; step < STEPS; step++) losses.push((await trainer.step(toyBatch(step), LEARNING_RATE)).loss);
+  return { losses, weights: trainer.weights() };
+}
+
+test('training lowers the loss, and a seed gives the same weights bit for bit', async () => {
+  const [first, second, other] = [await train(1), await train(1), await train(2)];
+  assert.ok((first.losses.at(-1) ?? Number.NaN) < 0.5 * (first.losses[0] ?? 0), first.losses.join(' '));
+  assert.deepEqual(first.losses, second.losses);
+  assert.deepEqual(first.weights, second.weights);
+  assert.notDeepEqual(first.weights.get('head.weight'), other.weights.get('head.weight'));
+});
