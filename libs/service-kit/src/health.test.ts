@@ -98,6 +98,27 @@ test('a stream that outlasts the drain is aborted, and its client told so', asyn
   assert.ok(reason instanceof FaultlineError && reason.code === 'unavailable');
 });
 
+test('closing again with less patience shortens a drain', async () => {
+  const server = await startInference(
+    {
+      async *optimize(_requests, { signal }) {
+        yield opened(1);
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      },
+    },
+    { drainTimeoutMs: 10 * 60_000 },
+  );
+  using client = connect(inference.InferenceServiceService, server.address);
+  const call = client.optimize();
+  await call.responses.next();
+  const closed = server.close();
+  const outcome = rejection(call.responses.next());
+  await server.close({ drainTimeoutMs: 0 });
+  await closed;
+  const error = await outcome;
+  assert.ok(error instanceof FaultlineError && error.code === 'unavailable');
+});
+
 test('an address in use is a clear error', async () => {
   await using server = await startInference();
   const port = Number(server.address.split(':')[1]);

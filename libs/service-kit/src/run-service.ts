@@ -73,7 +73,11 @@ class ServiceProcess {
   }
 
   #stop(drainTimeoutMs?: number): void {
-    if (this.#stopping) return;
+    if (this.#stopping) {
+      // Closing again does no more than shorten the drain.
+      if (drainTimeoutMs !== undefined) void this.#server?.close({ drainTimeoutMs });
+      return;
+    }
     this.#stopping = true;
     log.info('stopping');
     this.#drain(drainTimeoutMs).then(

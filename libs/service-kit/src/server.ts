@@ -74,7 +74,7 @@ export interface RunningServer extends AsyncDisposable {
   readonly address: string;
   /**
    * Drains: health turns to NOT_SERVING, new calls are refused as unavailable, running calls may finish for
-   * `drainTimeoutMs`, then they are aborted and connections cut. Idempotent.
+   * `drainTimeoutMs`, then they are aborted and connections cut. Another call only shortens the wait.
    */
   close(options?: { readonly drainTimeoutMs?: number }): Promise<void>;
 }
@@ -110,6 +110,7 @@ class GrpcServer implements RunningServer {
   readonly #calls = new Map<ServedCall, Promise<void>>();
   readonly #healthCalls = new Map<ServedCall, Promise<void>>();
   #bound: ServerAddress = { host: '', port: undefined };
+  readonly #patienceOver = Promise.withResolvers<void>();
   #draining = false;
   #closed: Promise<void> | undefined;
 
@@ -144,7 +145,8 @@ class GrpcServer implements RunningServer {
   }
 
   close({ drainTimeoutMs = this.#options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS } = {}): Promise<void> {
-    this.#closed ??= this.#drain(drainTimeoutMs);
+    setTimeout(this.#patienceOver.resolve, drainTimeoutMs).unref();
+    this.#closed ??= this.#drain();
     return this.#closed;
   }
 
@@ -177,16 +179,22 @@ class GrpcServer implements RunningServer {
     track(this.#healthCalls, served, served.run(handler, ROOT_CONTEXT, span, this.#log));
   }
 
-  async #drain(drainTimeoutMs: number): Promise<void> {
+  async #windDown(): Promise<void> {
+    try {
+      await this.#options.onDrain?.();
+    } catch (error) {
+      this.#log.error('winding down failed', { stack: error instanceof Error ? error.stack : String(error) });
+    }
+  }
+
+  async #drain(): Promise<void> {
     this.#draining = true;
     const reason = new FaultlineError('unavailable', `${this.name} is shutting down`);
-    await this.#options.onDrain?.();
-    await settledWithin(drainTimeoutMs, () => [...this.#calls.values()]);
+    const finished = Promise.allSettled([this.#windDown(), ...this.#calls.values()]);
+    await Promise.race([finished, this.#patienceOver.promise]);
     for (const call of [...this.#calls.keys(), ...this.#healthCalls.keys()]) call.abort(reason);
-    await settledWithin(ABORT_GRACE_MS, () => [...this.#calls.values(), ...this.#healthCalls.values()]);
-    await settledWithin(ABORT_GRACE_MS, () => [
-      new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve())),
-    ]);
+    await settledWithin(ABORT_GRACE_MS, [...this.#calls.values(), ...this.#healthCalls.values()]);
+    await settledWithin(ABORT_GRACE_MS, [new Promise((resolve) => this.#server.tryShutdown(() => resolve()))]);
     this.#server.forceShutdown();
     await this.#options.onClose?.();
   }
@@ -200,10 +208,10 @@ function track(calls: Map<ServedCall, Promise<void>>, call: ServedCall, done: Pr
 }
 
 /** Waits for the given work, but no longer than `milliseconds`. */
-async function settledWithin(milliseconds: number, work: () => readonly Promise<void>[]): Promise<void> {
+async function settledWithin(milliseconds: number, work: readonly Promise<void>[]): Promise<void> {
   const { promise: timeout, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, milliseconds);
-  await Promise.race([Promise.allSettled(work()), timeout]);
+  await Promise.race([Promise.allSettled(work), timeout]);
   clearTimeout(timer);
 }
 
