@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { score } from '@faultline/contracts';
 import { FaultlineError } from '@faultline/service-kit';
 import type { Progress } from '../output/progress-line.ts';
@@ -5,6 +6,9 @@ import type { Session } from '../session.ts';
 
 /** A service that dies takes the campaign with it; its death explains more than the campaign's error. */
 const DEATH_GRACE_MS = 1_000;
+
+/** Patience with a service that is asked to cancel. */
+const CANCEL_MS = 3_000;
 
 export interface CampaignResult {
   readonly campaignId: string;
@@ -24,8 +28,10 @@ export async function runCampaign(
   onProgress: (progress: Progress) => void,
 ): Promise<CampaignResult> {
   const { signal } = session;
-  const { campaignId } = await session.score.startCampaign({ context: CALLER, specification }, { signal });
+  let campaignId = '';
   try {
+    const context = { ...CALLER, idempotencyKey: randomUUID() };
+    ({ campaignId } = await session.score.startCampaign({ context, specification }, { signal }));
     for await (const update of session.score.watchCampaign({ context: CALLER, campaignId }, { signal })) {
       onProgress(update);
       if (update.summary !== undefined) throwUnlessWell(update.summary);
@@ -36,9 +42,14 @@ export async function runCampaign(
   } catch (error) {
     const death = await session.deathWithin(signal.aborted ? 0 : DEATH_GRACE_MS);
     // Services that stay up would go on with it; the others are stopped anyway.
-    if (session.attached) await session.score.cancelCampaign({ context: CALLER, campaignId }).catch(() => {});
+    if (session.attached && campaignId !== '') await cancel(session, campaignId);
     throw death ?? error;
   }
+}
+
+/** Cancels a campaign that may have ended by itself. */
+async function cancel(session: Session, campaignId: string): Promise<void> {
+  await session.score.cancelCampaign({ context: CALLER, campaignId }, { deadlineMs: CANCEL_MS }).catch(() => {});
 }
 
 /** Who asks, as campaigns record it. */

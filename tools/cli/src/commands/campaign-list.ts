@@ -1,14 +1,14 @@
 import { score } from '@faultline/contracts';
 import { CALLER } from '../campaign/watch-campaign.ts';
 import { textTable } from '../output/text-table.ts';
-import { inSession } from './in-session.ts';
+import { type CommandOptions, inSession } from './in-session.ts';
 
 /** Most campaigns that are listed. */
 const PAGE_SIZE = 50;
 
 /** `faultline campaign list`: the newest campaigns. */
-export async function campaignList({ json }: { readonly json: boolean }): Promise<void> {
-  const { campaigns } = await inSession(({ score, signal }) =>
+export async function campaignList({ json, stack }: CommandOptions): Promise<void> {
+  const { campaigns } = await inSession(stack, ({ score, signal }) =>
     score.listCampaigns({ context: CALLER, pageSize: PAGE_SIZE, pageToken: '' }, { signal }),
   );
   if (json) {

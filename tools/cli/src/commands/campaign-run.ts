@@ -12,16 +12,12 @@ import { duration } from '../output/figures.ts';
 import { ProgressLine } from '../output/progress-line.ts';
 import { tradeOffTable } from '../output/trade-off-table.ts';
 import { Session } from '../session.ts';
-import type { StackOptions } from '../stack/stack.ts';
 import { collectTrace, slowestSpans } from '../trace/collect-trace.ts';
+import type { CommandOptions } from './in-session.ts';
 
-export interface CampaignRunOptions {
+export interface CampaignRunOptions extends CommandOptions {
   /** How many clips, in place of what the file says. */
   readonly clips?: 'all' | number | undefined;
-  /** Print report.json in place of tables. */
-  readonly json: boolean;
-  /** Where the services that this call starts find things. */
-  readonly stack?: StackOptions;
 }
 
 /** Spans of one moment's work reach their files within this time. */

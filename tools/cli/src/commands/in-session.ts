@@ -1,9 +1,18 @@
 import { Interruption } from '../interruption.ts';
 import { Session } from '../session.ts';
+import type { StackOptions } from '../stack/stack.ts';
 
 /** Runs a short piece of work with the score service of services that are up, or of ones started for it. */
-export async function inSession<T>(work: (session: Session) => Promise<T>): Promise<T> {
+export async function inSession<T>(stack: StackOptions, work: (session: Session) => Promise<T>): Promise<T> {
   using interruption = new Interruption();
-  await using session = await Session.open({ signal: interruption.signal });
+  await using session = await Session.open({ ...stack, signal: interruption.signal });
   return await work(session);
+}
+
+/** What commands have in common. */
+export interface CommandOptions {
+  /** Print JSON in place of text for people. */
+  readonly json: boolean;
+  /** Where the services that a command starts find things, and where it looks for ones that are up. */
+  readonly stack: StackOptions;
 }

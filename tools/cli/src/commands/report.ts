@@ -3,11 +3,11 @@ import type { Report } from '@faultline/report';
 import { CALLER } from '../campaign/watch-campaign.ts';
 import { UsageError } from '../exit-code.ts';
 import { tradeOffTable } from '../output/trade-off-table.ts';
-import { inSession } from './in-session.ts';
+import { type CommandOptions, inSession } from './in-session.ts';
 
 /** `faultline report`: what an earlier campaign found. */
-export async function report(campaignId: string, { json }: { readonly json: boolean }): Promise<void> {
-  const { reportJson, folder, summary } = await inSession(({ score, signal }) =>
+export async function report(campaignId: string, { json, stack }: CommandOptions): Promise<void> {
+  const { reportJson, folder, summary } = await inSession(stack, ({ score, signal }) =>
     score.getCampaign({ context: CALLER, campaignId }, { signal }),
   );
   if (reportJson === '') {

@@ -6,14 +6,16 @@ import { Interruption } from '../interruption.ts';
 import { readEndpoint, removeEndpoint, writeEndpoint } from '../stack/endpoint.ts';
 import { Stack } from '../stack/stack.ts';
 import { RUNS_DIR } from '../workspace.ts';
+import type { CommandOptions } from './in-session.ts';
 
 /**
  * `faultline up`: starts the services and keeps them until Ctrl-C, for campaigns run from other terminals.
  * @throws UsageError when services are up already.
  * @throws FaultlineError when a service dies; the others are stopped.
  */
-export async function up({ json }: { readonly json: boolean }): Promise<void> {
-  const other = await readEndpoint(RUNS_DIR);
+export async function up({ json, stack: options }: CommandOptions): Promise<void> {
+  const runsDir = options.runsDir ?? RUNS_DIR;
+  const other = await readEndpoint(runsDir);
   if (other !== undefined) {
     throw new UsageError(`services are up already, kept by process ${other.pid}; use them, or stop that process first`);
   }
@@ -21,11 +23,12 @@ export async function up({ json }: { readonly json: boolean }): Promise<void> {
   const traceDir = await mkdtemp(join(tmpdir(), 'faultline-spans-'));
   try {
     await using stack = await Stack.start({
+      ...options,
       traceDir,
       signal: interruption.signal,
       onLog: (service, line) => process.stderr.write(`${service}: ${line}\n`),
     });
-    await writeEndpoint(RUNS_DIR, { score: stack.scoreAddress, pid: process.pid, traceDir });
+    await writeEndpoint(runsDir, { score: stack.scoreAddress, pid: process.pid, traceDir });
     try {
       const victims = Object.fromEntries(stack.victims);
       if (json) process.stdout.write(`${JSON.stringify({ score: stack.scoreAddress, victims })}\n`);
@@ -35,7 +38,7 @@ export async function up({ json }: { readonly json: boolean }): Promise<void> {
         );
       await aborted(AbortSignal.any([interruption.signal, stack.died]));
     } finally {
-      await removeEndpoint(RUNS_DIR);
+      await removeEndpoint(runsDir);
     }
     if (stack.died.aborted) throw stack.died.reason;
   } finally {
