@@ -1,5 +1,5 @@
 import { describeNode, integers, type Node, OnnxError, type Tensor } from '@faultline/onnx';
-import { type Dims, sameDims, type Value } from './dims.ts';
+import { sameDims, type Value } from './dims.ts';
 import type { Expressions } from './expressions.ts';
 import type { RuleContext } from './rule.ts';
 
@@ -57,12 +57,16 @@ export class NodeContext implements RuleContext {
     return grad === undefined ? this.e.zerosLike(output) : this.e.expand(grad, output.dims, output);
   }
 
+  compactGrad(): Value {
+    return this.#situation.gradOf(this.output().name) ?? this.grad();
+  }
+
   broadcastGrad(): Value {
-    const output = this.output();
-    const grad = this.#situation.gradOf(output.name);
-    const grows = (dims: Dims) => !sameDims(dims, output.dims);
-    const summed = this.node.inputs.some((name, i) => this.needs(i) && grows(this.#situation.typedValue(name).dims));
-    return grad === undefined || summed ? this.grad() : grad;
+    const { dims } = this.output();
+    const summed = this.node.inputs.some(
+      (name, i) => this.needs(i) && !sameDims(this.#situation.typedValue(name).dims, dims),
+    );
+    return summed ? this.grad() : this.compactGrad();
   }
 
   needs(i: number): boolean {

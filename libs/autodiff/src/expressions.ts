@@ -309,8 +309,8 @@ export class Expressions {
     return this.node('Slice', [a, ...list.map((values) => this.integers(values))], dims);
   }
 
-  /** Zeros around axes of fixed size; negative amounts crop. */
-  pad(a: Value, parts: readonly { axis: number; before: number; after: number }[]): Value {
+  /** Zeros, or another filling, around axes of fixed size; negative amounts crop. */
+  pad(a: Value, parts: readonly { axis: number; before: number; after: number }[], filling = 0): Value {
     const cropped = this.slice(
       a,
       parts
@@ -329,7 +329,8 @@ export class Expressions {
       isBatchAxis(size) ? size : size + amount(axis, 'before') + amount(axis, 'after'),
     );
     const pads = [...dims.map((_, axis) => amount(axis, 'before')), ...dims.map((_, axis) => amount(axis, 'after'))];
-    return this.node('Pad', [cropped, this.integers(pads)], dims);
+    const fill = filling === 0 ? [] : [this.scalar(filling, a.dataType)];
+    return this.node('Pad', [cropped, this.integers(pads), ...fill], dims);
   }
 
   /** Picks elements along an axis of fixed size; index -1 stands for a zero. */

@@ -1,5 +1,5 @@
 import type { Node, OnnxError, Tensor } from '@faultline/onnx';
-import { type Dims, normalAxes, type Value } from './dims.ts';
+import { normalAxes, type Value } from './dims.ts';
 import type { Expressions } from './expressions.ts';
 
 /** What a rule may ask about the node it differentiates. */
@@ -21,6 +21,8 @@ export interface RuleContext {
   grad(i?: number): Value;
   /** Whether any gradient reaches output i. */
   hasGrad(i: number): boolean;
+  /** Gradient of output 0, which may keep size 1 on axes where it is constant. */
+  compactGrad(): Value;
   /**
    * Gradient of output 0, which may keep size 1 on axes where it is constant. For elementwise rules; in full shape
    * where an input that needs a gradient is itself broadcast, so that summing over the broadcast axes is right.
@@ -49,7 +51,3 @@ export function axesOf(c: RuleContext, i: number, rank: number): number[] | unde
   if (attribute?.type === 'ints') return normalAxes(attribute.value, rank);
   return c.has(i) ? normalAxes(c.integers(i, 'axes'), rank) : undefined;
 }
-
-/** The shape with size 1 on the given axes. */
-export const keptDims = (dims: Dims, axes: readonly number[]): Dims =>
-  dims.map((size, axis) => (axes.includes(axis) ? 1 : size));

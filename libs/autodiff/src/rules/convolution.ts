@@ -1,7 +1,7 @@
 import { int, intAttribute, ints } from '@faultline/onnx';
 import { fixedSize, range, type Value } from '../dims.ts';
 import type { Rule, RuleContext } from '../rule.ts';
-import { transposedAttributes, type WindowAxis, windowOf } from './window.ts';
+import { kernelPositions, transposedAttributes, type WindowAxis, windowOf } from './window.ts';
 
 /** Input gradient where every stride is 1: a convolution of the output gradient with flipped, transposed weights. */
 function unstridedInputGradient(c: RuleContext, windows: readonly WindowAxis[], groups: number): Value {
@@ -69,7 +69,7 @@ function weightGradient(c: RuleContext): Value {
     windows.map(({ axis, padBefore, padAfter }) => ({ axis, before: padBefore, after: padAfter })),
   );
   const grouped = groups === 1 ? [batch] : [batch, groups];
-  const columns = taps(windows).map((tap) => {
+  const columns = kernelPositions(windows).map((tap) => {
     const shifted = e.slice(
       padded,
       windows.map(({ axis, stride, dilation, outputSize }, i) => ({
@@ -90,13 +90,6 @@ function weightGradient(c: RuleContext): Value {
   const ordered = e.transpose(split, [0, rank + 2, rank + 1, ...range(1, rank + 1)]);
   return e.reshape(ordered, w.dims);
 }
-
-/** All kernel positions, last axis fastest. */
-const taps = (windows: readonly WindowAxis[]): number[][] =>
-  windows.reduce<number[][]>(
-    (all, { kernel }) => all.flatMap((before) => range(0, kernel).map((tap) => [...before, tap])),
-    [[]],
-  );
 
 const kernelOf = (c: RuleContext) =>
   range(2, c.input(1).dims.length).map((axis) => fixedSize(c.input(1).dims, axis, 'weights of Conv'));

@@ -1,4 +1,3 @@
-import { floatAttribute } from '@faultline/onnx';
 import type { Value } from '../dims.ts';
 import type { Rule, RuleContext } from '../rule.ts';
 
@@ -26,33 +25,12 @@ export const variadicMean: Rule = (c) =>
 export const negate: Rule = (c) => [() => c.e.negate(c.broadcastGrad())];
 export const identity: Rule = (c) => [() => c.broadcastGrad()];
 
-/** Kink: 0 at 0. Reads the output, so that the runtime may fuse the forward Relu with what comes before it. */
-export const relu: Rule = (c) => [
-  () => c.e.gate(c.e.compare('Greater', c.output(), c.e.scalar(0, c.output().dataType)), c.broadcastGrad()),
-];
-
 /** Kink: 0 at 0. */
 export const abs: Rule = (c) => [() => c.e.multiply(c.broadcastGrad(), c.e.unary('Sign', c.input(0)))];
 
-/** y' = y (1 - y) */
-export const sigmoid: Rule = (c) => [
-  () => {
-    const y = c.output();
-    const slope = c.e.multiply(y, c.e.subtract(c.e.scalar(1, y.dataType), y));
-    return c.e.multiply(c.broadcastGrad(), slope);
-  },
-];
-
-/** y' = 1 - y^2 */
-export const tanh: Rule = (c) => [
-  () => {
-    const y = c.output();
-    const slope = c.e.subtract(c.e.scalar(1, y.dataType), c.e.multiply(y, y));
-    return c.e.multiply(c.broadcastGrad(), slope);
-  },
-];
-
 export const exp: Rule = (c) => [() => c.e.multiply(c.broadcastGrad(), c.output())];
+export const sine: Rule = (c) => [() => c.e.multiply(c.broadcastGrad(), c.e.unary('Cos', c.input(0)))];
+export const cosine: Rule = (c) => [() => c.e.negate(c.e.multiply(c.broadcastGrad(), c.e.unary('Sin', c.input(0))))];
 export const log: Rule = (c) => [() => c.e.divide(c.broadcastGrad(), c.input(0))];
 
 /** g / (2 y). At 0, where the slope is infinite, 0: digital silence must not turn a gradient into not-a-number. */
@@ -70,8 +48,6 @@ export const sqrt: Rule = (c) => [() => halfOver(c)];
 export const reciprocal: Rule = (c) => [
   () => c.e.negate(c.e.multiply(c.broadcastGrad(), c.e.multiply(c.output(), c.output()))),
 ];
-
-export const softplus: Rule = (c) => [() => c.e.multiply(c.broadcastGrad(), c.e.unary('Sigmoid', c.input(0)))];
 
 export const cast: Rule = (c) => [() => c.e.cast(c.broadcastGrad(), c.input(0).dataType)];
 
@@ -105,12 +81,11 @@ export const power: Rule = (c) => {
   ];
 };
 
-/** Kink: slope alpha at 0. */
-export const leakyRelu: Rule = (c) => [
-  () => {
-    const x = c.input(0);
-    const positive = c.e.compare('Greater', x, c.e.scalar(0, x.dataType));
-    const alpha = c.e.scalar(floatAttribute(c.node, 'alpha', 0.01), x.dataType);
-    return c.e.multiply(c.broadcastGrad(), c.e.where(positive, c.e.scalar(1, x.dataType), alpha));
-  },
-];
+/** Inference form: the identity. */
+export const dropout: Rule = (c) => {
+  const training = c.constant(2);
+  if (c.has(2) && (training === undefined || Number(training.data[0]) !== 0)) {
+    throw c.fail('training mode has no rule; export the model for inference (training_mode = false)');
+  }
+  return [() => c.broadcastGrad()];
+};

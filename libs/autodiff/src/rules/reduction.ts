@@ -1,6 +1,6 @@
 import { intAttribute, isBatchAxis } from '@faultline/onnx';
 import { normalAxes, range, type Value } from '../dims.ts';
-import { axesOf, keptDims, type Rule, type RuleContext } from '../rule.ts';
+import { axesOf, type Rule, type RuleContext } from '../rule.ts';
 
 /** Axes that a reduction sums over. */
 function reducedAxes(c: RuleContext): number[] {
@@ -10,9 +10,14 @@ function reducedAxes(c: RuleContext): number[] {
   return intAttribute(c.node, 'noop_with_empty_axes', 0) === 1 ? [] : range(0, rank);
 }
 
-/** A value of the reduced shape, with the reduced axes put back at size 1. */
-const unreduced = (c: RuleContext, value: Value): Value =>
-  c.e.reshape(value, keptDims(c.input(0).dims, reducedAxes(c)));
+/** A value of the reduced shape (or with size 1 where it is constant), with the reduced axes put back at size 1. */
+function unreduced(c: RuleContext, value: Value): Value {
+  const { length } = c.input(0).dims;
+  if (value.dims.length === length) return value;
+  const kept = range(0, length).filter((axis) => !reducedAxes(c).includes(axis));
+  const dims = range(0, length).map((axis) => value.dims[kept.indexOf(axis)] ?? 1);
+  return c.e.reshape(value, dims, c.output());
+}
 
 /** 1 / number of elements reduced. */
 function meanFactor(c: RuleContext): Value {
@@ -26,8 +31,8 @@ function meanFactor(c: RuleContext): Value {
   return c.e.divide(size(c.output()), size(x));
 }
 
-export const reduceSum: Rule = (c) => [() => unreduced(c, c.grad())];
-export const reduceMean: Rule = (c) => [() => unreduced(c, c.e.multiply(c.grad(), meanFactor(c)))];
+export const reduceSum: Rule = (c) => [() => unreduced(c, c.compactGrad())];
+export const reduceMean: Rule = (c) => [() => unreduced(c, c.e.multiply(c.compactGrad(), meanFactor(c)))];
 
 /** ReduceMax and ReduceMin. Kink: elements that tie share the gradient equally. */
 export const reduceExtremum: Rule = (c) => [
@@ -35,7 +40,7 @@ export const reduceExtremum: Rule = (c) => [
     const x = c.input(0);
     const chosen = c.e.compare('Equal', x, unreduced(c, c.output()));
     const ties = c.e.reduceSum(c.e.cast(chosen, x.dataType), reducedAxes(c));
-    return c.e.gate(chosen, c.e.divide(unreduced(c, c.grad()), ties));
+    return c.e.gate(chosen, c.e.divide(unreduced(c, c.compactGrad()), ties));
   },
 ];
 
@@ -43,19 +48,22 @@ export const reduceExtremum: Rule = (c) => [
 export const reduceL2: Rule = (c) => [
   () => {
     const y = c.output();
-    const ratio = c.e.mask(c.e.compare('Greater', y, c.e.scalar(0, y.dataType)), c.e.divide(c.grad(), y));
+    const ratio = c.e.mask(c.e.compare('Greater', y, c.e.scalar(0, y.dataType)), c.e.divide(c.compactGrad(), y));
     return c.e.multiply(c.input(0), unreduced(c, ratio));
   },
 ];
 
 /** y = sum |x|. Kink: 0 at 0. */
-export const reduceL1: Rule = (c) => [() => c.e.multiply(c.e.unary('Sign', c.input(0)), unreduced(c, c.grad()))];
+export const reduceL1: Rule = (c) => [() => c.e.multiply(c.e.unary('Sign', c.input(0)), unreduced(c, c.compactGrad()))];
 
-export const reduceSumSquare: Rule = (c) => [() => c.e.multiply(c.input(0), c.e.scale(unreduced(c, c.grad()), 2))];
+export const reduceSumSquare: Rule = (c) => [
+  () => c.e.multiply(c.input(0), c.e.scale(unreduced(c, c.compactGrad()), 2)),
+];
 
 /** y = log sum exp x: softmax. */
 export const reduceLogSumExp: Rule = (c) => [
-  () => c.e.multiply(unreduced(c, c.grad()), c.e.unary('Exp', c.e.subtract(c.input(0), unreduced(c, c.output())))),
+  () =>
+    c.e.multiply(unreduced(c, c.compactGrad()), c.e.unary('Exp', c.e.subtract(c.input(0), unreduced(c, c.output())))),
 ];
 
 /** Mean over all spatial axes. */
@@ -63,7 +71,7 @@ export const globalAveragePool: Rule = (c) => [
   () => {
     const { dims, dataType } = c.input(0);
     const count = dims.slice(2).reduce<number>((total, size) => total * Number(size), 1);
-    return c.e.multiply(c.grad(), c.e.scalar(1 / count, dataType));
+    return c.e.multiply(c.compactGrad(), c.e.scalar(1 / count, dataType));
   },
 ];
 
@@ -73,7 +81,7 @@ export const globalMaxPool: Rule = (c) => [
     const x = c.input(0);
     const chosen = c.e.compare('Equal', x, c.output());
     const ties = c.e.reduceSum(c.e.cast(chosen, x.dataType), range(2, x.dims.length));
-    return c.e.gate(chosen, c.e.divide(c.grad(), ties));
+    return c.e.gate(chosen, c.e.divide(c.compactGrad(), ties));
   },
 ];
 
@@ -82,7 +90,7 @@ const softmaxAxis = (c: RuleContext) => normalAxes([intAttribute(c.node, 'axis',
 /** y (g - sum(g y)) */
 export const softmax: Rule = (c) => [
   () => {
-    const [g, y] = [c.grad(), c.output()];
+    const [g, y] = [c.compactGrad(), c.output()];
     const mean = c.e.reduceSum(c.e.multiply(g, y), softmaxAxis(c));
     return c.e.multiply(y, c.e.subtract(g, mean));
   },

@@ -52,3 +52,10 @@ export function transposedAttributes(windows: readonly WindowAxis[]): Attributes
     output_padding: ints(surplus.map((size) => Math.max(0, -size))),
   };
 }
+
+/** All kernel positions, last axis fastest. */
+export const kernelPositions = (windows: readonly WindowAxis[]): number[][] =>
+  windows.reduce<number[][]>(
+    (all, { kernel }) => all.flatMap((before) => range(0, kernel).map((tap) => [...before, tap])),
+    [[]],
+  );

@@ -3,8 +3,9 @@ import { describe, test } from 'node:test';
 import { elementCount, GraphBuilder, type Tensor } from '@faultline/onnx';
 import { dryRun } from '@faultline/ort';
 import { centralDifferences, float64Data, gradientsAt, type Point } from '../finite-differences.ts';
-import { RULES } from './index.ts';
-import { ROWS, type Row } from './rows.ts';
+import { RULES } from '../rules/index.ts';
+import type { Case } from './case.ts';
+import { CASES } from './index.ts';
 
 const BATCH = 2;
 /** Distance of test values from 0, where several operators have their kink. */
@@ -33,7 +34,7 @@ function pointOf(graph: ReturnType<GraphBuilder['graph']>, [low, high]: readonly
 }
 
 /** The row's expression times a cotangent of its shape, so that no direction of the output is special. */
-async function lossGraph(row: Row) {
+async function lossGraph(row: Case) {
   const floatType = row.dataType ?? 'float64';
   const build = () => {
     const b = new GraphBuilder({ floatType });
@@ -69,7 +70,7 @@ async function lossGraph(row: Row) {
 }
 
 describe('gradients agree with central differences', () => {
-  for (const row of ROWS) {
+  for (const row of CASES) {
     test([row.op, row.about].filter(Boolean).join(', '), async () => {
       const { graph, cotangent } = await lossGraph(row);
       const wrt = (row.wrt ?? row.inputs.map((_, i) => i)).map((i) => `x${i}`);
@@ -94,7 +95,7 @@ describe('gradients agree with central differences', () => {
 });
 
 test('every operator of the table has a case', () => {
-  const covered = new Set(ROWS.map(({ op }) => op));
+  const covered = new Set(CASES.map(({ op }) => op));
   assert.deepEqual(
     Object.keys(RULES).filter((op) => !covered.has(op)),
     [],

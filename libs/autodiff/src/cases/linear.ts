@@ -1,0 +1,41 @@
+import { type Dimension, float, int } from '@faultline/onnx';
+import { B, type Case } from './case.ts';
+
+const matmul = (about: string, left: readonly Dimension[], right: readonly Dimension[]): Case => ({
+  op: 'MatMul',
+  about,
+  inputs: [left, right],
+  build: (b, x, y) => b.matmul(x, y),
+});
+
+const gemm = (transA: number, transB: number): Case => ({
+  op: 'Gemm',
+  about: `transA ${transA}, transB ${transB}`,
+  inputs: [transA ? [3, B] : [B, 3], transB ? [4, 3] : [3, 4], [4]],
+  build: (b, ...inputs) =>
+    b.op('Gemm', inputs, { transA: int(transA), transB: int(transB), alpha: float(0.5), beta: float(2) }),
+});
+
+export const LINEARS: readonly Case[] = [
+  matmul('weights', [B, 3], [3, 2]),
+  matmul('weights, rank 3', [B, 2, 3], [3, 4]),
+  matmul('batched', [B, 2, 3], [B, 3, 4]),
+  matmul('batched, broadcast', [B, 1, 2, 3], [2, 3, 4]),
+  matmul('matrix on the left', [2, 3], [B, 3, 4]),
+  matmul('vector on the right', [B, 2, 3], [3]),
+  matmul('vector on the left', [3], [B, 3, 4]),
+  matmul('vectors', [3], [3]),
+  gemm(0, 0),
+  gemm(1, 0),
+  gemm(0, 1),
+  gemm(1, 1),
+  {
+    op: 'Gemm',
+    about: 'no bias',
+    inputs: [
+      [B, 3],
+      [3, 4],
+    ],
+    build: (b, x, w) => b.op('Gemm', [x, w]),
+  },
+];

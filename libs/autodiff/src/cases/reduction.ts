@@ -1,0 +1,43 @@
+import { int } from '@faultline/onnx';
+import { B, type Case, CURVED, LINEAR } from './case.ts';
+
+const reduction = (op: string, more: Partial<Case> = {}): Case[] => [
+  { op, about: 'kept axes', inputs: [[B, 3, 4]], build: (b, x) => b.op(op, [x, b.ints([1, -1])]), ...more },
+  {
+    op,
+    about: 'dropped axis',
+    inputs: [[B, 3, 4]],
+    build: (b, x) => b.op(op, [x, b.ints([1])], { keepdims: int(0) }),
+    ...more,
+  },
+  { op, about: 'all axes', inputs: [[B, 3]], build: (b, x) => b.op(op, [x], { keepdims: int(0) }), ...more },
+  {
+    op,
+    about: 'beside an axis of several times the batch',
+    inputs: [[B, 4, 3]],
+    build: (b, x) => b.op(op, [b.reshape(x, [-1, 3]), b.ints([1])], { keepdims: int(0) }),
+    ...more,
+  },
+];
+
+export const REDUCTIONS: readonly Case[] = [
+  ...reduction('ReduceSum'),
+  ...reduction('ReduceMean'),
+  ...reduction('ReduceMax'),
+  ...reduction('ReduceMin'),
+  ...reduction('ReduceSumSquare'),
+  ...reduction('ReduceLogSumExp'),
+  ...reduction('ReduceL1', CURVED),
+  ...reduction('ReduceL2', CURVED),
+  {
+    op: 'ReduceMean',
+    about: 'no axes, no operation',
+    inputs: [[B, 3]],
+    build: (b, x) => b.op('ReduceMean', [x], { noop_with_empty_axes: int(1) }),
+  },
+  { op: 'GlobalAveragePool', inputs: [[B, 2, 3, 2]], build: (b, x) => b.op('GlobalAveragePool', [x]), ...LINEAR },
+  { op: 'GlobalMaxPool', inputs: [[B, 2, 3, 2]], build: (b, x) => b.op('GlobalMaxPool', [x]), ...CURVED },
+  { op: 'Softmax', inputs: [[B, 4]], build: (b, x) => b.op('Softmax', [x]) },
+  { op: 'Softmax', about: 'inner axis', inputs: [[B, 3, 2]], build: (b, x) => b.op('Softmax', [x], { axis: int(1) }) },
+  { op: 'LogSoftmax', inputs: [[B, 3, 2]], build: (b, x) => b.op('LogSoftmax', [x], { axis: int(-2) }) },
+];

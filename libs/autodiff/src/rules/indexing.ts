@@ -1,0 +1,171 @@
+import { int, intAttribute, integers, string, stringAttribute } from '@faultline/onnx';
+import { fixedSize, normalAxes, product, range, type Value } from '../dims.ts';
+import { axesOf, type Rule, type RuleContext } from '../rule.ts';
+
+/** Beyond so many readers of one element, a product with a 0/1 matrix is simpler than adding rearranged copies. */
+const MOST_COPIES = 3;
+
+/**
+ * Adjoint of y[.., j, ..] = x[.., sources[j], ..]: sums the gradient's elements along an axis back to where they were
+ * read from; a source of -1 was not read from x.
+ */
+function gatherBack(c: RuleContext, g: Value, axis: number, sources: readonly number[], size: number): Value {
+  const { e } = c;
+  const copies: number[][] = [];
+  for (const [j, source] of sources.entries()) {
+    if (source < 0) continue;
+    let copy = copies.find((taken) => taken[source] === -1);
+    if (copy === undefined) {
+      copy = new Array<number>(size).fill(-1);
+      copies.push(copy);
+    }
+    copy[source] = j;
+  }
+  if (copies.length <= MOST_COPIES) return e.sum(copies.map((copy) => e.arrange(g, axis, copy)));
+  const matrix = new Float64Array(sources.length * size);
+  for (const [j, source] of sources.entries()) if (source >= 0) matrix[j * size + source] = 1;
+  const dims = [sources.length, size];
+  const chosen =
+    g.dataType === 'float64'
+      ? e.constant({ dataType: 'float64', dims, data: matrix })
+      : e.constant({ dataType: 'float32', dims, data: Float32Array.from(matrix) });
+  const last = g.dims.length - 1;
+  const swapped = range(0, g.dims.length).map((at) => (at === axis ? last : at === last ? axis : at));
+  return e.transpose(e.matmul(e.transpose(g, swapped), chosen), swapped);
+}
+
+/** What a Slice takes from one axis. */
+interface Cut {
+  readonly axis: number;
+  readonly start: number;
+  readonly step: number;
+  readonly count: number;
+}
+
+function cutsOf(c: RuleContext): Cut[] {
+  const [x, y] = [c.input(0), c.output()];
+  const starts = c.integers(1, 'starts');
+  const axes = axesOf(c, 3, x.dims.length) ?? range(0, starts.length);
+  const steps = c.has(4) ? c.integers(4, 'steps') : starts.map(() => 1);
+  return axes.flatMap((axis, i) => {
+    const [step, given] = [steps[i] ?? 1, starts[i] ?? 0];
+    // The whole batch axis may be sliced, as long as nothing is cut from it.
+    if (step === 1 && JSON.stringify(x.dims[axis]) === JSON.stringify(y.dims[axis])) return [];
+    const size = fixedSize(x.dims, axis, 'gradient of Slice');
+    const start = Math.min(Math.max(given < 0 ? given + size : given, 0), step > 0 ? size : size - 1);
+    return [{ axis, start, step, count: fixedSize(y.dims, axis, 'gradient of Slice') }];
+  });
+}
+
+/** Puts the gradient back in place, zeros around it (and between its elements where the step is not 1). */
+export const slice: Rule = (c) => [
+  () => {
+    const x = c.input(0);
+    let g = c.grad();
+    const pads: { axis: number; before: number; after: number }[] = [];
+    for (const { axis, start, step, count } of cutsOf(c)) {
+      const size = fixedSize(x.dims, axis, 'gradient of Slice');
+      if (step === 1) pads.push({ axis, before: start, after: size - start - count });
+      else {
+        const sources = range(0, count).map((i) => start + i * step);
+        g = gatherBack(c, g, axis, sources, size);
+      }
+    }
+    return c.e.pad(g, pads);
+  },
+];
+
+/** Where element `at` of a padded axis was read from; -1 for a constant. */
+const PAD_SOURCES: Readonly<Record<string, (at: number, size: number) => number>> = {
+  constant: (at, size) => (at >= 0 && at < size ? at : -1),
+  edge: (at, size) => Math.min(Math.max(at, 0), size - 1),
+  reflect: (at, size) => (at < 0 ? -at : at >= size ? 2 * (size - 1) - at : at),
+  wrap: (at, size) => ((at % size) + size) % size,
+};
+
+export const pad: Rule = (c) => [
+  () => {
+    const { dims } = c.input(0);
+    const pads = c.integers(1, 'pads');
+    const axes = c.has(3) ? normalAxes(c.integers(3, 'axes'), dims.length) : range(0, dims.length);
+    const mode = stringAttribute(c.node, 'mode', 'constant');
+    const sourceOf = PAD_SOURCES[mode];
+    if (sourceOf === undefined) throw c.fail(`pad mode '${mode}' has no rule`);
+    const parts = axes
+      .map((axis, i) => ({ axis, before: pads[i] ?? 0, after: pads[i + axes.length] ?? 0 }))
+      .filter(({ before, after }) => before !== 0 || after !== 0);
+    if (mode === 'constant') {
+      return c.e.pad(
+        c.grad(),
+        parts.map(({ axis, before, after }) => ({ axis, before: -before, after: -after })),
+      );
+    }
+    return parts.reduce((g, { axis, before, after }) => {
+      const size = fixedSize(dims, axis, 'gradient of Pad');
+      const sources = range(-before, size + after).map((at) => sourceOf(at, size));
+      return gatherBack(c, g, axis, sources, size);
+    }, c.grad());
+  },
+];
+
+/** Oldest opset whose ScatterND adds. */
+const SCATTER_ADD_OPSET = 16;
+
+/** Adds the gradient of each picked slice back to where it was picked from. */
+export const gather: Rule = (c) => [
+  () => {
+    const { e } = c;
+    const [x, indices, g] = [c.input(0), c.input(1), c.grad()];
+    const [axis = 0] = normalAxes([intAttribute(c.node, 'axis', 0)], x.dims.length);
+    const constant = c.constant(1);
+    if (constant !== undefined) {
+      const size = fixedSize(x.dims, axis, 'gradient of Gather');
+      const picked = integers(constant);
+      const flat = e.reshape(g, [...x.dims.slice(0, axis), picked.length, ...x.dims.slice(axis + 1)]);
+      return gatherBack(c, flat, axis, normalAxes(picked, size), size);
+    }
+    if (c.opset < SCATTER_ADD_OPSET) throw c.fail(`indices that are not constant need opset ${SCATTER_ADD_OPSET}`);
+    // The gathered axis moves to the front, indices with it.
+    const places = indices.dims.length;
+    const rest = x.dims.toSpliced(axis, 1);
+    const flat = e.reshape(g, [...x.dims.slice(0, axis), product(indices.dims), ...x.dims.slice(axis + 1)]);
+    const front = [axis, ...range(0, flat.dims.length).toSpliced(axis, 1)];
+    const updates = e.transpose(flat, front);
+    const where = e.reshape(places === 1 ? indices : e.reshape(indices, [product(indices.dims)]), [
+      product(indices.dims),
+      1,
+    ]);
+    const zeros = e.zerosLike(e.transpose(x, front));
+    const made = e.node('ScatterND', [zeros, where, updates], [x.dims[axis] ?? 1, ...rest], {
+      reduction: string('add'),
+    });
+    return e.transpose(
+      made,
+      range(0, front.length).map((at) => front.indexOf(at)),
+    );
+  },
+];
+
+/** Sums over the repetitions. */
+export const tile: Rule = (c) => [
+  () => {
+    const x = c.input(0);
+    const repeats = c.integers(1, 'repeats');
+    const parts = x.dims.flatMap((size, axis) => ((repeats[axis] ?? 1) === 1 ? [size] : [repeats[axis] ?? 1, size]));
+    const repeated: number[] = [];
+    for (const [axis] of x.dims.entries()) {
+      if ((repeats[axis] ?? 1) !== 1) repeated.push(axis + repeated.length);
+    }
+    return c.e.reduceSum(c.e.reshape(c.grad(), parts), repeated, false);
+  },
+];
+
+/** The running sum of the gradient, run the other way. */
+export const cumulativeSum: Rule = (c) => [
+  () => {
+    const reverse = 1 - intAttribute(c.node, 'reverse', 0);
+    const exclusive = intAttribute(c.node, 'exclusive', 0);
+    const attributes = { reverse: int(reverse), exclusive: int(exclusive) };
+    return c.e.node('CumSum', [c.grad(), c.input(1)], c.grad().dims, attributes);
+  },
+];
