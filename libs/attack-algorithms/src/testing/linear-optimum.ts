@@ -18,8 +18,10 @@ export interface LinearProblem {
   readonly variables: readonly LinearVariable[];
 }
 
-/** Halvings of an interval; float64 resolves no more than about 50. */
-const HALVINGS = 45;
+/** Rounds of the nested searches; each leaves an error below 1e-5 of the result. */
+const LEVEL_HALVINGS = 32;
+const MIXTURE_ROUNDS = 22;
+const SCALE_HALVINGS = 17;
 
 const limited = (value: number, low: number, high: number) => Math.min(high, Math.max(low, value));
 
@@ -43,8 +45,8 @@ function lowestProduct(norm: NormName, w: Float64Array, { down, up }: LinearVari
     return product;
   }
   let [low, high] = [0, 1];
-  while (sum(high).length < epsilon && high < 2 ** 60) high *= 2;
-  for (let round = 0; round < HALVINGS; round += 1) {
+  while (sum(high).length < epsilon && high < 2 ** 60) [low, high] = [high, 2 * high];
+  for (let round = 0; round < LEVEL_HALVINGS; round += 1) {
     const middle = (low + high) / 2;
     if (sum(middle).length < epsilon) low = middle;
     else high = middle;
@@ -74,7 +76,7 @@ export function optimalMargin(problem: LinearProblem, scale: number): number {
   const at = (share: number) => mixtureOptimum(problem, [share, 1 - share], scale);
   const golden = (Math.sqrt(5) - 1) / 2;
   let [low, high] = [0, 1];
-  for (let round = 0; round < HALVINGS; round += 1) {
+  for (let round = 0; round < MIXTURE_ROUNDS; round += 1) {
     const [a, b] = [high - golden * (high - low), low + golden * (high - low)];
     if (at(a) < at(b)) low = a;
     else high = b;
@@ -85,8 +87,8 @@ export function optimalMargin(problem: LinearProblem, scale: number): number {
 /** The critical scale s*: the smallest at which the optimal margin is 0. */
 export function criticalScale(problem: LinearProblem): number {
   let [low, high] = [0, 1e-3];
-  while (optimalMargin(problem, high) > 0 && high < 1e3) high *= 2;
-  for (let round = 0; round < HALVINGS / 1.5; round += 1) {
+  while (optimalMargin(problem, high) > 0 && high < 1e3) [low, high] = [high, 2 * high];
+  for (let round = 0; round < SCALE_HALVINGS; round += 1) {
     const middle = (low + high) / 2;
     if (optimalMargin(problem, middle) > 0) low = middle;
     else high = middle;

@@ -1,22 +1,24 @@
-import { createHash } from 'node:crypto';
-import { type DenseTensor, victim } from '@faultline/contracts';
-import { encodeModel, float32, GraphBuilder } from '@faultline/onnx';
-import { CARD_SCHEMA_VERSION, exampleDims, valueRange } from '@faultline/victim';
+import type { DenseTensor, victim } from '@faultline/contracts';
+import { exampleDims, valueRange } from '@faultline/victim';
 import { LocalVictim } from '@faultline/victim-local';
+import { linearVictim } from '@faultline/victim-local/testing';
 import type { NormName } from '../attack.ts';
 import type { LinearProblem } from './linear-optimum.ts';
 import { normal, randomNumbers } from './random.ts';
 
-const INPUTS: readonly victim.InputSpecification[] = [
-  { name: 'waveform', kind: { $case: 'waveform', value: { sampleRateHz: 16_000, samples: 800 } } },
-  { name: 'frames', kind: { $case: 'frames', value: { frameRateHz: 4, frames: 2, height: 12, width: 10 } } },
-];
 const LABELS = ['dog', 'bird', 'horse'];
+const SAMPLES = 800;
+/** [frames, channels, height, width] */
+const FRAME_DIMS = [2, 3, 12, 10] as const;
 
 /** Spread of the weights: the waveform's range is twice the frames', its weights are smaller. */
-const WEIGHT_SPREAD = { waveform: 0.05, frames: 0.1 } as const satisfies Record<string, number>;
+const WAVEFORM_WEIGHTS = 0.05;
+const FRAME_WEIGHTS = 0.1;
 
-const sizeOf = (input: victim.InputSpecification) => exampleDims(input).reduce((product, size) => product * size, 1);
+/** About the spread of the logits over random clips. */
+const LOGIT_SCALE = 2;
+
+const sizeOf = (dims: readonly number[]) => dims.reduce((product, size) => product * size, 1);
 
 /** A victim whose logits are W x + b over two inputs of different range, 800 + 720 coordinates. */
 export class LinearVictim implements AsyncDisposable {
@@ -40,48 +42,32 @@ export class LinearVictim implements AsyncDisposable {
 
   static async create(seed: number): Promise<LinearVictim> {
     const random = randomNumbers(seed);
-    const b = new GraphBuilder();
+    const spread = (size: number, scale: number) =>
+      Float32Array.from({ length: size * LABELS.length }, () => scale * normal(random));
     const bias = Float32Array.from(LABELS, () => normal(random));
-    const weights = new Map<string, Float32Array>();
-    let logits = b.constant(float32(bias));
-    for (const input of INPUTS) {
-      const size = sizeOf(input);
-      const spread = input.name === 'waveform' ? WEIGHT_SPREAD.waveform : WEIGHT_SPREAD.frames;
-      const values = Float32Array.from({ length: size * LABELS.length }, () => spread * normal(random));
-      weights.set(input.name, values);
-      const flat = b.reshape(b.input(input.name, ['batch', ...exampleDims(input)]), [-1, size]);
-      logits = b.plus(b.matmul(flat, b.constant(float32(values, [size, LABELS.length]))), logits);
-    }
-    b.output(logits, ['batch', LABELS.length], 'float32', 'logits');
-    const model = encodeModel(b.model());
-    const card: victim.Card = {
-      ...victim.Card.fromJSON({}),
-      schemaVersion: CARD_SCHEMA_VERSION,
-      name: 'linear',
-      model: 'model.onnx',
-      sha256: createHash('sha256').update(model).digest('hex'),
-      inputs: [...INPUTS],
-      logits: 'logits',
-      labels: LABELS.map((label, index) => ({ label, threshold: 0.1 * index })),
-      logitScale: 2,
-    };
+    const waveform = spread(SAMPLES, WAVEFORM_WEIGHTS);
+    const frames = spread(sizeOf(FRAME_DIMS), FRAME_WEIGHTS);
+    const [count, , height, width] = FRAME_DIMS;
+    const { model, card: plain } = linearVictim({ waveform, frames, bias, frameDims: [count, height, width] });
+    const labels = LABELS.map((label, index) => ({ label, threshold: 0.1 * index }));
+    const card: victim.Card = { ...plain, labels, logitScale: LOGIT_SCALE };
+    const weights = new Map(Object.entries({ waveform, frames }));
     return new LinearVictim(await LocalVictim.load({ model, card }), card, weights, bias);
   }
 
   /**
-   * Random clips with a share of their coordinates at an end of the range, and true labels lifted so that each is active.
-   * uint8 frames on request.
+   * Random clips with a share of their coordinates at an end of the range; pixels as bytes on request.
    */
   clips(count: number, atTheBox: number, seed: number, bytes = false): Map<string, DenseTensor> {
     const random = randomNumbers(seed);
     return new Map(
-      INPUTS.map((input) => {
+      this.card.inputs.map((input) => {
         const { low, high } = valueRange(input);
         const value = () => {
           if (random() < atTheBox) return random() < 0.5 ? low : high;
           return low + (high - low) * random();
         };
-        const values = Float32Array.from({ length: count * sizeOf(input) }, value);
+        const values = Float32Array.from({ length: count * sizeOf(exampleDims(input)) }, value);
         const data = bytes && low === 0 ? Uint8Array.from(values, (pixel) => Math.round(255 * pixel)) : values;
         return [input.name, { dims: [count, ...exampleDims(input)], data }];
       }),
@@ -92,8 +78,8 @@ export class LinearVictim implements AsyncDisposable {
   margins(clips: ReadonlyMap<string, DenseTensor>, clip: number): number[] {
     return LABELS.map((_, label) => {
       let sum = (this.bias[label] ?? 0) - (this.card.labels[label]?.threshold ?? 0);
-      for (const input of INPUTS) {
-        const size = sizeOf(input);
+      for (const input of this.card.inputs) {
+        const size = sizeOf(exampleDims(input));
         const point = floats(clips.get(input.name)).subarray(clip * size, (clip + 1) * size);
         const weights = this.weights.get(input.name) ?? new Float32Array();
         for (let i = 0; i < size; i += 1) sum += (point[i] ?? 0) * (weights[i * LABELS.length + label] ?? 0);
@@ -112,21 +98,23 @@ export class LinearVictim implements AsyncDisposable {
     masks: ReadonlyMap<string, Float32Array> = new Map(),
   ): LinearProblem {
     const margins = this.margins(clips, clip);
-    const variables = INPUTS.filter(({ name }) => budgets.has(name)).map((input) => {
-      const size = sizeOf(input);
-      const { low, high } = valueRange(input);
-      const point = floats(clips.get(input.name)).subarray(clip * size, (clip + 1) * size);
-      const weights = this.weights.get(input.name) ?? new Float32Array();
-      const mask = masks.get(input.name);
-      return {
-        rho: budgets.get(input.name) ?? 0,
-        weights: trueLabels.map((label) =>
-          Float64Array.from(point, (_, i) => (weights[i * LABELS.length + label] ?? 0) * (mask?.[i] ?? 1)),
-        ),
-        down: Float64Array.from(point, (value) => low - value),
-        up: Float64Array.from(point, (value) => high - value),
-      };
-    });
+    const variables = this.card.inputs
+      .filter(({ name }) => budgets.has(name))
+      .map((input) => {
+        const size = sizeOf(exampleDims(input));
+        const { low, high } = valueRange(input);
+        const point = floats(clips.get(input.name)).subarray(clip * size, (clip + 1) * size);
+        const weights = this.weights.get(input.name) ?? new Float32Array();
+        const mask = masks.get(input.name);
+        return {
+          rho: budgets.get(input.name) ?? 0,
+          weights: trueLabels.map((label) =>
+            Float64Array.from(point, (_, i) => (weights[i * LABELS.length + label] ?? 0) * (mask?.[i] ?? 1)),
+          ),
+          down: Float64Array.from(point, (value) => low - value),
+          up: Float64Array.from(point, (value) => high - value),
+        };
+      });
     return { norm, margins: trueLabels.map((label) => margins[label] ?? 0), variables };
   }
 
