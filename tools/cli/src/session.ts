@@ -7,6 +7,12 @@ import { RUNS_DIR } from './workspace.ts';
 /** How long services that an endpoint file names may take to answer. */
 const ATTACH_TIMEOUT_MS = 3_000;
 
+export interface SessionOptions extends StackOptions {
+  /** What services that are started for the session must be able to do: run campaigns, or tell of earlier ones. */
+  readonly needs: 'campaigns' | 'reports';
+  readonly signal: AbortSignal;
+}
+
 const definition = score.ScoreServiceService;
 
 /** A score service to talk to: that of services which are up, or one started for this call. */
@@ -26,10 +32,10 @@ export class Session implements AsyncDisposable {
   }
 
   /**
-   * Attaches to the services that `faultline up` keeps, or else starts them for the life of the session.
+   * Attaches to the services that `faultline up` keeps, or else starts what is needed for the life of the session.
    * @throws FaultlineError when they do not start.
    */
-  static async open(options: StackOptions & { readonly signal: AbortSignal }): Promise<Session> {
+  static async open(options: SessionOptions): Promise<Session> {
     const endpoint = await readEndpoint(options.runsDir ?? RUNS_DIR);
     if (endpoint !== undefined) {
       const session = new Session(endpoint.score, endpoint.traceDir, undefined, options.signal);
@@ -41,7 +47,7 @@ export class Session implements AsyncDisposable {
         session.score.close();
       }
     }
-    const stack = await Stack.start(options);
+    const stack = await (options.needs === 'campaigns' ? Stack.start(options) : Stack.startScore(options));
     return new Session(stack.scoreAddress, options.traceDir, stack, options.signal);
   }
 

@@ -11,3 +11,6 @@ export const VICTIMS_DIR = join(WORKSPACE, 'zoo/victims');
 
 /** The clip set that ships with the project. */
 export const CLIPS_DIR = join(WORKSPACE, 'zoo/clips');
+
+/** Where Node keeps compiled sources. */
+export const COMPILE_CACHE_DIR = join(WORKSPACE, '.cache/node');

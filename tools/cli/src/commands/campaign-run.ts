@@ -12,7 +12,7 @@ import { duration } from '../output/figures.ts';
 import { ProgressLine } from '../output/progress-line.ts';
 import { tradeOffTable } from '../output/trade-off-table.ts';
 import { Session } from '../session.ts';
-import { collectTrace, slowestSpans } from '../trace/collect-trace.ts';
+import { collectTrace, isWaiting, slowestSpans } from '../trace/collect-trace.ts';
 import type { CommandOptions } from './in-session.ts';
 
 export interface CampaignRunOptions extends CommandOptions {
@@ -37,7 +37,7 @@ export async function campaignRun(file: string, options: CampaignRunOptions): Pr
   try {
     const telemetry = await startTelemetry('cli', { traceDir: ownTraceDir });
     const { signal } = interruption;
-    const stack = { ...options.stack, traceDir: ownTraceDir, signal };
+    const stack = { ...options.stack, needs: 'campaigns' as const, traceDir: ownTraceDir, signal };
     const { result, traceId, traceDirs } = await inSpan('faultline campaign run', async (span) => {
       const { traceId } = span.spanContext();
       const session = await inSpan('start services', () => Session.open(stack));
@@ -99,9 +99,10 @@ function printResult(
   files: readonly string[],
 ): void {
   const report: Report = JSON.parse(reportJson);
-  const slowest = slowestSpans(spans, SLOWEST_SPANS).map(
-    ({ service, name, spans, selfMs }) => `  ${duration(selfMs).padStart(9)}  ${service}: ${name} (${spans})`,
-  );
+  const slowest = slowestSpans(
+    spans.filter((span) => !isWaiting(span)),
+    SLOWEST_SPANS,
+  ).map(({ service, name, spans, selfMs }) => `  ${duration(selfMs).padStart(9)}  ${service}: ${name} (${spans})`);
   const lines = [...tradeOffTable(report), '', 'slowest spans, time of their own:', ...slowest, '', ...files];
   process.stdout.write(`${lines.join('\n')}\n`);
 }

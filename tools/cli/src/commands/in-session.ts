@@ -2,10 +2,10 @@ import { Interruption } from '../interruption.ts';
 import { Session } from '../session.ts';
 import type { StackOptions } from '../stack/stack.ts';
 
-/** Runs a short piece of work with the score service of services that are up, or of ones started for it. */
+/** Asks what earlier campaigns found: the score service that is up, or one started for it. */
 export async function inSession<T>(stack: StackOptions, work: (session: Session) => Promise<T>): Promise<T> {
   using interruption = new Interruption();
-  await using session = await Session.open({ ...stack, signal: interruption.signal });
+  await using session = await Session.open({ ...stack, needs: 'reports', signal: interruption.signal });
   return await work(session);
 }
 

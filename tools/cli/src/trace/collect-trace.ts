@@ -16,6 +16,9 @@ export async function collectTrace(folder: string, traceId: string): Promise<Spa
 
 const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
 
+/** True for calls that last as long as the work that they watch, which has spans of its own. */
+export const isWaiting = ({ name }: SpanRecord): boolean => name.endsWith('/WatchCampaign');
+
 /** Time that a name of spans took by itself. */
 export interface SpanCost {
   readonly service: string;
