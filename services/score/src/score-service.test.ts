@@ -2,14 +2,26 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { score } from '@faultline/contracts';
-import { comparablePart, type Report } from '@faultline/report';
-import { type LinearSetting, linearSetting, startRequest, watchToEnd } from './test-support/linear-campaign.ts';
+import { attack, score } from '@faultline/contracts';
+import { comparablePart, type Report, type ThreatModelResult } from '@faultline/report';
+import { FaultlineError } from '@faultline/service-kit';
+import {
+  CLIPS,
+  type LinearSetting,
+  linearSetting,
+  startRequest,
+  threatModel,
+  watchToEnd,
+} from './test-support/linear-campaign.ts';
+
+const { CAMPAIGN_STATE_SUCCEEDED, CAMPAIGN_STATE_RUNNING, CAMPAIGN_STATE_CANCELLED } = score.CampaignState;
 
 let setting: LinearSetting;
+/** Blocks attacks while a test wants a campaign to be running. */
+let gate: Promise<void> = Promise.resolve();
 
 before(async () => {
-  setting = await linearSetting();
+  setting = await linearSetting({ before: () => gate });
 });
 
 after(() => setting[Symbol.asyncDispose]());
@@ -18,12 +30,210 @@ async function runToReport(request: score.StartCampaignRequest): Promise<Report>
   const { campaignId } = await setting.client.startCampaign(request);
   const last = (await watchToEnd(setting.client, campaignId)).at(-1);
   assert.equal(last?.summary?.error, '');
-  assert.equal(last?.summary?.state, score.CampaignState.CAMPAIGN_STATE_SUCCEEDED);
+  assert.equal(last?.summary?.state, CAMPAIGN_STATE_SUCCEEDED);
   const { reportJson } = await setting.client.getCampaign({ context: undefined, campaignId });
   return JSON.parse(reportJson);
 }
 
-test('a campaign finds the closed-form critical budgets', async () => {
+function resultOf(report: Report, victim: string): ThreatModelResult {
+  const result = report.victims.find((one) => one.name === victim)?.threatModels[0];
+  assert.ok(result !== undefined);
+  return result;
+}
+
+test('critical budgets are the closed-form ones: margin / gain, rounded up to the ladder', async () => {
   const report = await runToReport(startRequest());
-  console.log(JSON.stringify(report.tradeOff, undefined, 1).slice(0, 3000), report.victims[0]?.fusionCheck);
+  const scales = [0.5, 1, 2, 4, 8];
+  for (const [victim, gain] of [
+    ['strong', 2],
+    ['weak', 1],
+  ] as const) {
+    const { criticals } = resultOf(report, victim);
+    const margins = report.victims.find((one) => one.name === victim)?.cleanMargins ?? [];
+    assert.equal(criticals.length, CLIPS);
+    for (const [clip, { critical }] of criticals.entries()) {
+      // L-inf on averaging weights: the waveform's margin falls by gain x epsilon. It has no box here: values stay inside.
+      const optimum = (margins[clip] ?? Number.NaN) / gain / 0.1;
+      assert.equal(critical, scales.find((scale) => scale > optimum) ?? null, `${victim}, clip ${clip}: ${optimum}`);
+    }
+  }
+});
+
+test('the report says what was asked, what was measured, and how large it was', async () => {
+  const report = await runToReport(startRequest({ victims: ['weak'], clips: { set: 'linear', limit: 6 } }));
+  assert.deepEqual(report.campaign.victims, ['weak']);
+  assert.equal(report.campaign.clipSet.clips.length, 6);
+  assert.equal(report.campaign.threatModels[0]?.seed, 7, 'a threat model without a seed takes the campaign’s');
+  const { ladder, limit, cost, headline, noise } = resultOf(report, 'weak');
+  assert.equal(limit, 8);
+  for (const row of ladder) {
+    const measured = row.attack.measured.waveform;
+    if (measured === undefined) continue;
+    assert.ok(measured.max <= (row.epsilons.waveform ?? 0));
+    assert.ok(measured.max > 0.999 * (row.epsilons.waveform ?? 0));
+  }
+  const never = ladder.filter((row) => row.stopping === 'never');
+  assert.equal(never.length, 1);
+  assert.equal(never[0]?.attack.candidates, 6);
+  assert.ok(never[0]?.attack.ranking !== null && never[0]?.noise.ranking !== null);
+  assert.ok(ladder.filter((row) => row.stopping === 'early').every((row) => row.attack.ranking === null));
+  assert.ok(headline.robustnessScore < noise.robustnessScore, 'the attack beats noise');
+  // Six clips, five rungs, counted where they happen; each candidate is verified by one forward pass.
+  assert.deepEqual(cost.attack, { forwardExamples: 30, gradientExamples: 30 });
+  assert.equal(
+    cost.verification.forwardExamples,
+    ladder.reduce((sum, row) => sum + row.attack.candidates + row.noise.candidates, 0),
+  );
+  assert.equal(report.tradeOff.length, 1);
+});
+
+test('a fused victim loses when either modality is swapped', async () => {
+  const report = await runToReport(startRequest());
+  for (const { fusionCheck } of report.victims) {
+    assert.equal(fusionCheck?.cleanMap, 1);
+    assert.equal(fusionCheck?.clips, CLIPS);
+    assert.ok((fusionCheck?.audioSwapped ?? 1) < 1);
+    assert.ok((fusionCheck?.framesSwapped ?? 1) < 1);
+  }
+});
+
+test('two runs with one seed give the same report, times aside; media is extracted once', async () => {
+  const extractions = setting.extractions();
+  const first = await runToReport(startRequest());
+  const second = await runToReport(startRequest());
+  assert.deepEqual(comparablePart(second), comparablePart(first));
+  assert.notEqual(second.run.id, first.run.id);
+  assert.equal(setting.extractions(), Math.max(extractions, CLIPS));
+});
+
+test('progress rises to 1, with an activity, and the first message comes at once', async () => {
+  const { campaignId } = await setting.client.startCampaign(startRequest());
+  const seen = await watchToEnd(setting.client, campaignId);
+  assert.ok(seen.length >= 2);
+  assert.equal(seen[0]?.summary?.state, CAMPAIGN_STATE_RUNNING);
+  assert.ok(seen.every((one, index) => one.progress >= (seen[index - 1]?.progress ?? 0)));
+  assert.equal(seen.at(-1)?.progress, 1);
+  assert.ok(seen.every((one) => one.activity !== ''));
+});
+
+test('a run leaves its files: report, page without external resources, example tensors', async () => {
+  const request = startRequest({ name: 'a <b>bold</b> name' });
+  const { campaignId } = await setting.client.startCampaign(request);
+  await watchToEnd(setting.client, campaignId);
+  const { folder, reportJson } = await setting.client.getCampaign({ context: undefined, campaignId });
+  assert.deepEqual(JSON.parse(await readFile(join(folder, 'report.json'), 'utf8')), JSON.parse(reportJson));
+  const page = await readFile(join(folder, 'report.html'), 'utf8');
+  assert.ok(page.includes('a &lt;b&gt;bold&lt;/b&gt; name'));
+  assert.doesNotMatch(page, /(src|href)="(?!data:|#)/);
+  assert.match(page, /data:audio\/wav;base64/);
+  const example = JSON.parse(await readFile(join(folder, 'examples', 'weak', 'example.json'), 'utf8'));
+  assert.ok(
+    example.labels.every(
+      (label: { isTrue: boolean; attackedMargin: number }) => !label.isTrue || label.attackedMargin < 0,
+    ),
+  );
+  const attacked = await readFile(join(folder, 'examples', 'weak', 'waveform-attacked.f32'));
+  assert.equal(attacked.byteLength, 4 * example.inputs[0].dims[0]);
+});
+
+test('an idempotency key starts one campaign', async () => {
+  const first = await setting.client.startCampaign(startRequest({}, 'key-1'));
+  assert.deepEqual(await setting.client.startCampaign(startRequest({}, 'key-1')), first);
+  const [third, fourth] = await Promise.all([
+    setting.client.startCampaign(startRequest({}, 'key-2')),
+    setting.client.startCampaign(startRequest({}, 'key-2')),
+  ]);
+  assert.deepEqual(third, fourth);
+  assert.notDeepEqual(third, first);
+  for (const { campaignId } of [first, third]) await watchToEnd(setting.client, campaignId);
+});
+
+test('campaigns are listed newest first, in pages', async () => {
+  await runToReport(startRequest({ name: 'older' }));
+  await runToReport(startRequest({ name: 'newer' }));
+  const list = (pageToken: string) => setting.client.listCampaigns({ context: undefined, pageSize: 1, pageToken });
+  const page = await list('');
+  assert.deepEqual(
+    page.campaigns.map((one) => [one.name, one.caller, one.state]),
+    [['newer', 'test', CAMPAIGN_STATE_SUCCEEDED]],
+  );
+  assert.equal((await list(page.nextPageToken)).campaigns[0]?.name, 'older');
+});
+
+test('cancelling ends the campaign, passes on to the attack, and a second cancel changes nothing', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  gate = promise;
+  const { campaignId } = await setting.client.startCampaign(startRequest());
+  const cancel = () => setting.client.cancelCampaign({ context: { caller: 'me', idempotencyKey: '' }, campaignId });
+  const { summary } = await cancel();
+  assert.equal(summary?.state, CAMPAIGN_STATE_CANCELLED);
+  assert.equal(summary?.error, 'cancelled by me');
+  assert.deepEqual((await cancel()).summary, summary);
+  assert.equal((await setting.client.getCampaign({ context: undefined, campaignId })).reportJson, '');
+  gate = Promise.resolve();
+  resolve();
+});
+
+async function violationsOf(change: Partial<score.CampaignSpecification>): Promise<string[]> {
+  const thrown: unknown = await setting.client.startCampaign(startRequest(change)).then(
+    () => assert.fail('the specification was accepted'),
+    (error: unknown) => error,
+  );
+  assert.ok(thrown instanceof FaultlineError);
+  assert.equal(thrown.code, 'invalid_argument');
+  return thrown.violations.map(({ field, description }) => `${field}: ${description}`);
+}
+
+test('a bad specification is refused with every violation, each naming field, value and remedy', async () => {
+  const early = attack.Stopping.STOPPING_EARLY;
+  const bad = threatModel({
+    name: 'bad name',
+    variables: [{ variable: 'smell', rho: 0 }],
+    attack: 'magic',
+    norm: attack.Norm.NORM_UNSPECIFIED,
+    rungs: [
+      { scale: 2, stopping: early },
+      { scale: 1, stopping: early },
+    ],
+    steps: 0,
+    restarts: 0,
+  });
+  const violations = await violationsOf({ victims: ['weak', 'nobody'], threatModels: [bad] });
+  const path = 'specification.threatModels[0]';
+  assert.deepEqual(violations, [
+    "specification.victims[1]: 'nobody' is not a known victim (known: strong, weak)",
+    `${path}.name: is 'bad name'; use 1 to 64 letters, digits, dots, hyphens and underscores`,
+    `${path}.variables[0].rho: is 0; give a finite budget above 0`,
+    `${path}.variables[0].variable: 'smell' is no input of victim 'weak' (inputs: waveform, frames)`,
+    `${path}.attack: 'magic' is not in the catalogue (known: pgd, noise)`,
+    `${path}.norm: is not set; give NORM_LINF or NORM_L2`,
+    `${path}.rungs[1].scale: is 1 after 2; sort the ladder, ascending, no repeats`,
+    `${path}.steps: is 0; give 1 to 10000 gradient steps`,
+    `${path}.restarts: is 0; give 1 to 100`,
+  ]);
+});
+
+test('missing parts are refused one by one', async () => {
+  assert.match((await violationsOf({ threatModels: [] })).join(), /threatModels: has 0 entries/);
+  assert.match((await violationsOf({ threatModels: [threatModel({ rungs: [] })] })).join(), /rungs: has 0 rungs/);
+  assert.match(
+    (await violationsOf({ clips: { set: 'other', limit: 0 } })).join(),
+    /clips.set: 'other' is not a known clip set/,
+  );
+  assert.match(
+    (await violationsOf({ threatModels: [threatModel(), threatModel()] })).join(),
+    /'linf-waveform' is used twice/,
+  );
+  assert.match((await violationsOf({ name: '' })).join(), /name: has 0 characters/);
+});
+
+test('an unknown campaign is not found', async () => {
+  await assert.rejects(setting.client.getCampaign({ context: undefined, campaignId: 'x' }), { code: 'not_found' });
+  await assert.rejects(watchToEnd(setting.client, 'x'), { code: 'not_found' });
+});
+
+test('runs survive a restart of the service', async () => {
+  const before = await setting.client.listCampaigns({ context: undefined, pageSize: 0, pageToken: '' });
+  await setting.restart();
+  assert.deepEqual(await setting.client.listCampaigns({ context: undefined, pageSize: 0, pageToken: '' }), before);
 });

@@ -1,4 +1,4 @@
-import { encodePng } from '@faultline/media';
+import { encodePng } from '@faultline/media/encode-png';
 import { spectrogram } from './spectrogram.ts';
 
 /** Loudest and quietest level that a spectrogram shows, dB relative to full scale. */

@@ -1,4 +1,4 @@
-import { encodeWav } from '@faultline/media';
+import { encodeWav } from '@faultline/media/encode-wav';
 import type { Example, ExampleInput, ExampleLabel } from '../example.ts';
 import { amplifiedDifference, framesPng, spectrogramPng } from '../pictures.ts';
 import { short } from './figures.ts';

@@ -3,8 +3,8 @@ import { seriesColour } from './curve-chart.ts';
 import { budgetText, count, criticalText, decibels, duration, percent, ratio, short, threatText } from './figures.ts';
 import { type Markup, markup } from './markup.ts';
 
-function heatCell(share: number, text: string, beside?: string): Markup {
-  const under = beside === undefined ? '' : markup`<span class="beside">${beside}</span>`;
+function heatCell(share: number, text: string, beside: readonly string[] = []): Markup {
+  const under = beside.map((line) => markup`<span class="beside">${line}</span>`);
   return markup`<td class="heat" style="--share: ${share.toFixed(3)}">${text}${under}</td>`;
 }
 
@@ -19,14 +19,13 @@ function resultOf(victim: VictimReport, threatModel: string): ThreatModelResult 
 function scoreCell(result: ThreatModelResult | undefined): Markup {
   if (result === undefined) return markup`<td>–</td>`;
   const { headline, censoring } = result;
-  const bounds =
-    headline.interval === null ? '' : ` [${ratio(headline.interval.low)}, ${ratio(headline.interval.high)}]`;
+  const { interval } = headline;
   const mark = censoring === 'none' ? '' : ' *';
-  return heatCell(
-    headline.robustnessScore,
-    `${ratio(headline.robustnessScore)}${mark}`,
-    `${bounds} ε½ ${criticalText(headline, result)}`.trim(),
-  );
+  const under = [
+    ...(interval === null ? [] : [`${interval.low.toFixed(2)}–${interval.high.toFixed(2)}`]),
+    `ε½ ${criticalText(headline, result)}`,
+  ];
+  return heatCell(headline.robustnessScore, `${ratio(headline.robustnessScore)}${mark}`, under);
 }
 
 /** The headline: what a variant costs, how well it hears and sees, and how much it takes to deactivate it. */
@@ -64,7 +63,7 @@ export function ladderTable(report: Report, threatModel: string): Markup {
     const result = results[index];
     if (result === undefined) return markup``;
     return markup`<tr>${victimHead(victim, index)}${heatCell(victim.clean.accuracy, percent(victim.clean.accuracy))}${result.ladder.map(
-      (row) => heatCell(row.robustAccuracy, percent(row.robustAccuracy), percent(row.noise.robustAccuracy)),
+      (row) => heatCell(row.robustAccuracy, percent(row.robustAccuracy), [percent(row.noise.robustAccuracy)]),
     )}<td>${ratio(result.paired?.robustnessScore ?? null)}<span class="beside">${result.paired === null ? '' : `${result.paired.clips} clips`}</span></td><td>${result.flags.length === 0 ? '–' : markup`<span class="fired">${result.flags.length}</span>`}</td></tr>`;
   })}</tbody></table></div>
 ${fullStepTable(report, threatModel)}`;
