@@ -1,6 +1,7 @@
 import { FaultlineError, tracer } from '@faultline/service-kit';
 import type { CallOptions, Cost, Loop, LoopPlan, StepOptions, StepResult, Tensors, Victim } from '@faultline/victim';
 import { type Attributes, type Context, context, type Span, SpanStatusCode, trace } from '@opentelemetry/api';
+import { openInTurn } from './slot-wait.ts';
 
 /** Starts a span of this service below `parent`. */
 export function startSpan(name: string, attributes: Attributes, parent: Context): Span {
@@ -38,7 +39,8 @@ async function openTraced(
   const span = startSpan('attack.loop', attributes, parent);
   const active = trace.setSpan(parent, span);
   try {
-    return new TracedLoop(await context.with(active, () => victim.open(plan, parameters, options)), span, active);
+    const open = () => context.with(active, () => victim.open(plan, parameters, options));
+    return new TracedLoop(await openInTurn(open, options?.signal), span, active);
   } catch (thrown) {
     recordFailure(span, thrown);
     span.end();
