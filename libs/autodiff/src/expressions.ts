@@ -221,6 +221,14 @@ export class Expressions {
     return this.node('Reshape', [a, this.shapeOf(like)], dims);
   }
 
+  /** Puts axes of size 1 in, at these places of the result. */
+  unsqueeze(a: Value, axes: readonly number[]): Value {
+    const put = axes.toSorted((left, right) => left - right);
+    const dims = put.reduce<Dims>((sizes, axis) => sizes.toSpliced(axis, 0, 1), a.dims);
+    if (this.constantOf(a.name) !== undefined) return this.reshape(a, dims);
+    return this.node('Unsqueeze', [a, this.integers(put)], dims);
+  }
+
   /** Grows axes of size 1 (and missing leading ones); `like` has the wanted shape, needed where the batch axis grows. */
   expand(a: Value, dims: Dims, like?: Value): Value {
     if (sameDims(a.dims, dims)) return a;

@@ -1,4 +1,4 @@
-import { type Graph, modelOf, type Tensor } from '@faultline/onnx';
+import { type Graph, modelOf, type Tensor, type ValueType } from '@faultline/onnx';
 import { dryRun, fromOrt, Session, toOrt } from '@faultline/ort';
 import { differentiate } from './differentiate.ts';
 
@@ -20,9 +20,9 @@ export async function gradientsAt(
   output: string,
   wrt: readonly string[],
   point: Point,
+  types?: ReadonlyMap<string, ValueType>,
 ): Promise<Map<string, Tensor>> {
-  const types = await dryRun(graph);
-  const differentiated = differentiate({ graph, types, output, wrt });
+  const differentiated = differentiate({ graph, types: types ?? (await dryRun(graph)), output, wrt });
   // Graph fusion beyond 'basic' makes float32-only kernels.
   await using session = await Session.create(modelOf(differentiated), { optimization: 'basic' });
   const results = await session.run(

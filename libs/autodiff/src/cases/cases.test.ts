@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { elementCount, GraphBuilder, type Tensor } from '@faultline/onnx';
+import { elementCount, float32, float64, GraphBuilder, isBatchAxis, type Tensor } from '@faultline/onnx';
 import { dryRun } from '@faultline/ort';
 import { centralDifferences, float64Data, gradientsAt, type Point } from '../finite-differences.ts';
 import { RULES } from '../rules/index.ts';
@@ -20,63 +20,50 @@ function* irregular(): Generator<number, never> {
 function pointOf(graph: ReturnType<GraphBuilder['graph']>, [low, high]: readonly [number, number]): Point {
   const numbers = irregular();
   return new Map(
-    graph.inputs.map((input): [string, Tensor] => {
-      const dims = (input.dims ?? []).map((size) => (typeof size === 'number' ? size : BATCH));
-      const values = Array.from({ length: elementCount(dims) }, () => {
-        const value = low + (high - low) * numbers.next().value;
-        return Math.abs(value) < CLEARANCE ? value + Math.sign(value) * CLEARANCE : value;
-      });
-      return input.dataType === 'float32'
-        ? [input.name, { dataType: 'float32', dims, data: Float32Array.from(values) }]
-        : [input.name, { dataType: 'float64', dims, data: Float64Array.from(values) }];
-    }),
+    graph.inputs
+      .filter(({ name }) => !graph.initializers.has(name))
+      .map((input): [string, Tensor] => {
+        const dims = (input.dims ?? []).map((size) => (typeof size === 'number' ? size : BATCH));
+        const values = Array.from({ length: elementCount(dims) }, () => {
+          const value = low + (high - low) * numbers.next().value;
+          return Math.abs(value) < CLEARANCE ? value + Math.sign(value) * CLEARANCE : value;
+        });
+        return input.dataType === 'float32'
+          ? [input.name, { dataType: 'float32', dims, data: Float32Array.from(values) }]
+          : [input.name, { dataType: 'float64', dims, data: Float64Array.from(values) }];
+      }),
   );
 }
 
-/** The row's expression times a cotangent of its shape, so that no direction of the output is special. */
+/** The case's expression times a constant cotangent of its shape, so that no direction of the output is special. */
 async function lossGraph(row: Case) {
-  const floatType = row.dataType ?? 'float64';
-  const build = () => {
-    const b = new GraphBuilder({ floatType });
-    const inputs = row.inputs.map((dims, i) => b.input(`x${i}`, dims));
-    return { b, y: row.build(b, ...inputs) };
-  };
-  const plain = build();
-  plain.b.output(plain.y);
-  const type = (await dryRun(plain.b.graph())).get(plain.y);
+  const b = new GraphBuilder({ floatType: row.dataType ?? 'float64' });
+  const y = row.build(b, ...row.inputs.map((dims, i) => b.input(`x${i}`, dims)));
+  b.output(y);
+  const types = new Map(await dryRun(b.graph()));
+  const type = types.get(y);
   assert.ok(type);
-  const { b, y } = build();
-  // An axis of several times the batch is fed as two and merged in the graph.
-  const merged = type.dims.some((size) => typeof size !== 'number' && size.batch > 1);
-  const symbols = type.dims.flatMap((size) =>
-    typeof size === 'number' ? [size] : merged ? ['batch', size.batch] : ['batch'],
-  );
-  const dims = symbols.map((size) => (typeof size === 'number' ? size : BATCH));
+  const dims = type.dims.map((size) => (isBatchAxis(size) ? size.batch * BATCH : size));
   const numbers = irregular();
   const data = Array.from({ length: elementCount(dims) }, () => 0.5 + numbers.next().value);
-  const cotangent: Tensor =
-    floatType === 'float32'
-      ? { dataType: 'float32', dims, data: Float32Array.from(data) }
-      : { dataType: 'float64', dims, data: Float64Array.from(data) };
-  const fed = b.input('cotangent', symbols);
-  const c = merged
-    ? b.reshape(
-        fed,
-        type.dims.map((size) => (typeof size === 'number' ? size : -1)),
-      )
-    : fed;
-  b.output(b.times(y, c), undefined, 'unknown', 'loss');
-  return { graph: b.graph(), cotangent };
+  const cotangent = b.constant(type.dataType === 'float32' ? float32(data, dims) : float64(data, dims));
+  const loss = b.times(y, cotangent);
+  b.output(loss);
+  types.set(cotangent, type).set(loss, type);
+  const graph = b.graph();
+  // As the default of an input it is no constant of the graph: its first axis is to be taken for the batch.
+  const inputs = [...graph.inputs, { name: cotangent, dataType: type.dataType, dims }];
+  return { graph: { ...graph, inputs }, loss, types };
 }
 
 describe('gradients agree with central differences', () => {
   for (const row of CASES) {
     test([row.op, row.about].filter(Boolean).join(', '), async () => {
-      const { graph, cotangent } = await lossGraph(row);
+      const { graph, loss, types } = await lossGraph(row);
       const wrt = (row.wrt ?? row.inputs.map((_, i) => i)).map((i) => `x${i}`);
-      const point = new Map(pointOf(graph, row.domain ?? [-2, 2])).set('cotangent', cotangent);
-      const found = await gradientsAt(graph, 'loss', wrt, point);
-      const expected = await centralDifferences(graph, 'loss', wrt, point, row.step ?? STEP);
+      const point = pointOf(graph, row.domain ?? [-2, 2]);
+      const found = await gradientsAt(graph, loss, wrt, point, types);
+      const expected = await centralDifferences(graph, loss, wrt, point, row.step ?? STEP);
       const tolerance = row.dataType === 'float32' ? 2e-3 : 1e-6;
       for (const name of wrt) {
         const grad = found.get(name);

@@ -13,10 +13,7 @@ function reducedAxes(c: RuleContext): number[] {
 /** A value of the reduced shape (or with size 1 where it is constant), with the reduced axes put back at size 1. */
 function unreduced(c: RuleContext, value: Value): Value {
   const { length } = c.input(0).dims;
-  if (value.dims.length === length) return value;
-  const kept = range(0, length).filter((axis) => !reducedAxes(c).includes(axis));
-  const dims = range(0, length).map((axis) => value.dims[kept.indexOf(axis)] ?? 1);
-  return c.e.reshape(value, dims, c.output());
+  return value.dims.length === length ? value : c.e.unsqueeze(value, reducedAxes(c));
 }
 
 /** 1 / number of elements reduced. */
