@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { z } from 'zod';
 import type { CampaignEnd, CampaignRecord } from './campaign-record.ts';
+import { openEmbeddedDatabase } from './embedded-database.ts';
 import { lockFolder } from './folder-lock.ts';
 import { MIGRATIONS } from './migrations.ts';
 
@@ -55,7 +55,7 @@ export class CampaignStore implements AsyncDisposable {
     await mkdir(folder, { recursive: true });
     const lock = await lockFolder(folder);
     try {
-      const database = await PGlite.create(join(folder, 'db'));
+      const database = await openEmbeddedDatabase(folder);
       const store = new CampaignStore(database, lock);
       await store.#migrate();
       await database.query(
