@@ -149,7 +149,8 @@ describe('what the gradient graph holds', () => {
       output: 'loss',
       wrt: ['w', 'bias'],
     });
-    assert.equal(opsOf(graph).filter((op) => op === 'Conv').length, 1);
+    // The forward one, and one that puts what the taps see side by side.
+    assert.equal(opsOf(graph).filter((op) => op === 'Conv').length, 2);
     assert.equal(opsOf(graph).filter((op) => op === 'MatMul').length, 1);
   });
 

@@ -1,4 +1,4 @@
-import { type Dimension, float, int } from '@faultline/onnx';
+import { type Dimension, float, int, string } from '@faultline/onnx';
 import { B, type Case } from './case.ts';
 
 const matmul = (about: string, left: readonly Dimension[], right: readonly Dimension[]): Case => ({
@@ -16,6 +16,13 @@ const gemm = (transA: number, transB: number): Case => ({
     b.op('Gemm', inputs, { transA: int(transA), transB: int(transB), alpha: float(0.5), beta: float(2) }),
 });
 
+const einsum = (equation: string, ...inputs: readonly (readonly Dimension[])[]): Case => ({
+  op: 'Einsum',
+  about: equation,
+  inputs,
+  build: (b, ...operands) => b.op('Einsum', operands, { equation: string(equation) }),
+});
+
 export const LINEARS: readonly Case[] = [
   matmul('weights', [B, 3], [3, 2]),
   matmul('weights, rank 3', [B, 2, 3], [3, 4]),
@@ -29,6 +36,10 @@ export const LINEARS: readonly Case[] = [
   gemm(1, 0),
   gemm(0, 1),
   gemm(1, 1),
+  einsum('bij,jk->bik', [B, 2, 3], [3, 4]),
+  einsum('bhqd,bhkd->bhqk', [B, 2, 3, 4], [B, 2, 5, 4]),
+  einsum('bij->bj', [B, 2, 3]),
+  einsum('bi,b,ij->j', [B, 2], [B], [2, 3]),
   {
     op: 'Gemm',
     about: 'no bias',

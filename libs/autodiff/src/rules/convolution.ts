@@ -1,7 +1,7 @@
-import { int, intAttribute, ints } from '@faultline/onnx';
+import { elementCount, float32, int, intAttribute, ints } from '@faultline/onnx';
 import { fixedSize, range, type Value } from '../dims.ts';
 import type { Rule, RuleContext } from '../rule.ts';
-import { kernelPositions, transposedAttributes, type WindowAxis, windowOf } from './window.ts';
+import { transposedAttributes, type WindowAxis, windowOf } from './window.ts';
 
 /** Input gradient where every stride is 1: a convolution of the output gradient with flipped, transposed weights. */
 function unstridedInputGradient(c: RuleContext, windows: readonly WindowAxis[], groups: number): Value {
@@ -53,42 +53,49 @@ const channelsOf = (c: RuleContext, groups: number): [outputs: number, inputs: n
 ];
 
 /**
- * All taps of the padded input side by side on the channel axis, one batched product with the output gradient, summed
- * over the batch.
+ * What each tap of the kernel sees at each output: [batch, channels x taps, outputs], the taps of a channel side by side.
+ * A depthwise convolution with one-hot weights; as fast as slicing unstrided, twice as fast strided.
  */
+function columns(c: RuleContext, windows: readonly WindowAxis[]): Value {
+  const { e } = c;
+  const x = c.input(0);
+  const channels = fixedSize(x.dims, 1, 'input of Conv');
+  const kernel = windows.map((window) => window.kernel);
+  const outputs = windows.map(({ outputSize }) => outputSize);
+  const taps = elementCount(kernel);
+  const [batch = 1] = x.dims;
+  const pointwise = windows.every(
+    ({ kernel, stride, padBefore, padAfter }) => kernel === 1 && stride === 1 && padBefore === 0 && padAfter === 0,
+  );
+  if (pointwise) return e.reshape(x, [batch, channels, elementCount(outputs)]);
+  const oneHot = new Float32Array(channels * taps * taps);
+  for (let row = 0; row < channels * taps; row++) oneHot[row * taps + (row % taps)] = 1;
+  const weights = e.cast(e.constant(float32(oneHot, [channels * taps, 1, ...kernel])), x.dataType);
+  const seen = e.node('Conv', [x, weights], [batch, channels * taps, ...outputs], {
+    group: int(channels),
+    dilations: ints(windows.map(({ dilation }) => dilation)),
+    strides: ints(windows.map(({ stride }) => stride)),
+    pads: ints([...windows.map(({ padBefore }) => padBefore), ...windows.map(({ padAfter }) => padAfter)]),
+  });
+  return e.reshape(seen, [batch, channels * taps, elementCount(outputs)]);
+}
+
+/** One batched product of the columns with the output gradient, summed over the batch. */
 function weightGradient(c: RuleContext): Value {
   const { e } = c;
-  const [x, w, g] = [c.input(0), c.input(1), c.grad()];
-  const groups = intAttribute(c.node, 'group', 1);
+  const [w, g] = [c.input(1), c.grad()];
   const windows = windowOf(c, kernelOf(c));
+  const groups = intAttribute(c.node, 'group', 1);
   const [outputs, inputs] = channelsOf(c, groups);
-  const places = windows.reduce((total, { outputSize }) => total * outputSize, 1);
-  const [batch = 1] = x.dims;
-  const padded = e.pad(
-    x,
-    windows.map(({ axis, padBefore, padAfter }) => ({ axis, before: padBefore, after: padAfter })),
-  );
-  const grouped = groups === 1 ? [batch] : [batch, groups];
-  const columns = kernelPositions(windows).map((tap) => {
-    const shifted = e.slice(
-      padded,
-      windows.map(({ axis, stride, dilation, outputSize }, i) => ({
-        axis,
-        start: (tap[i] ?? 0) * dilation,
-        step: stride,
-        count: outputSize,
-      })),
-    );
-    return e.reshape(shifted, [...grouped, inputs, places]);
-  });
-  const stacked = e.concat(columns, grouped.length);
-  const gradient = e.transposeLast(e.reshape(g, [...grouped, outputs, places]));
-  const summed = e.reduceSum(e.matmul(stacked, gradient), [0], false);
-  const kernel = windows.map(({ kernel }) => kernel);
-  const split = e.reshape(summed, [groups, ...kernel, inputs, outputs]);
-  const rank = kernel.length;
-  const ordered = e.transpose(split, [0, rank + 2, rank + 1, ...range(1, rank + 1)]);
-  return e.reshape(ordered, w.dims);
+  const taps = elementCount(windows.map(({ kernel }) => kernel));
+  const places = elementCount(windows.map(({ outputSize }) => outputSize));
+  const [batch = 1] = g.dims;
+  // A groups axis of size 1 would only lengthen the batched product's bookkeeping.
+  const split = groups === 1 ? [batch] : [batch, groups];
+  const seen = e.reshape(columns(c, windows), [...split, inputs * taps, places]);
+  const gradient = e.transposeLast(e.reshape(g, [...split, outputs, places]));
+  const summed = e.reduceSum(e.matmul(seen, gradient), [0], false);
+  return e.reshape(e.transposeLast(summed), w.dims);
 }
 
 const kernelOf = (c: RuleContext) =>

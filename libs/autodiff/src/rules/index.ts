@@ -3,7 +3,7 @@ import * as activation from './activation.ts';
 import { convolution } from './convolution.ts';
 import * as elementwise from './elementwise.ts';
 import * as indexing from './indexing.ts';
-import { gemm, matmul } from './linear.ts';
+import { einsum, gemm, matmul } from './linear.ts';
 import * as normalization from './normalization.ts';
 import { averagePool, maxPool } from './pooling.ts';
 import * as reduction from './reduction.ts';
@@ -24,6 +24,7 @@ export const RULES = {
   CumSum: indexing.cumulativeSum,
   Div: elementwise.divide,
   Dropout: elementwise.dropout,
+  Einsum: einsum,
   Elu: activation.elu,
   Erf: activation.erf,
   Exp: elementwise.exp,

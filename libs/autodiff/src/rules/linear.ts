@@ -1,4 +1,4 @@
-import { floatAttribute, intAttribute } from '@faultline/onnx';
+import { floatAttribute, intAttribute, string, stringAttribute } from '@faultline/onnx';
 import type { Value } from '../dims.ts';
 import type { Rule, RuleContext } from '../rule.ts';
 
@@ -51,4 +51,33 @@ export const gemm: Rule = (c) => {
     },
     () => c.e.scale(c.grad(), floatAttribute(c.node, 'beta', 1)),
   ];
+};
+
+/**
+ * Sum of products over named axes: the gradient of an operand is the product of the output's gradient with the other
+ * operands, summed onto the operand's axes. An axis that only this operand has is one along which its gradient is constant.
+ */
+export const einsum: Rule = (c) => {
+  const equation = stringAttribute(c.node, 'equation', '').replaceAll(' ', '');
+  const [left = '', right] = equation.split('->');
+  const terms = left.split(',');
+  const repeats = (term: string) => new Set(term).size !== term.length;
+  if (right === undefined || equation.includes('.') || [...terms, right].some(repeats)) {
+    throw c.fail(`equation '${equation}' has no rule: write its output, without ellipsis or repeated axes in a term`);
+  }
+  return terms.map((term, i) => () => {
+    const others = terms.flatMap((other, j) => (j === i ? [] : [{ term: other, value: c.input(j) }]));
+    const factors = [{ term: right, value: c.grad() }, ...others];
+    const known = [...term].filter((axis) => factors.some((factor) => factor.term.includes(axis)));
+    const x = c.input(i);
+    const dims = known.map((axis) => x.dims[term.indexOf(axis)] ?? 1);
+    const made = c.e.node(
+      'Einsum',
+      factors.map(({ value }) => value),
+      dims,
+      { equation: string(`${factors.map((factor) => factor.term).join(',')}->${known.join('')}`) },
+    );
+    const lone = [...term].flatMap((axis, at) => (known.includes(axis) ? [] : [at]));
+    return lone.length === 0 ? made : c.e.unsqueeze(made, lone);
+  });
 };
