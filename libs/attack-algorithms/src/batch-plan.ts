@@ -4,8 +4,8 @@ const MAX_LOOP_EXAMPLES = 48;
 /** Bytes of the attack's own tensors in one loop; the victim's activations come on top. */
 const MAX_LOOP_BYTES = 256 * 1024 * 1024;
 
-/** Tensors an example of a variable needs at once: x, x0, gradient, next x, best, next best and two in between. */
-const RESIDENT_TENSORS = 8;
+/** Tensors an example of a variable needs at once: x, x0, gradient, next x, best, next best, two bounds and two in between. */
+const RESIDENT_TENSORS = 10;
 
 const FLOAT_BYTES = 4;
 

@@ -13,7 +13,7 @@ export const bestSlot = (variable: string) => `state/best/${variable}`;
  */
 export function keepBest(b: ProgramBuilder, variables: readonly AttackVariable[]): void {
   const started = b.op('Greater', [b.read('state/started'), b.scalar(0)]);
-  b.write('next/state/started', b.plus(b.times(b.read('state/started'), b.scalar(0)), b.scalar(1)));
+  b.write('next/state/started', b.op('Max', [b.read('state/started'), b.scalar(1)]));
   b.write('next/state/bestMargin', b.op('Where', [started, b.read('state/bestMargin'), b.scalar(NO_MARGIN)]));
   for (const { name, dims } of variables) {
     const best = b.read(bestSlot(name), dims);

@@ -34,8 +34,17 @@ export class AttackNumericError extends Error {
   override name = 'AttackNumericError';
 }
 
-/** Steps between two looks at which examples are finished: dropping costs a round trip and a fetch. */
-const STEPS_BETWEEN_CHECKS = 5;
+/** Large budgets succeed within a few steps, so that the first looks at which examples are finished are close together. */
+const EARLY_STEPS = 10;
+const EARLY_INTERVAL = 2;
+/** Later ones are rarer: a look costs a round trip, and each that finds something a copy of what stays. */
+const LATE_INTERVAL = 5;
+
+/** The step after `done` at which finished examples are looked for. */
+function nextCheck(done: number, steps: number): number {
+  const interval = done < EARLY_STEPS ? EARLY_INTERVAL : LATE_INTERVAL;
+  return Math.min(steps, done + interval - (done % interval));
+}
 
 export interface LadderLoopOptions {
   readonly victim: Victim;
@@ -100,7 +109,7 @@ export class LadderLoop {
     let done = 0;
     for (let finished = false; !finished && this.#active.length > 0; ) {
       signal?.throwIfAborted();
-      const boundary = Math.min(attack.steps, done + STEPS_BETWEEN_CHECKS - (done % STEPS_BETWEEN_CHECKS));
+      const boundary = nextCheck(done, attack.steps);
       const steps = boundary - done;
       const parameters = attack.stepParameters(this.#budgets(), done, steps);
       const result = await loop.step({ steps, parameters, finish: boundary === attack.steps });

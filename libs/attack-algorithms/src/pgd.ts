@@ -3,7 +3,7 @@ import { keepBest, updateBest } from './best-point.ts';
 import { deactivationObjective, exactMargin } from './deactivation.ts';
 import { epsilonName, epsilonParameters, settingConstants, stepwise } from './parameters.ts';
 import { ProgramBuilder } from './program-builder.ts';
-import { masked, project, steepest } from './projection.ts';
+import { keepBounds, masked, project, projectAgain, steepest } from './projection.ts';
 
 /**
  * Length of the whole path in units of epsilon. L-inf: Madry's 2.5 epsilon / steps a step, on average; longer steps zigzag where
@@ -47,6 +47,7 @@ function initProgram({ variables, norm }: AttackSetting): Uint8Array {
     const delta = norm === 'linf' ? b.times(noise, b.spread(epsilon, dims)) : steepest(b, norm, noise, dims, epsilon);
     const start = b.plus(b.read(`x0/${name}`, dims), delta);
     b.write(`next/${name}`, project(b, norm, start, epsilon, variable), dims);
+    keepBounds(b, norm, epsilon, variable);
   }
   keepBest(b, variables);
   return b.bytes('pgd-init');
@@ -61,7 +62,7 @@ function stepProgram({ variables, norm, thresholds }: AttackSetting): Uint8Array
     const length = b.times(b.read('param/stepSize'), epsilon);
     const gradient = masked(b, b.read(`grad/${name}`, dims), variable);
     const tentative = b.minus(b.read(`x/${name}`, dims), steepest(b, norm, gradient, dims, length));
-    b.write(`next/${name}`, project(b, norm, tentative, epsilon, variable), dims);
+    b.write(`next/${name}`, projectAgain(b, norm, tentative, epsilon, variable), dims);
   }
   updateBest(b, variables, exactMargin(b, thresholds.length));
   return b.bytes('pgd-step');

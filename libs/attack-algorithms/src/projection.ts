@@ -24,6 +24,19 @@ function shorten(b: ProgramBuilder, delta: string, epsilon: string, dims: readon
   return b.times(delta, b.spread(factor, dims));
 }
 
+/** Names of the state tensors that hold the lowest and the highest value of each coordinate. */
+const boundSlots = (variable: string) => [`state/lowest/${variable}`, `state/highest/${variable}`] as const;
+
+/** The L-inf ball of radius `epsilon` [examples] around x0, cut by the variable's range: [lowest, highest], [examples, ...dims]. */
+function bounds(b: ProgramBuilder, epsilon: string, variable: AttackVariable): readonly [string, string] {
+  const x0 = b.read(`x0/${variable.name}`, variable.dims);
+  const radius = b.spread(epsilon, variable.dims);
+  return [clipToRange(b, b.minus(x0, radius), variable), clipToRange(b, b.plus(x0, radius), variable)];
+}
+
+const between = (b: ProgramBuilder, value: string, [lowest, highest]: readonly [string, string]) =>
+  b.op('Max', [b.op('Min', [value, highest]), lowest]);
+
 /**
  * The point of the ball of radius `epsilon` [examples] around x0, and of the variable's range, that a tentative point
  * [examples, ...dims] is brought to. For L-inf that is the exact projection. For L2 the point is limited to the range first and
@@ -37,15 +50,33 @@ export function project(
   epsilon: string,
   variable: AttackVariable,
 ) {
+  if (norm === 'linf') return between(b, tentative, bounds(b, epsilon, variable));
   const { name, dims } = variable;
   const x0 = b.read(`x0/${name}`, dims);
-  const radius = b.spread(epsilon, dims);
-  if (norm === 'linf') {
-    const delta = b.op('Max', [b.op('Min', [b.minus(tentative, x0), radius]), b.negate(radius)]);
-    return clipToRange(b, b.plus(x0, delta), variable);
-  }
   const delta = shorten(b, b.minus(clipToRange(b, tentative, variable), x0), epsilon, dims);
   return clipToRange(b, b.plus(x0, delta), variable);
+}
+
+/** Part of an init program: keeps what `projectAgain` needs. */
+export function keepBounds(b: ProgramBuilder, norm: NormName, epsilon: string, variable: AttackVariable): void {
+  if (norm !== 'linf') return;
+  const [lowestSlot, highestSlot] = boundSlots(variable.name);
+  const [lowest, highest] = bounds(b, epsilon, variable);
+  b.write(`next/${lowestSlot}`, lowest, variable.dims);
+  b.write(`next/${highestSlot}`, highest, variable.dims);
+}
+
+/** As `project`, for step programs: the L-inf bounds come from state, since each pass over the tensors costs. */
+export function projectAgain(
+  b: ProgramBuilder,
+  norm: NormName,
+  tentative: string,
+  epsilon: string,
+  variable: AttackVariable,
+) {
+  if (norm !== 'linf') return project(b, norm, tentative, epsilon, variable);
+  const [lowest, highest] = boundSlots(variable.name);
+  return between(b, tentative, [b.read(lowest, variable.dims), b.read(highest, variable.dims)]);
 }
 
 /**

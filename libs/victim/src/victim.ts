@@ -66,7 +66,7 @@ export interface LoopPlan {
 }
 
 export interface StepOptions {
-  /** Gradient steps, 1 to 64; the loop may do fewer. */
+  /** Gradient steps, 1 to 64, or 0 with `finish` for an evaluation alone; the loop may do fewer. */
   readonly steps: number;
   /** param/P by P: float32, [examples] or [steps x examples]. */
   readonly parameters: Readonly<Record<string, Float32Array>>;
