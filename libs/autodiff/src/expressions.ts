@@ -1,20 +1,4 @@
-import {
-  type Attributes,
-  type DataType,
-  float32,
-  float64,
-  type Graph,
-  GraphBuilder,
-  int,
-  ints,
-  isBatchAxis,
-  type Node,
-  OnnxError,
-  type Tensor,
-  tensor,
-  tensorAttribute,
-  valueNames,
-} from '@faultline/onnx';
+import { type DataType, int, ints, isBatchAxis, OnnxError, tensor } from '@faultline/onnx';
 import {
   broadcastDims,
   type Dims,
@@ -26,117 +10,13 @@ import {
   type Value,
 } from './dims.ts';
 import { foldGather, foldTranspose, isFoldable } from './fold.ts';
-
-const isPlain = (attributes: Attributes) =>
-  Object.values(attributes).every(({ type }) => type !== 'tensor' && type !== 'graph');
-
-const keyOf = (op: string, inputs: readonly string[], attributes: Attributes) =>
-  JSON.stringify([op, inputs, Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1))]);
-
-/** The tensor that a Constant node holds, if it is numeric. */
-function constantOfNode(node: Node): Tensor | undefined {
-  const held = tensorAttribute(node, 'value');
-  if (held !== undefined) return held;
-  const { value_float, value_floats, value_int, value_ints } = node.attributes;
-  if (value_float?.type === 'float') return float32([value_float.value], []);
-  if (value_floats?.type === 'floats') return float32([...value_floats.value]);
-  if (value_int?.type === 'int')
-    return { dataType: 'int64', dims: [], data: BigInt64Array.of(BigInt(value_int.value)) };
-  if (value_ints?.type === 'ints')
-    return { dataType: 'int64', dims: [value_ints.value.length], data: BigInt64Array.from(value_ints.value, BigInt) };
-  return undefined;
-}
+import { GraphWriter } from './writer.ts';
 
 /**
- * Writes backward nodes with their shapes known. Equal expressions are written once (those of the forward graph
- * are reused), rearranged constants are computed at once, multiplications by a constant one vanish.
- * Every node it writes has the same form in opsets 13 to 21.
+ * Backward expressions with their shapes known: rearranged constants are computed at once, multiplications by a
+ * constant one vanish. Every node written has the same form in opsets 13 to 21.
  */
-export class Expressions {
-  readonly #builder: GraphBuilder;
-  readonly #constants: Map<string, Tensor>;
-  readonly #written = new Map<string, string>();
-
-  constructor(graph: Graph, taken: Iterable<string>) {
-    this.#builder = new GraphBuilder({ prefix: 'backward/', taken: [...valueNames(graph), ...taken] });
-    this.#constants = new Map(graph.initializers);
-    // An initializer that is also an input is a default value, which the caller may replace.
-    for (const input of graph.inputs) this.#constants.delete(input.name);
-    for (const node of graph.nodes) {
-      const [made] = node.outputs;
-      if (node.domain !== '' || made === undefined || node.outputs.length > 1) continue;
-      const [source] = node.inputs;
-      const constant =
-        node.op === 'Constant'
-          ? constantOfNode(node)
-          : node.op === 'Identity' && source !== undefined
-            ? this.#constants.get(source)
-            : undefined;
-      if (constant !== undefined) this.#constants.set(made, constant);
-      else if (isPlain(node.attributes)) this.#written.set(keyOf(node.op, node.inputs, node.attributes), made);
-    }
-  }
-
-  /** The nodes and constants written so far. */
-  get graph(): Graph {
-    return this.#builder.graph('backward');
-  }
-
-  /** The elements of a value that is known before the graph runs. */
-  constantOf(name: string): Tensor | undefined {
-    return this.#constants.get(name);
-  }
-
-  /** The number of a one-element floating constant. */
-  #numberOf({ name }: Value): number | undefined {
-    const data = this.#constants.get(name)?.data;
-    return data?.length === 1 && (data instanceof Float32Array || data instanceof Float64Array) ? data[0] : undefined;
-  }
-
-  /** Writes a node with one output of the given shape. */
-  node(
-    op: string,
-    inputs: readonly Value[],
-    dims: Dims,
-    attributes: Attributes = {},
-    dataType: DataType = inputs[0]?.dataType ?? 'float32',
-  ): Value {
-    const names = inputs.map(({ name }) => name);
-    const plain = isPlain(attributes);
-    const key = keyOf(op, names, plain ? attributes : {});
-    const known = plain ? this.#written.get(key) : undefined;
-    const name = known ?? this.#builder.op(op, names, attributes);
-    if (plain) this.#written.set(key, name);
-    return { name, dataType, dims };
-  }
-
-  constant(value: Tensor): Value {
-    const name = this.#builder.constant(value);
-    this.#constants.set(name, value);
-    return { name, dataType: value.dataType, dims: value.dims };
-  }
-
-  /** A floating constant of one element, shared between uses. */
-  scalar(value: number, dataType: DataType, dims: readonly number[] = []): Value {
-    if (dataType !== 'float32' && dataType !== 'float64') {
-      throw new OnnxError(`gradients are computed in float32 and float64; a value of type ${dataType} is on the way`);
-    }
-    const key = `scalar ${dataType} [${dims}] ${Object.is(value, -0) ? '-0' : value}`;
-    const known = this.#written.get(key);
-    if (known !== undefined) return { name: known, dataType, dims };
-    const made = this.constant(dataType === 'float32' ? float32([value], dims) : float64([value], dims));
-    this.#written.set(key, made.name);
-    return made;
-  }
-
-  integers(values: readonly number[]): Value {
-    const name = this.#builder.ints(values);
-    return { name, dataType: 'int64', dims: [values.length] };
-  }
-
-  /** An optional input left out. */
-  readonly none: Value = { name: '', dataType: 'float32', dims: [] };
-
+export class Expressions extends GraphWriter {
   #binary(op: string, a: Value, b: Value): Value {
     return this.node(op, [a, b], broadcastDims(a.dims, b.dims));
   }
@@ -148,7 +28,7 @@ export class Expressions {
 
   multiply(a: Value, b: Value): Value {
     const dims = broadcastDims(a.dims, b.dims);
-    const [left, right] = [this.#numberOf(a), this.#numberOf(b)];
+    const [left, right] = [this.numberOf(a), this.numberOf(b)];
     if (left !== undefined && right !== undefined) {
       return this.scalar(left * right, a.dataType, dims.map(Number));
     }
@@ -161,7 +41,7 @@ export class Expressions {
   scale = (a: Value, factor: number) => this.multiply(a, this.scalar(factor, a.dataType));
 
   unary(op: string, a: Value): Value {
-    const number = op === 'Neg' ? this.#numberOf(a) : undefined;
+    const number = op === 'Neg' ? this.numberOf(a) : undefined;
     if (number !== undefined) return this.scalar(-number, a.dataType, a.dims.map(Number));
     return this.node(op, [a], a.dims);
   }
@@ -243,22 +123,16 @@ export class Expressions {
 
   /** A tensor of the shape of `like`, filled with zeros. */
   zerosLike(like: Value): Value {
-    const zero = this.scalar(0, like.dataType, [1]);
-    const value = this.constantOf(zero.name);
+    const value = this.constantOf(this.scalar(0, like.dataType, [1]).name);
     if (value === undefined) throw new OnnxError('a constant just made is gone');
-    const name = this.#builder.op('ConstantOfShape', [this.shapeOf(like).name], { value: tensor(value) });
-    return { name, dataType: like.dataType, dims: like.dims };
+    return this.node('ConstantOfShape', [this.shapeOf(like)], like.dims, { value: tensor(value) }, like.dataType);
   }
 
   transpose(a: Value, perm: readonly number[]): Value {
     if (perm.every((axis, index) => axis === index)) return a;
     const constant = this.constantOf(a.name);
     if (constant !== undefined && isFoldable(constant)) {
-      const key = `transpose ${a.name} ${perm}`;
-      const known = this.#written.get(key);
-      const made = known ?? this.constant(foldTranspose(constant, perm)).name;
-      this.#written.set(key, made);
-      return { name: made, dataType: a.dataType, dims: perm.map((axis) => a.dims[axis] ?? 1) };
+      return this.shared(`transpose ${a.name} ${perm}`, () => foldTranspose(constant, perm));
     }
     const dims = perm.map((axis) => a.dims[axis] ?? 1);
     return this.node('Transpose', [a], dims, { perm: ints(perm) });
@@ -346,7 +220,9 @@ export class Expressions {
     const size = fixedSize(a.dims, axis, 'Gather');
     if (indices.length === size && indices.every((picked, index) => picked === index)) return a;
     const constant = this.constantOf(a.name);
-    if (constant !== undefined && isFoldable(constant)) return this.constant(foldGather(constant, axis, indices));
+    if (constant !== undefined && isFoldable(constant)) {
+      return this.shared(`gather ${a.name} ${axis} ${indices}`, () => foldGather(constant, axis, indices));
+    }
     const padded = indices.includes(-1) ? this.pad(a, [{ axis, before: 0, after: 1 }]) : a;
     const picked = this.integers(indices.map((index) => (index < 0 ? size : index)));
     return this.node('Gather', [padded, picked], a.dims.with(axis, indices.length), { axis: int(axis) });

@@ -68,9 +68,14 @@ function columns(c: RuleContext, windows: readonly WindowAxis[]): Value {
     ({ kernel, stride, padBefore, padAfter }) => kernel === 1 && stride === 1 && padBefore === 0 && padAfter === 0,
   );
   if (pointwise) return e.reshape(x, [batch, channels, elementCount(outputs)]);
-  const oneHot = new Float32Array(channels * taps * taps);
-  for (let row = 0; row < channels * taps; row++) oneHot[row * taps + (row % taps)] = 1;
-  const weights = e.cast(e.constant(float32(oneHot, [channels * taps, 1, ...kernel])), x.dataType);
+  const weights = e.cast(
+    e.shared(`one-hot ${channels} x ${kernel}`, () => {
+      const oneHot = new Float32Array(channels * taps * taps);
+      for (let row = 0; row < channels * taps; row++) oneHot[row * taps + (row % taps)] = 1;
+      return float32(oneHot, [channels * taps, 1, ...kernel]);
+    }),
+    x.dataType,
+  );
   const seen = e.node('Conv', [x, weights], [batch, channels * taps, ...outputs], {
     group: int(channels),
     dilations: ints(windows.map(({ dilation }) => dilation)),

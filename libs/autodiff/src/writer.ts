@@ -1,0 +1,127 @@
+import {
+  type Attributes,
+  type DataType,
+  float32,
+  float64,
+  type Graph,
+  GraphBuilder,
+  type Node,
+  OnnxError,
+  type Tensor,
+  tensorAttribute,
+  valueNames,
+} from '@faultline/onnx';
+import type { Dims, Value } from './dims.ts';
+
+const isPlain = (attributes: Attributes) =>
+  Object.values(attributes).every(({ type }) => type !== 'tensor' && type !== 'graph');
+
+const keyOf = (op: string, inputs: readonly string[], attributes: Attributes) =>
+  JSON.stringify([op, inputs, Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1))]);
+
+/** The tensor that a Constant node holds, if it is numeric. */
+function constantOfNode(node: Node): Tensor | undefined {
+  const held = tensorAttribute(node, 'value');
+  if (held !== undefined) return held;
+  const { value_float, value_floats, value_int, value_ints } = node.attributes;
+  if (value_float?.type === 'float') return float32([value_float.value], []);
+  if (value_floats?.type === 'floats') return float32([...value_floats.value]);
+  if (value_int?.type === 'int')
+    return { dataType: 'int64', dims: [], data: BigInt64Array.of(BigInt(value_int.value)) };
+  if (value_ints?.type === 'ints')
+    return { dataType: 'int64', dims: [value_ints.value.length], data: BigInt64Array.from(value_ints.value, BigInt) };
+  return undefined;
+}
+
+/**
+ * Writes nodes beside a forward graph. Equal expressions are written once; those of the forward graph are reused.
+ * Keeps track of the values that are known before the graph runs.
+ */
+export class GraphWriter {
+  readonly #builder: GraphBuilder;
+  readonly #constants: Map<string, Tensor>;
+  readonly #written = new Map<string, string>();
+
+  constructor(graph: Graph, taken: Iterable<string>) {
+    this.#builder = new GraphBuilder({ prefix: 'backward/', taken: [...valueNames(graph), ...taken] });
+    this.#constants = new Map(graph.initializers);
+    // An initializer that is also an input is a default value, which the caller may replace.
+    for (const input of graph.inputs) this.#constants.delete(input.name);
+    for (const node of graph.nodes) {
+      const [made] = node.outputs;
+      if (node.domain !== '' || made === undefined || node.outputs.length > 1) continue;
+      const [source] = node.inputs;
+      const constant =
+        node.op === 'Constant'
+          ? constantOfNode(node)
+          : node.op === 'Identity' && source !== undefined
+            ? this.#constants.get(source)
+            : undefined;
+      if (constant !== undefined) this.#constants.set(made, constant);
+      else if (isPlain(node.attributes)) this.#written.set(keyOf(node.op, node.inputs, node.attributes), made);
+    }
+  }
+
+  /** The nodes and constants written so far. */
+  get graph(): Graph {
+    return this.#builder.graph('backward');
+  }
+
+  /** The elements of a value that is known before the graph runs. */
+  constantOf(name: string): Tensor | undefined {
+    return this.#constants.get(name);
+  }
+
+  /** The number of a one-element floating constant. */
+  numberOf({ name }: Value): number | undefined {
+    const data = this.#constants.get(name)?.data;
+    return data?.length === 1 && (data instanceof Float32Array || data instanceof Float64Array) ? data[0] : undefined;
+  }
+
+  /** Writes a node with one output of the given shape. */
+  node(
+    op: string,
+    inputs: readonly Value[],
+    dims: Dims,
+    attributes: Attributes = {},
+    dataType: DataType = inputs[0]?.dataType ?? 'float32',
+  ): Value {
+    const names = inputs.map(({ name }) => name);
+    const plain = isPlain(attributes);
+    const key = keyOf(op, names, plain ? attributes : {});
+    const known = plain ? this.#written.get(key) : undefined;
+    const name = known ?? this.#builder.op(op, names, attributes);
+    if (plain) this.#written.set(key, name);
+    return { name, dataType, dims };
+  }
+
+  constant(value: Tensor): Value {
+    const name = this.#builder.constant(value);
+    this.#constants.set(name, value);
+    return { name, dataType: value.dataType, dims: value.dims };
+  }
+
+  /** A constant made at its first use; the key tells what it holds. */
+  shared(key: string, make: () => Tensor): Value {
+    const known = this.#written.get(key);
+    const held = known === undefined ? undefined : this.#constants.get(known);
+    if (known !== undefined && held !== undefined) return { name: known, dataType: held.dataType, dims: held.dims };
+    const made = this.constant(make());
+    this.#written.set(key, made.name);
+    return made;
+  }
+
+  /** A floating constant of one element, shared between uses. */
+  scalar(value: number, dataType: DataType, dims: readonly number[] = []): Value {
+    if (dataType !== 'float32' && dataType !== 'float64') {
+      throw new OnnxError(`gradients are computed in float32 and float64; a value of type ${dataType} is on the way`);
+    }
+    const key = `scalar ${dataType} [${dims}] ${Object.is(value, -0) ? '-0' : value}`;
+    return this.shared(key, () => (dataType === 'float32' ? float32([value], dims) : float64([value], dims)));
+  }
+
+  integers(values: readonly number[]): Value {
+    const name = this.#builder.ints(values);
+    return { name, dataType: 'int64', dims: [values.length] };
+  }
+}
