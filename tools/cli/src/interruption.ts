@@ -3,10 +3,14 @@ import { ExitCode } from './exit-code.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** The first Ctrl-C (or SIGTERM, or a closed terminal) aborts the signal; the second ends the process at once. */
+/** npm passes on a Ctrl-C that the terminal has sent to us already; nobody presses twice within this time. */
+const SAME_PRESS_MS = 300;
+
+/** The first Ctrl-C (or SIGTERM, or a closed terminal) aborts the signal; a second Ctrl-C ends the process at once. */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
-  readonly #onSignal = () => this.#interrupt();
+  readonly #onSignal = (name: NodeJS.Signals) => this.#interrupt(name);
+  #firstAt = 0;
 
   constructor() {
     for (const name of SIGNALS) process.on(name, this.#onSignal);
@@ -20,9 +24,13 @@ export class Interruption implements Disposable {
     for (const name of SIGNALS) process.off(name, this.#onSignal);
   }
 
-  #interrupt(): void {
-    // Exit listeners kill the services that are still there.
-    if (this.#controller.signal.aborted) process.exit(ExitCode.interrupted);
-    this.#controller.abort(new FaultlineError('cancelled', 'interrupted'));
+  #interrupt(name: NodeJS.Signals): void {
+    if (!this.#controller.signal.aborted) {
+      this.#firstAt = performance.now();
+      this.#controller.abort(new FaultlineError('cancelled', 'interrupted'));
+    } else if (name === 'SIGINT' && performance.now() - this.#firstAt > SAME_PRESS_MS) {
+      // Exit listeners kill the services that are still there.
+      process.exit(ExitCode.interrupted);
+    }
   }
 }

@@ -1,5 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { score } from '@faultline/contracts';
 import type { Report } from '@faultline/report';
@@ -13,6 +12,7 @@ import { ProgressLine } from '../output/progress-line.ts';
 import { tradeOffTable } from '../output/trade-off-table.ts';
 import { Session } from '../session.ts';
 import { collectTrace, isWaiting, slowestSpans } from '../trace/collect-trace.ts';
+import { SpanFolder } from '../trace/span-folder.ts';
 import type { CommandOptions } from './in-session.ts';
 
 export interface CampaignRunOptions extends CommandOptions {
@@ -33,30 +33,25 @@ const SLOWEST_SPANS = 6;
 export async function campaignRun(file: string, options: CampaignRunOptions): Promise<void> {
   const specification = withClips(await readCampaignFile(file), options.clips);
   using interruption = new Interruption();
-  const ownTraceDir = await mkdtemp(join(tmpdir(), 'faultline-spans-'));
-  try {
-    const telemetry = await startTelemetry('cli', { traceDir: ownTraceDir });
-    const { signal } = interruption;
-    const stack = { ...options.stack, needs: 'campaigns' as const, traceDir: ownTraceDir, signal };
-    const { result, traceId, traceDirs } = await inSpan('faultline campaign run', async (span) => {
-      const { traceId } = span.spanContext();
-      const session = await inSpan('start services', () => Session.open(stack));
-      try {
-        const result = await watched(session, specification);
-        return { result, traceId, traceDirs: new Set([ownTraceDir, session.traceDir ?? ownTraceDir]) };
-      } finally {
-        await inSpan('stop services', () => session[Symbol.asyncDispose]());
-      }
-    }).finally(() => telemetry.shutdown());
-    if (traceDirs.size > 1) await new Promise((resolve) => setTimeout(resolve, SPAN_FLUSH_MS));
-    const spans = (await Promise.all([...traceDirs].map((dir) => collectTrace(dir, traceId)))).flat();
-    spans.sort((a, b) => Number(BigInt(a.startUnixNano) - BigInt(b.startUnixNano)));
-    const files = await writeTrace(result, spans);
-    if (options.json) process.stdout.write(`${result.reportJson.trimEnd()}\n`);
-    else printResult(result, spans, files);
-  } finally {
-    await rm(ownTraceDir, { recursive: true, force: true });
-  }
+  using ownSpans = new SpanFolder();
+  const telemetry = await startTelemetry('cli', { traceDir: ownSpans.path });
+  const needs = { ...options.stack, needs: 'campaigns' as const, traceDir: ownSpans.path, signal: interruption.signal };
+  const { result, traceId, traceDirs } = await inSpan('faultline campaign run', async (span) => {
+    const { traceId } = span.spanContext();
+    const session = await inSpan('start services', () => Session.open(needs));
+    try {
+      const result = await watched(session, specification);
+      return { result, traceId, traceDirs: new Set([ownSpans.path, session.traceDir ?? ownSpans.path]) };
+    } finally {
+      await inSpan('stop services', () => session[Symbol.asyncDispose]());
+    }
+  }).finally(() => telemetry.shutdown());
+  // Services that stay up write their last spans a moment later.
+  if (traceDirs.size > 1) await new Promise((resolve) => setTimeout(resolve, SPAN_FLUSH_MS));
+  const spans = await collectTrace([...traceDirs], traceId);
+  const files = await writeTrace(result, spans);
+  if (options.json) process.stdout.write(`${result.reportJson.trimEnd()}\n`);
+  else printResult(result, spans, files);
 }
 
 function withClips(

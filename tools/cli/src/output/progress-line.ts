@@ -10,6 +10,9 @@ export interface Progress {
 
 const BAR_WIDTH = 24;
 
+/** Width of a terminal that does not say how wide it is. */
+const DEFAULT_COLUMNS = 80;
+
 /** Without a terminal, a line is written when this much more is done. */
 const SPARSE_SHARE = 0.1;
 
@@ -26,7 +29,7 @@ export class ProgressLine implements Disposable {
   show(progress: Progress): void {
     if (this.#stream.isTTY) {
       // Carriage return, text, clear to the end of the line; a longer line would wrap and leave its start behind.
-      this.#stream.write(`\r${formatProgress(progress).slice(0, this.#stream.columns - 1)}\x1b[K`);
+      this.#stream.write(`\r${formatProgress(progress).slice(0, (this.#stream.columns || DEFAULT_COLUMNS) - 1)}\x1b[K`);
       this.#open = true;
     } else if (progress.progress >= this.#shownShare + SPARSE_SHARE) {
       this.#shownShare = progress.progress;

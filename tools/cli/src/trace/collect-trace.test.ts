@@ -32,7 +32,7 @@ test('the spans of one trace are collected from all files, by start', async () =
     await writeFile(join(folder, 'cli-2.jsonl'), line(span('1', '', 'outer', 1, 5)));
     await writeFile(join(folder, 'notes.txt'), 'aa');
     assert.deepEqual(
-      (await collectTrace(folder, 'aa')).map(({ name }) => name),
+      (await collectTrace([folder], 'aa')).map(({ name }) => name),
       ['outer', 'inner'],
     );
   } finally {

@@ -2,16 +2,21 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SpanRecord } from '@faultline/service-kit';
 
-/** All spans of one trace that the processes have written to span files in `folder`, by start. */
-export async function collectTrace(folder: string, traceId: string): Promise<SpanRecord[]> {
-  const files = (await readdir(folder)).filter((file) => file.endsWith('.jsonl'));
-  const texts = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')));
+/** All spans of one trace that processes have written to span files in `folders`, by start. */
+export async function collectTrace(folders: readonly string[], traceId: string): Promise<SpanRecord[]> {
+  const files = await Promise.all(folders.map(spanFiles));
+  const texts = await Promise.all(files.flat().map((file) => readFile(file, 'utf8')));
   return texts
     .flatMap((text) => text.split('\n'))
     .filter((line) => line.includes(traceId))
     .map((line): SpanRecord => JSON.parse(line))
     .filter((span) => span.traceId === traceId)
     .sort((a, b) => compare(BigInt(a.startUnixNano), BigInt(b.startUnixNano)));
+}
+
+async function spanFiles(folder: string): Promise<string[]> {
+  const files = await readdir(folder);
+  return files.filter((file) => file.endsWith('.jsonl')).map((file) => join(folder, file));
 }
 
 const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);

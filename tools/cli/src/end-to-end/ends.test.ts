@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { FaultlineProcess, gone } from '../testing/faultline-process.ts';
+import { Workbench } from '../testing/workbench.ts';
+
+// How a campaign ends that does not reach its end: nothing may be left running.
+
+/** Steps that take far longer than the tests let them, and whose first tenth is soon done. */
+const MANY_STEPS = 1_000;
+const STOP_MS = 15_000;
+
+let bench: Workbench;
+before(async () => {
+  bench = await Workbench.create();
+});
+after(() => bench[Symbol.asyncDispose]());
+
+/** A campaign in the middle of its attack, with the processes that work on it. */
+async function underWay() {
+  const command = new FaultlineProcess(['campaign', 'run', await bench.campaign(MANY_STEPS), ...bench.folders]);
+  await command.written(/late: linf-both/);
+  const services = command.services();
+  assert.equal(services.length, 4);
+  const pids = services.map(({ pid }) => pid);
+  const inference = services.find(({ service }) => service === 'services/inference')?.pid ?? 0;
+  return { command, pids, inference, [Symbol.dispose]: () => command[Symbol.dispose]() };
+}
+
+test('an inference process that is killed ends the campaign with an error that names it', async () => {
+  using campaign = await underWay();
+  process.kill(campaign.inference, 'SIGKILL');
+  assert.equal(await campaign.command.ended, 1);
+  const { stderr, stdout } = campaign.command;
+  assert.match(
+    stderr,
+    new RegExp(`faultline: service inference \\(late\\) \\(pid ${campaign.inference}\\) ended by SIGKILL`),
+  );
+  assert.equal(stdout, '');
+  await gone(campaign.pids, 0);
+});
+
+test('Ctrl-C stops every process and exits 130', async () => {
+  using campaign = await underWay();
+  campaign.command.signal('SIGINT');
+  assert.equal(await campaign.command.ended, 130);
+  assert.match(campaign.command.stderr, /faultline: interrupted/);
+  await gone(campaign.pids, 0);
+});
+
+test('services end by themselves when the command is killed', async () => {
+  using campaign = await underWay();
+  campaign.command.signal('SIGKILL');
+  assert.equal(await campaign.command.ended, 'SIGKILL');
+  await gone(campaign.pids, STOP_MS);
+});

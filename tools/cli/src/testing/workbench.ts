@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { decodeModel, encodeModel } from '@faultline/onnx';
+import { VICTIMS_DIR } from '../workspace.ts';
+
+/** A folder for one test file: victims, runs and campaign files of its own. */
+export class Workbench implements AsyncDisposable {
+  readonly root: string;
+
+  private constructor(root: string) {
+    this.root = root;
+  }
+
+  static async create(): Promise<Workbench> {
+    const root = await mkdtemp(join(tmpdir(), 'faultline-test-'));
+    await mkdir(join(root, 'victims'));
+    await cp(join(VICTIMS_DIR, 'late'), join(root, 'victims/late'), { recursive: true });
+    return new Workbench(root);
+  }
+
+  /** Arguments that make the command work here. */
+  get folders(): readonly string[] {
+    return ['--runs', join(this.root, 'runs'), '--victims', join(this.root, 'victims')];
+  }
+
+  get runsDir(): string {
+    return join(this.root, 'runs');
+  }
+
+  get victimsDir(): string {
+    return join(this.root, 'victims');
+  }
+
+  /** Copies the victim under another name, with 1 added to the first weight of one of its layers. */
+  async editVictim(name: string, layer: string): Promise<void> {
+    const source = join(this.root, 'victims/late');
+    const card: Record<string, unknown> = JSON.parse(await readFile(join(source, 'card.json'), 'utf8'));
+    const file = String(card.model);
+    const model = decodeModel(await readFile(join(source, file)));
+    const weights = model.graph.initializers.get(layer);
+    if (!(weights?.data instanceof Float32Array)) throw new Error(`the victim has no float32 weights '${layer}'`);
+    const data = weights.data.slice();
+    data[0] = (data[0] ?? 0) + 1;
+    const initializers = new Map(model.graph.initializers).set(layer, { ...weights, data });
+    const bytes = encodeModel({ ...model, graph: { ...model.graph, initializers } });
+    const folder = join(this.root, 'victims', name);
+    await mkdir(folder);
+    await writeFile(join(folder, file), bytes);
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    await writeFile(join(folder, 'card.json'), JSON.stringify({ ...card, name, sha256 }));
+  }
+
+  /** Writes a campaign on two clips with one joint threat model. */
+  async campaign(steps: number): Promise<string> {
+    const path = join(this.root, `steps-${steps}.yaml`);
+    const lines = [
+      'name: tiny',
+      'seed: 1',
+      'clips: { limit: 2 }',
+      'threatModels:',
+      '  - name: linf-both',
+      '    norm: linf',
+      '    variables: { waveform: 0.001, frames: 0.004 }',
+      '    ladder: { early: [1], never: [4] }',
+      `    steps: ${steps}`,
+    ];
+    await writeFile(path, `${lines.join('\n')}\n`);
+    return path;
+  }
+
+  /** Folder of the newest run. */
+  async newestRun(): Promise<string> {
+    const runs = (await readdir(this.runsDir)).filter((name) => /^\d{8}-/.test(name)).sort();
+    return join(this.runsDir, runs.at(-1) ?? '');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.root, { recursive: true, force: true });
+  }
+}
