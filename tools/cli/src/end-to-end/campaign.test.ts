@@ -15,7 +15,7 @@ const STOP_MS = 15_000;
 let bench: Workbench;
 before(async () => {
   bench = await Workbench.create();
-  await bench.editVictim('edited', 'audio.1.weight');
+  await bench.editVictim('edited');
 });
 after(() => bench[Symbol.asyncDispose]());
 

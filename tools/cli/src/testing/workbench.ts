@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import { decodeModel, encodeModel } from '@faultline/onnx';
 import { VICTIMS_DIR } from '../workspace.ts';
 
+/** [output channels, input channels, height, width] */
+const CONVOLUTION_RANK = 4;
+
 /** A folder for one test file: victims, runs and campaign files of its own. */
 export class Workbench implements AsyncDisposable {
   readonly root: string;
@@ -33,14 +36,16 @@ export class Workbench implements AsyncDisposable {
     return join(this.root, 'victims');
   }
 
-  /** Copies the victim under another name, with 1 added to the first weight of one of its layers. */
-  async editVictim(name: string, layer: string): Promise<void> {
+  /** Copies the victim under another name, with 1 added to the first weight of its first convolution. */
+  async editVictim(name: string): Promise<void> {
     const source = join(this.root, 'victims/late');
     const card: Record<string, unknown> = JSON.parse(await readFile(join(source, 'card.json'), 'utf8'));
     const file = String(card.model);
     const model = decodeModel(await readFile(join(source, file)));
-    const weights = model.graph.initializers.get(layer);
-    if (!(weights?.data instanceof Float32Array)) throw new Error(`the victim has no float32 weights '${layer}'`);
+    const [layer, weights] =
+      [...model.graph.initializers].find(([, { dims }]) => dims.length === CONVOLUTION_RANK) ?? [];
+    if (layer === undefined || !(weights?.data instanceof Float32Array))
+      throw new Error('the victim has no convolution');
     const data = weights.data.slice();
     data[0] = (data[0] ?? 0) + 1;
     const initializers = new Map(model.graph.initializers).set(layer, { ...weights, data });
