@@ -24,17 +24,25 @@ export function shownThreatModel(
   return threatModels.find((model) => model.variables.length === inputs.size) ?? threatModels[0];
 }
 
-/** Clips that are on for every victim first, those whose sound and picture agree before others, then in their order. */
+/** Smallest clean margin of a clip over the victims: how sure all of them are. */
+function certainty(phases: readonly CleanPhase[], clip: number): number {
+  return Math.min(...phases.map((phase) => phase.run.margins[clip] ?? Number.NEGATIVE_INFINITY));
+}
+
+/** Clips that tell most when shown: on for every victim, sound and picture agreeing, one label, and clearly recognised. */
 function shownClips(phases: readonly CleanPhase[]): number[] {
   const clips = phases[0]?.clips ?? [];
-  const rank = (index: number): number => {
-    const on = phases.filter((phase) => phase.run.off[index] === false).length;
-    return -2 * on - (clips[index]?.agree ? 1 : 0);
-  };
-  return clips
-    .map((clip) => clip.index)
-    .toSorted((a, b) => rank(a) - rank(b) || a - b)
-    .slice(0, MAX_SHOWN_CANDIDATES);
+  const ranked = clips.map((clip) => ({
+    index: clip.index,
+    on: phases.filter((phase) => phase.run.off[clip.index] === false).length,
+    agree: clip.agree ? 1 : 0,
+    labels: clip.labels.length,
+    certainty: certainty(phases, clip.index),
+  }));
+  ranked.sort(
+    (a, b) => b.on - a.on || b.agree - a.agree || a.labels - b.labels || b.certainty - a.certainty || a.index - b.index,
+  );
+  return ranked.slice(0, MAX_SHOWN_CANDIDATES).map((one) => one.index);
 }
 
 /** Keeps the best adversarial points of a few clips, and chooses which to show. */

@@ -1,6 +1,5 @@
 import { attack, type score } from '@faultline/contracts';
 import type { Clip, ClipSet } from '../clips/manifest.ts';
-import { selectClips } from '../clips/select-clips.ts';
 import type { VictimUnderTest } from './victim-under-test.ts';
 
 /** What is wrong with one field of a specification, and what to do about it. */
@@ -190,7 +189,8 @@ export function planCampaign(
     report('specification.clips.set', `'${specification.clips?.set ?? ''}' is not a known clip set`);
     return { violations };
   }
-  const clips = selectClips(clipSet.clips, specification.clips?.limit ?? 0);
+  // A set lists its clips so that the first n are a stratified choice for any n.
+  const clips = clipSet.clips.slice(0, specification.clips?.limit || undefined);
   checkLabels(clips, victims, report);
   if (violations.length > 0) return { violations };
   const seeded = threatModels.map((model) => ({ ...model, seed: model.seed === 0 ? seed : model.seed }));

@@ -12,11 +12,11 @@ export interface Curve {
 const WIDTH = 360;
 const HEIGHT = 250;
 const LEFT = 40;
-const RIGHT = 14;
+const RIGHT = 22;
 const TOP = 14;
 const BOTTOM = 52;
 /** Where the clean figure stands: left of the logarithmic axis, which has no zero. */
-const CLEAN_GAP = 52;
+const CLEAN_GAP = 60;
 /** Whiskers of different victims stand beside each other. */
 const WHISKER_STEP = 3;
 const Y_TICKS = [0, 0.25, 0.5, 0.75, 1];
@@ -52,7 +52,7 @@ function axesOf(scales: readonly number[]): Axes {
   return {
     x: (scale) => (last > first ? start + (width * (Math.log(scale) - first)) / (last - first) : start + width / 2),
     y: (share) => TOP + (1 - share) * (HEIGHT - TOP - BOTTOM),
-    cleanX: LEFT + 14,
+    cleanX: LEFT + 12,
   };
 }
 
@@ -125,7 +125,7 @@ export function curveChart(curves: readonly Curve[]): Markup {
       (share) =>
         markup`<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${axes.y(share)}" y2="${axes.y(share)}"/><text x="${LEFT - 6}" y="${axes.y(share) + 4}" text-anchor="end">${100 * share}</text>`,
     )}
-    <line class="axis" x1="${LEFT + CLEAN_GAP - 14}" x2="${WIDTH - RIGHT}" y1="${floor}" y2="${floor}"/>
+    <line class="axis" x1="${LEFT + CLEAN_GAP - 18}" x2="${WIDTH - RIGHT}" y1="${floor}" y2="${floor}"/>
     <text x="${axes.cleanX}" y="${floor + 16}" text-anchor="middle">clean</text>
     ${rows.map((row) => markup`<line class="axis" x1="${axes.x(row.scale)}" x2="${axes.x(row.scale)}" y1="${floor}" y2="${floor + 4}"/>`)}
     ${labelled(rows, axes).map(

@@ -7,7 +7,7 @@ import { dataUrl, type Markup, markup } from './markup.ts';
 /** False labels worth a line beside the true ones. */
 const SHOWN_FALSE_LABELS = 2;
 /** A difference of sound is amplified up to this amplitude: audible, and not too loud. */
-const AUDIBLE_LIMIT = 0.5;
+const AUDIBLE_LIMIT = 0.25;
 /** A difference of pixels is drawn around mid-grey. */
 const MID_GREY = 0.5;
 
