@@ -176,6 +176,25 @@ describe('what the gradient graph holds', () => {
   });
 });
 
+test('a graph in opset 13, axes as attributes, stays valid there', async () => {
+  const b = new GraphBuilder({ floatType: 'float64' });
+  const x = b.input('x', ['batch', 2, 3]);
+  const mean = b.op('ReduceMean', [x], { axes: ints([2]), keepdims: int(0) }, 'mean');
+  b.output(b.op('Mul', [mean, mean], {}, 'loss'), ['batch', 2], 'float64');
+  const dims = [{ batch: 1 }, 2];
+  const types = new Map(
+    [x, mean, 'loss'].map((name) => [name, { dataType: 'float64' as const, dims: name === x ? [...dims, 3] : dims }]),
+  );
+  const graph = differentiate({ graph: b.graph(), types, output: 'loss', wrt: ['x'], opset: 13 });
+  await using session = await Session.create(modelOf(graph, 13), { optimization: 'basic' });
+  const results = await session.run({ x: toOrt(float64([1, 2, 3, 4, 5, 6], [1, 2, 3])) });
+  assert.ok(results['grad/x']);
+  assert.deepEqual(
+    numbers(fromOrt(results['grad/x'])).map((value) => Math.round(value * 3)),
+    [4, 4, 4, 10, 10, 10],
+  );
+});
+
 describe('kinks', () => {
   const slopes = async (op: string, values: readonly number[], attributes = {}) => {
     const b = new GraphBuilder();

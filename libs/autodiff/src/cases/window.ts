@@ -9,6 +9,14 @@ const convolution = (about: string, x: readonly number[], w: readonly number[], 
   ...LINEAR,
 });
 
+const transposed = (about: string, x: readonly number[], w: readonly number[], attributes: Attributes): Case => ({
+  op: 'ConvTranspose',
+  about,
+  inputs: [[B, ...x], w, [(w[1] ?? 1) * (attributes.group?.type === 'int' ? attributes.group.value : 1)]],
+  build: (b, ...inputs) => b.op('ConvTranspose', inputs, attributes),
+  ...LINEAR,
+});
+
 const pooling = (op: 'AveragePool' | 'MaxPool', about: string, x: readonly number[], attributes: Attributes): Case => ({
   op,
   about,
@@ -60,6 +68,13 @@ export const WINDOWS: readonly Case[] = [
     build: (b, x, w, bias) => b.op('Conv', [b.reshape(x, [-1, 2, 4, 4]), w, bias], { strides: ints([2, 2]) }),
     ...LINEAR,
   },
+  transposed('stride 2', [2, 3, 4], [2, 3, 3, 3], { strides: ints([2, 2]), pads: ints([1, 1, 1, 1]) }),
+  transposed('output padding, dilated', [2, 3, 3], [2, 1, 2, 2], {
+    strides: ints([3, 2]),
+    dilations: ints([1, 2]),
+    output_padding: ints([2, 1]),
+  }),
+  transposed('groups, 1-D', [4, 5], [4, 3, 3], { group: int(2), pads: ints([1, 0]) }),
   pooling('AveragePool', '2x2', [2, 4, 4], { kernel_shape: ints([2, 2]), strides: ints([2, 2]) }),
   pooling('AveragePool', 'overlapping, padded', [1, 5, 4], {
     kernel_shape: ints([3, 3]),

@@ -1,6 +1,6 @@
 import type { Rule } from '../rule.ts';
 import * as activation from './activation.ts';
-import { convolution } from './convolution.ts';
+import { convolution, transposedConvolution } from './convolution.ts';
 import * as elementwise from './elementwise.ts';
 import * as indexing from './indexing.ts';
 import { einsum, gemm, matmul } from './linear.ts';
@@ -20,6 +20,7 @@ export const RULES = {
   Clip: selection.clip,
   Concat: shape.concat,
   Conv: convolution,
+  ConvTranspose: transposedConvolution,
   Cos: elementwise.cosine,
   CumSum: indexing.cumulativeSum,
   Div: elementwise.divide,

@@ -1,5 +1,5 @@
 import { type Attributes, describeNode, ints, intsAttribute, OnnxError } from '@faultline/onnx';
-import { fixedSize, range } from '../dims.ts';
+import { fixedSize, range, type Value } from '../dims.ts';
 import type { RuleContext } from '../rule.ts';
 
 /** A sliding window along one spatial axis. */
@@ -15,8 +15,16 @@ export interface WindowAxis {
   readonly outputSize: number;
 }
 
-/** The windows of a Conv or pooling node, explicit padding computed from auto_pad. Spatial axes must be of fixed size. */
-export function windowOf(c: RuleContext, kernelShape: readonly number[]): WindowAxis[] {
+/**
+ * The windows of a Conv or pooling node, explicit padding computed from auto_pad. Spatial axes must be of fixed size.
+ * (Those of a ConvTranspose slide over its output: `seen` and `made` change places.)
+ */
+export function windowOf(
+  c: RuleContext,
+  kernelShape: readonly number[],
+  seen: Value = c.input(0),
+  made: Value = c.output(),
+): WindowAxis[] {
   const { node } = c;
   const what = `gradient of ${describeNode(node)}`;
   const autoPad = node.attributes.auto_pad?.type === 'string' ? node.attributes.auto_pad.value : 'NOTSET';
@@ -27,8 +35,8 @@ export function windowOf(c: RuleContext, kernelShape: readonly number[]): Window
   return range(0, rank).map((i) => {
     const axis = i + 2;
     const [kernel, stride, dilation] = [kernelShape[i] ?? 1, strides?.[i] ?? 1, dilations?.[i] ?? 1];
-    const inputSize = fixedSize(c.input(0).dims, axis, what);
-    const outputSize = fixedSize(c.output().dims, axis, what);
+    const inputSize = fixedSize(seen.dims, axis, what);
+    const outputSize = fixedSize(made.dims, axis, what);
     let [padBefore, padAfter] = [pads?.[i] ?? 0, pads?.[i + rank] ?? 0];
     if (autoPad === 'SAME_UPPER' || autoPad === 'SAME_LOWER') {
       const total = Math.max(0, (outputSize - 1) * stride + (kernel - 1) * dilation + 1 - inputSize);
@@ -38,6 +46,13 @@ export function windowOf(c: RuleContext, kernelShape: readonly number[]): Window
     return { axis, kernel, stride, dilation, padBefore, padAfter, inputSize, outputSize };
   });
 }
+
+/** Attributes of the Conv that these windows belong to. */
+export const windowAttributes = (windows: readonly WindowAxis[]): Attributes => ({
+  strides: ints(windows.map(({ stride }) => stride)),
+  dilations: ints(windows.map(({ dilation }) => dilation)),
+  pads: ints([...windows.map(({ padBefore }) => padBefore), ...windows.map(({ padAfter }) => padAfter)]),
+});
 
 /** Attributes of the ConvTranspose that maps values at the outputs of windows back onto exactly their inputs. */
 export function transposedAttributes(windows: readonly WindowAxis[]): Attributes {
