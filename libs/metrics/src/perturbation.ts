@@ -39,8 +39,8 @@ function decibels(powerRatio: number): number | null {
  */
 export function signalToNoiseDb(point: Float32Array, clean: Float32Array): number | null {
   const { l2 } = perturbationNorms(point, clean);
-  const power = clean.reduce((sum, value) => sum + value * value, 0);
-  return decibels(power / (l2 * l2));
+  const length = perturbationNorms(clean, new Float32Array(clean.length)).l2;
+  return decibels((length / l2) ** 2);
 }
 
 /**
@@ -55,6 +55,9 @@ export function peakSignalToNoiseDb(point: Float32Array, clean: Float32Array, pe
 
 /** The first element that is outside [low, high] or not a number, or undefined when all are inside. */
 export function firstOutside(point: Float32Array, low: number, high: number): number | undefined {
-  const index = point.findIndex((value) => !(value >= low && value <= high));
-  return index < 0 ? undefined : index;
+  for (let index = 0; index < point.length; index += 1) {
+    const value = point[index] ?? Number.NaN;
+    if (!(value >= low && value <= high)) return index;
+  }
+  return undefined;
 }

@@ -5,9 +5,15 @@ export type ClipInputs = ReadonlyMap<string, DenseTensor<Float32Array | Uint8Arr
 
 const MAX_PIXEL = 255;
 
-/** The values that a victim computes with: uint8 pixels divided by 255 and rounded to float32. */
+/** Each pixel value divided by 255 and rounded to float32. */
+const UNIT_PIXELS = Float32Array.from({ length: MAX_PIXEL + 1 }, (_, value) => value / MAX_PIXEL);
+
+/** The values that a victim computes with: float32, uint8 pixels divided by 255. */
 export function toFloat32(data: Float32Array | Uint8Array): Float32Array {
-  return data instanceof Float32Array ? data : Float32Array.from(data, (value) => value / MAX_PIXEL);
+  if (data instanceof Float32Array) return data;
+  const values = new Float32Array(data.length);
+  for (let index = 0; index < data.length; index += 1) values[index] = UNIT_PIXELS[data[index] ?? 0] ?? 0;
+  return values;
 }
 
 /** Joins rows of one shape and type to a batch, [rows, ...]. Float32 where any row is. */

@@ -14,18 +14,28 @@ function curvesOf(report: Report, threatModel: string): Curve[] {
   });
 }
 
+/** Flags that say the same are one line that names where they were raised. */
 function flagList(report: Report): Markup {
-  const flags = report.victims.flatMap((victim) =>
+  const raised = report.victims.flatMap((victim) =>
     victim.threatModels.flatMap((result) =>
-      result.flags.map(
-        (flag) =>
-          markup`<li><strong>${victim.name}, ${result.threatModel}:</strong> ${flag.message} (${flag.count})</li>`,
-      ),
+      result.flags.map((flag) => ({
+        message: flag.message,
+        victim: victim.name,
+        where: flag.code === 'censored' ? result.threatModel : `${result.threatModel} (${flag.count})`,
+      })),
     ),
   );
-  return flags.length === 0
-    ? markup`<p>None: no inversion, no refuted or over-budget candidate, every ladder spans the curve, and every attack beats noise.</p>`
-    : markup`<ul class="flags">${flags}</ul>`;
+  if (raised.length === 0) {
+    return markup`<p>None: no inversion, no refuted or over-budget candidate, every ladder spans the curve, and every attack beats noise.</p>`;
+  }
+  const lines = Map.groupBy(raised, (flag) => `${flag.victim}: ${flag.message}`);
+  return markup`<ul class="flags">${lines
+    .entries()
+    .map(
+      ([line, flags]) =>
+        markup`<li>${line}. <span class="soft">${flags.map((flag) => flag.where).join(', ')}</span></li>`,
+    )
+    .toArray()}</ul>`;
 }
 
 function method(report: Report): Markup {

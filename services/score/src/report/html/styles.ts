@@ -15,13 +15,13 @@ export const STYLES = `
   --heat: 106, 165, 255; --warn: #f0c36a; --warn-page: #2b2413; ${series(DARK_SERIES)} } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-main, header, footer { max-width: 1120px; margin: 0 auto; padding: 0 24px; }
+main, header, footer { max-width: 1240px; margin: 0 auto; padding: 0 24px; }
 header { padding-top: 32px; } footer { padding-bottom: 48px; color: var(--soft); }
 h1 { font-size: 28px; line-height: 1.2; margin: 0 0 8px; } h2 { font-size: 20px; margin: 48px 0 8px; } h3 { font-size: 16px; margin: 28px 0 8px; }
 p { max-width: 76ch; margin: 8px 0; } .soft { color: var(--soft); } .small { font-size: 13px; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 12px 0; min-width: 50%; }
 caption { text-align: left; color: var(--soft); font-size: 13px; padding-bottom: 6px; }
-th, td { padding: 6px 12px; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+th, td { padding: 6px 10px; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; } thead th { color: var(--soft); font-weight: 500; vertical-align: bottom; }
 tbody th { font-weight: 600; text-align: left; } td.heat { background: rgba(var(--heat), calc(var(--share) * 0.34)); }
 td .beside, th .beside { display: block; font-size: 12px; color: var(--soft); font-weight: 400; }
