@@ -105,6 +105,7 @@ for (const name of VICTIM_NAMES) {
 
 test('sizes that do not fit are refused by name', () => {
   const spec = VICTIM_SPECS.late;
-  assert.throws(() => buildVictim({ ...spec, patches: { side: 5, channels: 8 } }), /patches of 5 pixels/);
+  assert.throws(() => buildVictim({ ...spec, patches: { frames: 2, side: 5, channels: 8 } }), /patches of 5 pixels/);
+  assert.throws(() => buildVictim({ ...spec, patches: { frames: 3, side: 4, channels: 8 } }), /moments of 3 frames/);
   assert.throws(() => buildVictim({ ...spec, waveform: { ...spec.waveform, samples: 32_001 } }), /waveform of 32001/);
 });

@@ -1,5 +1,5 @@
-import type { Graph } from '@faultline/onnx';
-import { perFrame, pictures, stack, summarise } from './branches.ts';
+import { type Graph, OnnxError } from '@faultline/onnx';
+import { moments, perMoment, stack, summarise } from './branches.ts';
 import { logMel, timeSteps } from './front-end.ts';
 import { type Features, LayerBuilder, type Parameter, type Purpose, type Statistics } from './layers.ts';
 import type { EarlySpec, LateSpec, MidSpec, VictimSpec } from './specs.ts';
@@ -92,11 +92,11 @@ function audioFeatures(layers: LayerBuilder, spec: MidSpec | LateSpec, waveform:
   return stack(layers, 'audio', { value: input, channels: 1 }, spec.audio);
 }
 
-/** Frames -> `[batch, frames, channels]`. */
+/** Frames -> `[batch, moments, channels]`. */
 function videoFeatures(layers: LayerBuilder, spec: MidSpec | LateSpec, frames: string): Features {
-  const points = layers.patchConvolution('video.0', pictures(layers, frames, spec.frames), spec.patches);
-  const maps = stack(layers, 'video', points, spec.video);
-  return perFrame(layers, maps, spec.frames.frames);
+  const pictures = moments(layers, frames, spec);
+  const points = layers.patchConvolution('video.0', pictures, spec.patches);
+  return perMoment(layers, stack(layers, 'video', points, spec.video), pictures.count);
 }
 
 function late(layers: LayerBuilder, spec: LateSpec, { waveform, frames }: Sources): Body {
@@ -123,22 +123,25 @@ function late(layers: LayerBuilder, spec: LateSpec, { waveform, frames }: Source
 function mid(layers: LayerBuilder, spec: MidSpec, { waveform, frames }: Sources): Body {
   const g = layers.graph;
   const maps = audioFeatures(layers, spec, waveform);
-  const heard = g.op('ReduceMean', [maps.value, g.ints([3])], {}, 'audio.embedding');
-  const byFrame = videoFeatures(layers, spec, frames);
+  const seenEach = videoFeatures(layers, spec, frames);
+  const count = spec.frames.frames / spec.patches.frames;
+  // A moment's time steps and bands are neighbours in memory, so one mean takes both.
+  const heardEach = g.reshape(maps.value, [0, maps.channels, count, -1]);
+  const heard = g.op('ReduceMean', [heardEach, g.ints([3])], {}, 'audio.embedding');
   const seen = g.op(
     'Reshape',
-    [g.transpose(byFrame.value, [0, 2, 1]), g.ints([-1, byFrame.channels, spec.frames.frames, 1])],
+    [g.transpose(seenEach.value, [0, 2, 1]), g.ints([-1, seenEach.channels, count, 1])],
     {},
     'video.embedding',
   );
   const fused = g.op('Concat', [heard, seen], { axis: { type: 'int', value: 1 } }, 'fused');
-  const joint = stack(layers, 'temporal', { value: fused, channels: maps.channels + byFrame.channels }, spec.temporal);
+  const joint = stack(layers, 'temporal', { value: fused, channels: maps.channels + seenEach.channels }, spec.temporal);
   return {
     logits: temporalHead(layers, spec, joint),
     taps: ['audio.embedding', 'video.embedding', 'fused', 'embedding'].map(tap),
     auxiliary: [
       ...auxiliaryHead(layers, 'audio', meanOverTime(layers, { value: heard, channels: maps.channels }), spec),
-      ...auxiliaryHead(layers, 'video', meanOverTime(layers, { value: seen, channels: byFrame.channels }), spec),
+      ...auxiliaryHead(layers, 'video', meanOverTime(layers, { value: seen, channels: seenEach.channels }), spec),
     ],
   };
 }
@@ -156,22 +159,25 @@ function temporalHead(layers: LayerBuilder, spec: VictimSpec, x: Features): stri
 
 function early(layers: LayerBuilder, spec: EarlySpec, { waveform, frames }: Sources): Body {
   const g = layers.graph;
-  const { frames: count, height, width } = spec.frames;
-  const [rows, columns] = [height / spec.patches.side, width / spec.patches.side];
+  const pictures = moments(layers, frames, spec);
+  const { count } = pictures;
+  const [rows, columns] = [pictures.height / spec.patches.side, pictures.width / spec.patches.side];
 
-  // A frame's slice of the log-mel lies on the picture's grid: time downwards, neighbouring bands in the same column.
+  // A moment's slice of the log-mel lies on the picture's grid: time downwards, frequency across.
   const mel = logMel(g, waveform, spec.waveform, spec.frontEnd);
-  const audioChannels = (timeSteps(spec.waveform, spec.frontEnd) / count / rows) * (spec.frontEnd.bands / columns);
-  const slices = g.reshape(mel, [-1, rows, columns, audioChannels]);
-  const sound = g.transpose(slices, [0, 3, 1, 2]);
-
-  const beside = { value: sound, channels: audioChannels };
-  const met = layers.patchConvolution('joint.0', pictures(layers, frames, spec.frames), spec.patches, beside);
+  const steps = timeSteps(spec.waveform, spec.frontEnd) / count / rows;
+  const bands = spec.frontEnd.bands / columns;
+  if (!Number.isInteger(steps) || !Number.isInteger(bands)) {
+    throw new OnnxError(`the log-mel of a moment does not fill a grid of ${rows} x ${columns} patches`);
+  }
+  const slices = g.transpose(g.reshape(mel, [-1, rows, steps, columns, bands]), [0, 2, 4, 1, 3]);
+  const beside = { value: g.reshape(slices, [-1, steps * bands, rows, columns]), channels: steps * bands };
+  const met = layers.patchConvolution('joint.0', pictures, spec.patches, beside);
   const maps = stack(layers, 'joint', met, spec.joint);
   const cells = spec.joint.reduce((size, { stride }) => size / (stride[0] * stride[1]), rows * columns);
   const moment = maps.channels * cells;
-  const moments = g.transpose(g.reshape(maps.value, [-1, count, moment]), [0, 2, 1]);
-  const byTime = { value: g.reshape(moments, [-1, moment, count, 1]), channels: moment };
+  const sequence = g.transpose(g.reshape(maps.value, [-1, count, moment]), [0, 2, 1]);
+  const byTime = { value: g.reshape(sequence, [-1, moment, count, 1]), channels: moment };
   const joint = stack(layers, 'temporal', byTime, spec.temporal);
   return {
     logits: temporalHead(layers, spec, joint),

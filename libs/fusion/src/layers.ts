@@ -19,9 +19,9 @@ export interface Features {
   readonly channels: number;
 }
 
-/** Pictures `[pictures, 3, height, width]`. */
-export interface Picture {
-  readonly value: string;
+/** Pictures of `count` moments a clip, `[batch x count, channels, height, width]`. */
+export interface Moments extends Features {
+  readonly count: number;
   readonly height: number;
   readonly width: number;
 }
@@ -86,12 +86,11 @@ export class LayerBuilder {
   }
 
   /**
-   * A block on square patches of pictures `[pictures, 3, height, width]`, one point a patch; `beside`, on the grid of the
-   * patches, are further input channels. Training gathers a patch's pixels into channels, where the weights' gradient is a
+   * A block on square patches of pictures, one point a patch; `beside`, on the grid of the patches, are further input channels. Training gathers a patch's pixels into channels, where the weights' gradient is a
    * plain matrix product; an exported victim has the same as a strided convolution, whose input gradient is the cheaper one.
    * @throws OnnxError when the side does not divide the picture.
    */
-  patchConvolution(layer: string, picture: Picture, patches: PatchSpec, beside?: Features): Features {
+  patchConvolution(layer: string, picture: Moments, patches: PatchSpec, beside?: Features): Features {
     const { side, channels } = patches;
     const [rows, columns] = [picture.height / side, picture.width / side];
     if (!Number.isInteger(rows) || !Number.isInteger(columns)) {
@@ -99,13 +98,13 @@ export class LayerBuilder {
         `patches of ${side} pixels do not divide pictures of ${picture.height} x ${picture.width}; change patches.side`,
       );
     }
-    const gathered = 3 * side * side;
+    const gathered = picture.channels * side * side;
     const inputs = gathered + (beside?.channels ?? 0);
     const names = this.#declareBlock(layer, [channels, inputs, 1, 1]);
     const g = this.graph;
     if (this.#purpose.kind === 'export') {
       const { weight, bias } = foldNormalisation(this.#purpose.weights, layer);
-      const ofPicture = float32(columnsOf(weight, 0, gathered), [channels, 3, side, side]);
+      const ofPicture = float32(columnsOf(weight, 0, gathered), [channels, picture.channels, side, side]);
       const operands = [picture.value, g.constant(ofPicture, names.weight), g.constant(bias, `${layer}.bias`)];
       const y = g.op('Conv', operands, geometry([side, side], [side, side], [0, 0]));
       if (beside === undefined) return { value: g.relu(y), channels };
@@ -113,7 +112,10 @@ export class LayerBuilder {
       const more = g.op('Conv', [beside.value, g.constant(ofBeside)], geometry([1, 1], [1, 1]));
       return { value: g.relu(g.plus(y, more)), channels };
     }
-    const cut = g.transpose(g.reshape(picture.value, [-1, 3, rows, side, columns, side]), [0, 1, 3, 5, 2, 4]);
+    const cut = g.transpose(
+      g.reshape(picture.value, [-1, picture.channels, rows, side, columns, side]),
+      [0, 1, 3, 5, 2, 4],
+    );
     const points = g.reshape(cut, [-1, gathered, rows, columns]);
     const met = beside === undefined ? points : g.concat([points, beside.value], 1);
     const y = g.op('Conv', [met, names.weight], geometry([1, 1], [1, 1]));

@@ -19,8 +19,12 @@ export interface ConvolutionSpec {
   readonly stride: readonly [number, number];
 }
 
-/** The first layer on pictures: each square patch, `side` pixels wide, becomes one point of a map. */
+/**
+ * The first layer on pictures (tubelets, Arnab et al., 2021): `frames` consecutive frames make a moment, and each square of
+ * it, `side` pixels wide, becomes one point of a map.
+ */
 export interface PatchSpec {
+  readonly frames: number;
   readonly side: number;
   readonly channels: number;
 }
@@ -34,7 +38,8 @@ export interface FrontEndSpec {
   readonly resolutions: readonly { readonly windowSamples: number; readonly fromHz: number; readonly toHz: number }[];
 }
 
-interface Inputs {
+/** What all variants share. */
+export interface Inputs {
   readonly waveform: WaveformInput;
   readonly frames: FramesInput;
   readonly frontEnd: FrontEndSpec;
@@ -79,7 +84,7 @@ const INPUTS: Inputs = {
   waveform: { sampleRateHz: 16_000, samples: 32_000 },
   frames: { frameRateHz: 4, frames: 8, height: 64, width: 64 },
   frontEnd: {
-    // 15.6 ms: 128 steps, so that halving four times leaves one step a video frame.
+    // 15.6 ms: 128 steps, so that halvings stay in step with the video frames.
     stepSamples: 250,
     bands: 32,
     // Fine in frequency where pitch lies, fine in time above.
@@ -89,21 +94,21 @@ const INPUTS: Inputs = {
       { windowSamples: 50, fromHz: 4160, toHz: 7680 },
     ],
   },
-  patches: { side: 4, channels: 16 },
+  patches: { frames: 2, side: 4, channels: 24 },
   labels: 12,
   embedding: 96,
 };
 
-const AUDIO = [conv(16, 2), conv(32, 2), conv(48, 2), conv(64, 1), conv(96, 2)];
-const VIDEO = [conv(32, 2), conv(48, 2), conv(64, 2)];
+const AUDIO = [conv(16, 2), conv(32, 2), conv(40, 2), conv(48, 1), conv(80, 2)];
+const VIDEO = [conv(40, 2), conv(64, 2), conv(96, 2)];
 
 /** The reference victims. */
 export const VICTIM_SPECS = {
   early: {
     ...INPUTS,
     fusion: 'early',
-    patches: { side: 4, channels: 24 },
-    joint: [conv(32, 2), conv(64, 2), conv(96, 2)],
+    patches: { frames: 2, side: 4, channels: 32 },
+    joint: [conv(48, 2), conv(80, 2), conv(112, 2)],
     temporal: [overTime(96), overTime(96)],
   },
   mid: { ...INPUTS, fusion: 'mid', audio: AUDIO, video: VIDEO, temporal: [overTime(96), overTime(96)] },

@@ -2,7 +2,7 @@ import type { VictimGraph } from '@faultline/fusion';
 import { type Graph, GraphBuilder, joinGraphs } from '@faultline/onnx';
 
 /** Weight of each single-branch loss beside the loss of the fused logits. */
-const AUXILIARY_WEIGHT = 0.3;
+const AUXILIARY_WEIGHT = 0.5;
 
 /**
  * Binary cross-entropy of `[batch, labels]` logits against 0/1 targets, its mean over both axes, a scalar.

@@ -9,7 +9,7 @@ const SPEC: LateSpec = {
   ...VICTIM_SPECS.late,
   waveform: { sampleRateHz: 16_000, samples: 4000 },
   frames: { frameRateHz: 4, frames: 2, height: 16, width: 16 },
-  patches: { side: 4, channels: 4 },
+  patches: { frames: 2, side: 4, channels: 4 },
   audio: [{ channels: 8, kernel: [3, 3], stride: [2, 2] }],
   video: [{ channels: 8, kernel: [3, 3], stride: [2, 2] }],
   labels: 2,

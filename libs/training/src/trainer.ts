@@ -7,7 +7,7 @@ import { initialise } from './initialise.ts';
 import { auxiliaryTargets, withLoss } from './loss.ts';
 
 /** Running statistics keep this share of their value at each step. */
-const STATISTICS_MOMENTUM = 0.98;
+const STATISTICS_MOMENTUM = 0.99;
 
 /** One batch. What is heard and what is seen trains the single branches, their union the victim. */
 export interface TrainingBatch {

@@ -23,14 +23,14 @@ export interface ClipRow {
   readonly seen: Float32Array;
 }
 
-/** Shares of drawn clips. */
-const REPAIRED_SHARE = 0.2;
+/** Shares of drawn clips. Where the sound tells all, pictures teach nothing: re-paired and silent clips keep them needed. */
+const REPAIRED_SHARE = 0.35;
 const MIXED_SHARE = 0.2;
 const TIME_MASKED_SHARE = 0.3;
-const PICTURE_MASKED_SHARE = 0.3;
+const PICTURE_MASKED_SHARE = 0.2;
 /** No sound, or no picture: neither modality may become the only one that counts. */
-const SILENT_SHARE = 0.07;
-const BLANK_SHARE = 0.07;
+const SILENT_SHARE = 0.1;
+const BLANK_SHARE = 0.05;
 
 const GAIN_DB = 6;
 const TILT = 0.5;

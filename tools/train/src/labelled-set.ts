@@ -73,9 +73,31 @@ function moved<T extends Float32Array | Uint8Array>(rows: T, count: number, befo
   return result;
 }
 
+/** The first batches of a set, for a quick look. */
+export function firstBatches(set: LabelledSet, count: number): LabelledSet {
+  const batches = set.batches.slice(0, count);
+  const clips = batches.reduce((sum, { size }) => sum + size, 0);
+  return { labels: set.labels, batches, targets: set.targets.subarray(0, clips * set.labels) };
+}
+
 /** Ranking figures of a set's logits. */
 export const figuresOf = (set: LabelledSet, logits: Float32Array): RankingFigures =>
   rankingFigures({ labels: set.labels, scores: logits, targets: set.targets });
+
+/** mAP when nothing, the sound or the pictures come from another clip. */
+export type SwappedPrecision = Readonly<Record<Swap, number>>;
+
+/** What a victim loses when either modality is another clip's: a victim that fuses loses with both. */
+export async function swappedPrecision(
+  model: Model | Uint8Array,
+  spec: VictimSpec,
+  set: LabelledSet,
+  threads: number,
+): Promise<SwappedPrecision> {
+  const precision = async (swap: Swap) =>
+    figuresOf(set, await logitsOf(model, spec, set, { threads, swap })).meanAveragePrecision ?? 0;
+  return { none: await precision('none'), audio: await precision('audio'), frames: await precision('frames') };
+}
 
 /** The victim as it ships. */
 export const exportedModel = (spec: VictimSpec, weights: Weights): Model =>

@@ -3,22 +3,25 @@ import { join } from 'node:path';
 import { VICTIM_SPECS } from '@faultline/fusion';
 import { parseCard } from '@faultline/victim';
 import { type Arguments, readArguments, USAGE } from './arguments.ts';
-import { exportedModel } from './labelled-set.ts';
+import { exportedModel, firstBatches, type SwappedPrecision } from './labelled-set.ts';
 import { loadMeasuringSets, type Measurement, type MeasuringSets, measure } from './measure.ts';
 import { RECIPE, trainVictim } from './train-victim.ts';
 import { CARD_FILE, MODEL_FILE, writeCard, writeVictim } from './write-victim.ts';
 
-const percent = (share: number | null): string => (share === null ? 'undefined' : `${(100 * share).toFixed(1)} %`);
+/** Batches of validation clips that the figures between epochs come from. */
+const EPOCH_BATCHES = 12;
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+const describeSwaps = ({ none, audio, frames }: SwappedPrecision): string =>
+  `mAP ${percent(none)}; with another clip's sound ${percent(audio)}, with its pictures ${percent(frames)}`;
 
 function printMeasurement({ measured, swapped }: Measurement): void {
   for (const { split, clips, meanAveragePrecision, areaUnderCurve, dPrime } of measured.metrics) {
     const figures = `mAP ${percent(meanAveragePrecision)}  AUC ${areaUnderCurve.toFixed(3)}  d' ${dPrime.toFixed(2)}`;
     console.log(`  ${split} (${clips} clips): ${figures}`);
   }
-  const { none, audio, frames } = swapped;
-  console.log(
-    `  test mAP ${percent(none)}; with another clip's sound ${percent(audio)}, with its pictures ${percent(frames)}`,
-  );
+  console.log(`  test ${describeSwaps(swapped)}`);
 }
 
 async function train(options: Arguments, sets: MeasuringSets): Promise<void> {
@@ -28,7 +31,7 @@ async function train(options: Arguments, sets: MeasuringSets): Promise<void> {
   const provenance = `npm run train -- --spec ${name} --seed ${seed} --threads ${threads}${changed} --pack DIR`;
   const weights = await trainVictim({
     ...options,
-    validation: sets.validation,
+    validation: firstBatches(sets.validation, EPOCH_BATCHES),
     onProgress: ({ step, loss, gradientNorm, elapsedMs }) => {
       const remaining = Math.round((elapsedMs / step) * (steps - step) * 1e-3);
       console.log(
@@ -36,7 +39,7 @@ async function train(options: Arguments, sets: MeasuringSets): Promise<void> {
       );
     },
     onEpoch: ({ step, validation }) => {
-      console.log(`step ${step}: validation mAP ${percent(validation.meanAveragePrecision)}`);
+      console.log(`step ${step}: validation ${describeSwaps(validation)}`);
     },
   });
   const measurement = await measure(exportedModel(spec, weights), spec, sets, threads);

@@ -2,7 +2,14 @@ import type { victim } from '@faultline/contracts';
 import { LABELS } from '@faultline/dataset';
 import type { VictimSpec } from '@faultline/fusion';
 import type { Model } from '@faultline/onnx';
-import { figuresOf, type LabelledSet, loadSet, logitsOf, type Swap } from './labelled-set.ts';
+import {
+  figuresOf,
+  type LabelledSet,
+  loadSet,
+  logitsOf,
+  type SwappedPrecision,
+  swappedPrecision,
+} from './labelled-set.ts';
 import { OPERATING_POINT, spreadOf, thresholdsOf } from './operating-point.ts';
 import { loadShippedClips, STRATA } from './shipped-clips.ts';
 import type { Measured } from './write-victim.ts';
@@ -11,7 +18,6 @@ const VALIDATION_CLIPS = 960;
 const TEST_CLIPS = 960;
 /** Apart from the training seeds, so that every victim is measured on the same clips. */
 const MEASURING_SEED = 20_001;
-const SWAPS: readonly Swap[] = ['none', 'audio', 'frames'];
 
 /** Sets to measure on. Thresholds come from `validation` alone; the shipped clips are left out where there are none. */
 export interface MeasuringSets {
@@ -34,8 +40,8 @@ export async function loadMeasuringSets(packDir: string, clipsDir: string, spec:
 
 export interface Measurement {
   readonly measured: Measured;
-  /** mAP on the test set when nothing, the sound or the pictures come from another clip. */
-  readonly swapped: Readonly<Record<Swap, number>>;
+  /** On the test set. */
+  readonly swapped: SwappedPrecision;
 }
 
 /** Thresholds, scale and clean figures of a victim, and what it loses when either modality is another clip's. */
@@ -47,10 +53,6 @@ export async function measure(
 ): Promise<Measurement> {
   const { validation, test, clips } = sets;
   const logits = await logitsOf(model, spec, validation, { threads });
-  const swapped = { none: 0, audio: 0, frames: 0 };
-  for (const swap of SWAPS) {
-    swapped[swap] = figuresOf(test, await logitsOf(model, spec, test, { threads, swap })).meanAveragePrecision ?? 0;
-  }
   const metrics = [cleanMetrics('validation', validation, logits)];
   for (const [split, set] of [['test', test] as const, ...clips]) {
     metrics.push(cleanMetrics(split, set, await logitsOf(model, spec, set, { threads })));
@@ -58,7 +60,7 @@ export async function measure(
   const labels = thresholdsOf(LABELS, logits, validation.targets);
   return {
     measured: { labels, operatingPoint: OPERATING_POINT, logitScale: spreadOf(logits), metrics },
-    swapped,
+    swapped: await swappedPrecision(model, spec, test, threads),
   };
 }
 

@@ -1,21 +1,20 @@
 import { exampleStream, LABELS } from '@faultline/dataset';
 import { VICTIM_SPECS, type VictimName, type Weights } from '@faultline/fusion';
-import type { RankingFigures } from '@faultline/metrics';
 import { cosineSchedule, Trainer } from '@faultline/training';
 import { ExamplePool } from './example-pool.ts';
-import { exportedModel, figuresOf, type LabelledSet, logitsOf } from './labelled-set.ts';
+import { exportedModel, type LabelledSet, type SwappedPrecision, swappedPrecision } from './labelled-set.ts';
 
 /** One recipe for every fusion variant. */
 export const RECIPE = {
-  batchSize: 48,
-  steps: 1400,
-  warmUpSteps: 100,
+  batchSize: 24,
+  steps: 2400,
+  warmUpSteps: 150,
   peakLearningRate: 2e-3,
   /** Newly composed examples a step; each is drawn about four times. */
-  freshPerStep: 12,
+  freshPerStep: 6,
   /** Examples composed before the first step. */
   firstExamples: 768,
-  stepsPerEpoch: 200,
+  stepsPerEpoch: 400,
 } as const;
 
 export interface TrainOptions {
@@ -40,10 +39,11 @@ export interface Progress {
 
 export interface EpochReport {
   readonly step: number;
-  readonly validation: RankingFigures;
+  /** Validation mAP when nothing, the sound or the pictures come from another clip. */
+  readonly validation: SwappedPrecision;
 }
 
-const STEPS_PER_REPORT = 25;
+const STEPS_PER_REPORT = 100;
 
 /** Trains one victim. Same seed, thread count, pack and machine type: same weights, bit for bit. */
 export async function trainVictim(options: TrainOptions): Promise<Weights> {
@@ -80,8 +80,7 @@ export async function trainVictim(options: TrainOptions): Promise<Weights> {
     }
     if (trainer.steps % RECIPE.stepsPerEpoch === 0 || trainer.steps === steps) {
       const model = exportedModel(spec, trainer.weights());
-      const logits = await logitsOf(model, spec, validation, { threads });
-      options.onEpoch({ step: trainer.steps, validation: figuresOf(validation, logits) });
+      options.onEpoch({ step: trainer.steps, validation: await swappedPrecision(model, spec, validation, threads) });
     }
   }
   return trainer.weights();
