@@ -1,6 +1,8 @@
 export type { AttackDefinition, NormName } from './attack.ts';
 export { catalogue } from './catalogue.ts';
+export { normName } from './check-threat-model.ts';
+export { AttackRequestError, type Violation } from './faults.ts';
 export { inwardEpsilon } from './float32-bounds.ts';
 export { AttackNumericError } from './ladder-loop.ts';
-export { AttackRequestError, type AttackRun, checkRun, normName, type Violation } from './request.ts';
+export { type AttackRun, checkRun } from './request.ts';
 export { type AttackEvent, ModelMismatchError, type RungCandidates, runAttack } from './run-attack.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { sliceRows } from '@faultline/contracts';
-import { AttackRequestError } from './request.ts';
+import { AttackRequestError } from './faults.ts';
 import { type AttackEvent, ModelMismatchError, runAttack } from './run-attack.ts';
 import { collect, type RunOptions, runOf } from './testing/attack-run.ts';
 import { LinearVictim } from './testing/linear-victim.ts';
@@ -155,11 +155,11 @@ test('a request with several faults names them all', async () => {
       assert.ok(error instanceof AttackRequestError);
       const fields = error.violations.map(({ field }) => field);
       assert.deepEqual(fields, [
-        'threat_model.rungs[1].scale',
         'threat_model.steps',
+        'threat_model.rungs[1].scale',
+        'threat_model.variables[0].variable',
         'inputs',
         'targets',
-        'threat_model.variables[0].variable',
       ]);
       assert.match(error.message, /'smell' is no input of victim 'linear', which takes waveform, frames/);
       return true;
