@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { LABELS } from '@faultline/dataset';
+import { VICTIM_SPECS } from '@faultline/fusion';
+import { loadShippedClips } from './shipped-clips.ts';
+
+const CLIPS = join(import.meta.dirname, '../../../zoo/clips');
+
+test('shipped clips load as a victim takes them, each with a label', async () => {
+  const { waveform, frames } = VICTIM_SPECS.late;
+  const { batches, targets, labels } = await loadShippedClips(CLIPS, 'seen', VICTIM_SPECS.late);
+  assert.equal(labels, LABELS.length);
+  assert.equal(targets.length, batches.length * labels);
+  assert.ok(batches.length > 0);
+  for (const [clip, batch] of batches.entries()) {
+    assert.equal(batch.start, clip);
+    assert.equal(batch.waveform.length, waveform.samples);
+    assert.equal(batch.frames.length, frames.frames * 3 * frames.height * frames.width);
+    assert.ok(targets.subarray(clip * labels, (clip + 1) * labels).includes(1));
+  }
+});
+
+test('a folder that is no clip set is an error', async () => {
+  await assert.rejects(loadShippedClips(import.meta.dirname, 'seen', VICTIM_SPECS.late), /manifest\.json/);
+});
