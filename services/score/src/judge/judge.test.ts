@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { attack } from '@faultline/contracts';
+import fc from 'fast-check';
+import type { ClipInputs } from '../campaign/tensor-rows.ts';
+import { victimUnderTest } from '../campaign/victim-under-test.ts';
+import { threatModel } from '../test-support/linear-campaign.ts';
+import { LABELS, linearVictim } from '../test-support/linear-victim.ts';
+import type { CleanRun } from './clean-run.ts';
+import { inspectCandidate } from './inspect.ts';
+import { Ledger } from './ledger.ts';
+import { medianOf } from './raw-rung.ts';
+import { threatModelResult } from './threat-model-result.ts';
+import { judgeCandidate, type Verdict, type Verified } from './verified.ts';
+
+const { card } = linearVictim('v', { waveform: 1, frames: 1 });
+const victim = victimUnderTest('v', {
+  card,
+  protocolVersion: 1,
+  optimizeSlots: 1,
+  maxExamples: 8,
+  runtime: 'r',
+  threads: 1,
+});
+const { STOPPING_EARLY, STOPPING_NEVER } = attack.Stopping;
+
+const clean: ClipInputs = new Map([
+  ['waveform', { dims: [2], data: Float32Array.of(0.5, -1) }],
+  ['frames', { dims: [2], data: Uint8Array.of(0, 255) }],
+]);
+const model = threatModel({
+  variables: [
+    { variable: 'waveform', rho: 0.1 },
+    { variable: 'frames', rho: 0.2 },
+  ],
+  rungs: [{ scale: 2, stopping: STOPPING_EARLY }],
+});
+
+function inspect(waveform: readonly number[], frames: readonly number[]) {
+  const adversarial = new Map([
+    ['waveform', Float32Array.from(waveform)],
+    ['frames', Float32Array.from(frames)],
+  ]);
+  return inspectCandidate({ rung: 0, clip: 0, adversarial, believedMargin: -1 }, clean, model, victim);
+}
+
+test('each variable has its own budget, scale x rho, in float64', () => {
+  assert.equal(inspect([0.625, -1], [0.375, 1]).rejection, undefined);
+  assert.equal(inspect([0.75, -1], [0, 1]).rejection, 'over-budget');
+  assert.equal(inspect([0.5, -1], [0.5, 1]).rejection, 'over-budget');
+  const { measured } = inspect([0.625, -1], [0.375, 1]);
+  assert.equal(measured.get('waveform')?.norm, 0.125);
+  assert.equal(measured.get('frames')?.norm, 0.375);
+  assert.equal(measured.get('frames')?.rootMeanSquare, 0.375 / Math.SQRT2);
+});
+
+test('values outside the range, and values that are no numbers, are rejected', () => {
+  assert.equal(inspect([0.5, -1.0625], [0, 1]).rejection, 'out-of-range');
+  assert.equal(inspect([0.5, -1], [-0.0625, 1]).rejection, 'out-of-range');
+  assert.equal(inspect([0.5, Number.NaN], [0, 1]).rejection, 'out-of-range');
+});
+
+test('a verdict is what fresh logits say, whatever the attack believes', () => {
+  const candidate = { rung: 0, clip: 0, adversarial: new Map(), believedMargin: -1 };
+  const fine = { measured: new Map(), rejection: undefined };
+  const judge = (logit: number) => judgeCandidate(candidate, fine, Float32Array.of(logit, 0, 0), ['dog'], victim);
+  assert.deepEqual([judge(0).verdict, judge(0).refuted], ['reached', false]);
+  assert.deepEqual([judge(1).verdict, judge(1).refuted], ['failed', true]);
+  const rejected = { measured: new Map(), rejection: 'over-budget' } as const;
+  assert.equal(judgeCandidate(candidate, rejected, undefined, ['dog'], victim).verdict, 'over-budget');
+});
+
+test('a ledger keeps the smallest scale of each clip, whatever the order', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(3), fc.integer({ min: 1, max: 9 }))), (successes) => {
+      const ledger = new Ledger([false, true, false, false]);
+      for (const [clip, scale] of successes) ledger.record(clip, scale);
+      for (const clip of [0, 2, 3]) {
+        const scales = successes.filter(([one]) => one === clip).map(([, scale]) => scale);
+        assert.equal(ledger.criticals[clip], scales.length === 0 ? null : Math.min(...scales));
+      }
+      assert.equal(ledger.criticals[1], 0, 'off when clean stays at 0');
+    }),
+  );
+});
+
+test('search intervals name the largest scale tried without success', () => {
+  const ledger = new Ledger([false, true, false]);
+  ledger.record(0, 2);
+  assert.deepEqual(ledger.intervals([1, 2, 4]), [
+    { triedWithout: 1, critical: 2 },
+    { triedWithout: 0, critical: 0 },
+    { triedWithout: 4, critical: null },
+  ]);
+});
+
+test('the median is one of the values', () => {
+  assert.equal(medianOf([3, 1, 2]), 2);
+  assert.equal(medianOf([4, 1, 2, 3]), 2);
+  assert.equal(medianOf([]), undefined);
+});
+
+const run: CleanRun = {
+  clips: 4,
+  labels: LABELS.length,
+  logits: Float32Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0),
+  targets: Float32Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0),
+  margins: [0.75, 0.75, 0.75, -0.25],
+  off: [false, false, false, true],
+};
+
+function verified(rung: number, clip: number, verdict: Verdict): Verified {
+  const logits = verdict === 'reached' || verdict === 'failed' ? Float32Array.of(0, 0, 0) : undefined;
+  return { rung, clip, verdict, refuted: false, measured: new Map(), logits, margin: 0 };
+}
+
+function resultOf(attacks: readonly Verified[], noise: readonly Verified[]) {
+  const cost = { forwardExamples: 0, gradientExamples: 0 };
+  return threatModelResult({
+    victim,
+    threatModel: threatModel({
+      rungs: [
+        { scale: 1, stopping: STOPPING_EARLY },
+        { scale: 2, stopping: STOPPING_NEVER },
+        { scale: 4, stopping: STOPPING_EARLY },
+      ],
+    }),
+    clean: run,
+    attack: attacks,
+    noise,
+    groups: [['a'], ['b'], ['c'], ['d']],
+    paired: [0, 1],
+    seed: 1,
+    cost: { attack: cost, noise: cost, verification: cost },
+  });
+}
+
+test('figures from a ledger: off when clean is 0, larger budgets include smaller ones, noise stays apart', () => {
+  const result = resultOf(
+    [verified(0, 0, 'reached'), verified(1, 0, 'failed'), verified(1, 1, 'reached'), verified(1, 2, 'over-budget')],
+    [verified(2, 2, 'reached')],
+  );
+  assert.deepEqual(
+    result.ladder.map((row) => row.robustAccuracy),
+    [0.5, 0.25, 0.25],
+  );
+  assert.deepEqual(
+    result.ladder.map((row) => row.noise.robustAccuracy),
+    [0.75, 0.75, 0.5],
+  );
+  assert.equal(result.headline.medianCriticalScale, 1);
+  assert.equal(result.headline.robustnessScore, (1 + 2 + 4 + 0) / 4 / 4);
+  assert.deepEqual(result.paired, {
+    clips: 2,
+    medianCriticalScale: 1,
+    robustnessScore: (1 + 2) / 2 / 4,
+    robustAccuracy: [0.5, 0, 0],
+  });
+  assert.equal(result.noise.medianCriticalScale, 4);
+});
+
+test('flags name inversions, rejected and missing candidates, and a censored ladder', () => {
+  const result = resultOf(
+    [verified(0, 0, 'reached'), verified(1, 0, 'failed'), verified(1, 1, 'reached'), verified(1, 2, 'over-budget')],
+    [],
+  );
+  assert.deepEqual(
+    result.flags.map(({ code, count }) => [code, count]),
+    [
+      ['over-budget', 1],
+      ['missing-candidates', 1],
+      ['inversion', 1],
+      ['censored', 1],
+    ],
+  );
+});
+
+test('an attack that does no better than noise is flagged', () => {
+  const codes = (attacks: readonly Verified[], noise: readonly Verified[]) =>
+    resultOf(attacks, noise).flags.filter((flag) => flag.code === 'no-better-than-noise');
+  assert.equal(codes([], [])[0]?.count, 3);
+  assert.equal(codes([], [verified(2, 0, 'reached')])[0]?.count, 1);
+  assert.deepEqual(codes([verified(0, 0, 'reached')], []), []);
+});
+
+test('robust ranking counts a clip without an acceptable candidate as clean', () => {
+  const all = [0, 1, 2, 3].map((clip) => verified(1, clip, clip === 1 ? 'over-budget' : 'failed'));
+  const ranking = resultOf(all, []).ladder[1]?.attack.ranking;
+  // Only clip 1 keeps its clean logits, so only its label still ranks first.
+  assert.equal(ranking?.areaUnderCurve, (0.5 + 1 + 0.5 - 0.5 / 4 - 0.5 / 3 + 0.5 / 4 + 0.5 / 3) / 3);
+});
