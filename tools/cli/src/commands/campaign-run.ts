@@ -11,7 +11,7 @@ import { duration } from '../output/figures.ts';
 import { ProgressLine } from '../output/progress-line.ts';
 import { tradeOffTable } from '../output/trade-off-table.ts';
 import { Session } from '../session.ts';
-import { collectTrace, isWaiting, slowestSpans } from '../trace/collect-trace.ts';
+import { collectTrace, slowestSpans } from '../trace/collect-trace.ts';
 import { SpanFolder } from '../trace/span-folder.ts';
 import type { CommandOptions } from './in-session.ts';
 
@@ -94,10 +94,9 @@ function printResult(
   files: readonly string[],
 ): void {
   const report: Report = JSON.parse(reportJson);
-  const slowest = slowestSpans(
-    spans.filter((span) => !isWaiting(span)),
-    SLOWEST_SPANS,
-  ).map(({ service, name, spans, selfMs }) => `  ${duration(selfMs).padStart(9)}  ${service}: ${name} (${spans})`);
+  const slowest = slowestSpans(spans, SLOWEST_SPANS).map(
+    ({ service, name, spans, selfMs }) => `  ${duration(selfMs).padStart(9)}  ${service}: ${name} (${spans})`,
+  );
   const lines = [...tradeOffTable(report), '', 'slowest spans, time of their own:', ...slowest, '', ...files];
   process.stdout.write(`${lines.join('\n')}\n`);
 }

@@ -21,8 +21,8 @@ async function spanFiles(folder: string): Promise<string[]> {
 
 const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** True for calls that last as long as the work that they watch, which has spans of its own. */
-export const isWaiting = ({ name }: SpanRecord): boolean => name.endsWith('/WatchCampaign');
+/** A call that lasts as long as the work that it watches, which has spans of its own. */
+const WATCHING = /\/WatchCampaign$/;
 
 /** Time that a name of spans took by itself. */
 export interface SpanCost {
@@ -34,7 +34,7 @@ export interface SpanCost {
   readonly totalMs: number;
 }
 
-/** The names of spans that took the most time by themselves, the most first. */
+/** The names of spans that took the most time by themselves, the most first; without calls that only watch. */
 export function slowestSpans(spans: readonly SpanRecord[], limit: number): SpanCost[] {
   const children = Map.groupBy(spans, (span) => span.parentSpanId);
   const groups = Map.groupBy(spans, (span) => `${span.service}\n${span.name}`);
@@ -45,7 +45,10 @@ export function slowestSpans(spans: readonly SpanRecord[], limit: number): SpanC
     const coveredMs = group.reduce((sum, span) => sum + coveredTime(span, children.get(span.spanId) ?? []), 0);
     return [{ service: first.service, name: first.name, spans: group.length, totalMs, selfMs: totalMs - coveredMs }];
   });
-  return costs.sort((a, b) => b.selfMs - a.selfMs).slice(0, limit);
+  return costs
+    .filter(({ name }) => !WATCHING.test(name))
+    .sort((a, b) => b.selfMs - a.selfMs)
+    .slice(0, limit);
 }
 
 /** Milliseconds of a span during which at least one of its children ran. */
