@@ -75,6 +75,7 @@ async function readSpans(folder: string): Promise<SpanRecord[]> {
 describe('the attack process beside an inference process', () => {
   let folder: string;
   let inference: ServiceProcess;
+  let doomed: ServiceProcess;
   let service: ServiceProcess;
   let client: Client<typeof attack.AttackServiceService>;
 
@@ -83,13 +84,21 @@ describe('the attack process beside an inference process', () => {
     await writeFile(join(folder, 'model.onnx'), linear.model);
     await writeFile(join(folder, 'card.json'), JSON.stringify(victim.Card.toJSON(linear.card)));
     const FAULTLINE_TRACE_DIR = join(folder, 'traces');
-    inference = await ServiceProcess.start('inference', {
+    const environment = {
       FAULTLINE_VICTIM_DIR: folder,
       FAULTLINE_THREADS: '1',
       FAULTLINE_OPTIMIZE_SLOTS: '1',
       FAULTLINE_TRACE_DIR,
+    };
+    [inference, doomed] = await Promise.all([
+      ServiceProcess.start('inference', environment),
+      ServiceProcess.start('inference', environment),
+    ]);
+    const FAULTLINE_VICTIMS = JSON.stringify({
+      linear: inference.address,
+      doomed: doomed.address,
+      gone: '127.0.0.1:1',
     });
-    const FAULTLINE_VICTIMS = JSON.stringify({ linear: inference.address, gone: '127.0.0.1:1' });
     service = await ServiceProcess.start('attack', { FAULTLINE_VICTIMS, FAULTLINE_TRACE_DIR });
     client = connect(attack.AttackServiceService, service.address);
   });
@@ -97,6 +106,7 @@ describe('the attack process beside an inference process', () => {
     client.close();
     await service[Symbol.asyncDispose]();
     await inference[Symbol.asyncDispose]();
+    await doomed[Symbol.asyncDispose]();
     await rm(folder, { recursive: true });
   });
 
@@ -144,7 +154,7 @@ describe('the attack process beside an inference process', () => {
   it('refuses unknown names and says which there are', async () => {
     await assert.rejects(read(client.attack({ ...request(), victim: 'late' })), {
       code: 'not_found',
-      message: /victim 'late' is not configured; this service knows: gone, linear/,
+      message: /victim 'late' is not configured; this service knows: doomed, gone, linear/,
     });
     await assert.rejects(read(client.attack(request({ attack: 'magic' }))), (error) => {
       assert.ok(error instanceof FaultlineError);
@@ -168,6 +178,13 @@ describe('the attack process beside an inference process', () => {
       code: 'unavailable',
       message: /127\.0\.0\.1:1/,
     });
+  });
+
+  it('says which victim was lost in the middle of a loop', async () => {
+    const responses = client.attack({ ...request({ steps: 10_000, restarts: 1_000 }), victim: 'doomed' });
+    assert.equal((await responses.next()).value?.kind?.$case, 'progress');
+    await doomed.stop('SIGKILL');
+    await assert.rejects(read(responses), { code: 'unavailable', message: new RegExp(`victim at ${doomed.address}`) });
   });
 
   it('ends the loop beside the weights when its caller leaves', async () => {
