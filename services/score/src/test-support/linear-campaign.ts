@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { attack, score } from '@faultline/contracts';
 import { type Client, connect, type RunningServer } from '@faultline/service-kit';
+import type { ServiceAddresses } from '../campaign/services.ts';
 import { startScore } from '../start-score.ts';
 import { type AttackFaults, type LinearMedia, serveAttack, serveFeatures, serveInference } from './linear-services.ts';
 import { LABELS, linearVictim, PIXELS, SAMPLES } from './linear-victim.ts';
@@ -44,6 +45,7 @@ export interface LinearSetting extends AsyncDisposable {
   readonly client: Client<typeof score.ScoreServiceService>;
   readonly runsDir: string;
   readonly clipsDir: string;
+  readonly addresses: ServiceAddresses;
   /** Media that were extracted so far. */
   readonly extractions: () => number;
   /** Inference servers by victim, to be closed by tests of failure. */
@@ -68,12 +70,17 @@ export async function linearSetting(faults: AttackFaults = {}): Promise<LinearSe
   const attackServer = await serveAttack(VICTIMS, faults);
   const inference = new Map<string, RunningServer>();
   for (const one of VICTIMS) inference.set(one.card.name, await serveInference(one));
+  const addresses: ServiceAddresses = {
+    victims: Object.fromEntries(inference.entries().map(([name, server]) => [name, server.address])),
+    features: features.address,
+    attack: attackServer.address,
+  };
   const config = {
     host: '127.0.0.1',
     port: 0,
-    victims: Object.fromEntries(inference.entries().map(([name, server]) => [name, server.address])),
-    featuresAddress: features.address,
-    attackAddress: attackServer.address,
+    victims: addresses.victims,
+    featuresAddress: addresses.features,
+    attackAddress: addresses.attack,
     runsDir,
     clipsDir,
   };
@@ -94,6 +101,7 @@ export async function linearSetting(faults: AttackFaults = {}): Promise<LinearSe
     },
     runsDir,
     clipsDir,
+    addresses,
     extractions: () => extracted,
     inference,
     restart: async () => {
