@@ -60,14 +60,17 @@ export interface LadderLoopOptions {
 /**
  * Runs one loop over the examples of some clips and rungs.
  *
- * Of the rungs that stop early a clip keeps its smallest successful one: where a rung succeeds, the clip's larger ones are
- * dropped too, for their success is implied. Rungs that never stop run through all steps and restarts and return every clip.
- * Checks fall on fixed steps, however many the victim does in a message, so that a run does not depend on the clock.
+ * Where a rung of either kind succeeds, the clip's larger early-stopping rungs are dropped, for their success is implied: of
+ * those a clip keeps at most its smallest successful one. Rungs that never stop run through all steps and restarts and return
+ * every clip; only where the budget is 0, so that nothing can move, are they done at the first look.
+ * Looks fall on fixed steps, however many the victim does in a message, so that a run does not depend on the clock.
  */
 export class LadderLoop {
   readonly #options: LadderLoopOptions;
   #active: readonly LadderExample[];
-  readonly #reached = new Map<number, Candidate>();
+  /** By clip, the smallest rung of either kind whose goal was reached. */
+  readonly #smallest = new Map<number, number>();
+  readonly #early = new Map<number, Candidate>();
   readonly #complete: Candidate[] = [];
 
   constructor(options: LadderLoopOptions) {
@@ -75,9 +78,14 @@ export class LadderLoop {
     this.#active = options.examples;
   }
 
-  /** By clip, the smallest early-stopping rung whose goal was reached. */
-  get reached(): ReadonlyMap<number, Candidate> {
-    return this.#reached;
+  /** Clips whose goal was reached on some rung. */
+  get reachedClips(): Iterable<number> {
+    return this.#smallest.keys();
+  }
+
+  /** Successes of early-stopping rungs, at most one a clip: none where a smaller rung of either kind succeeded. */
+  get early(): readonly Candidate[] {
+    return [...this.#early.values()].filter(({ clip, rung }) => this.#smallest.get(clip) === rung);
   }
 
   /** Every example that never stops, once the loop has run. */
@@ -124,24 +132,35 @@ export class LadderLoop {
   }
 
   async #dropFinished(loop: Loop, margins: readonly number[]): Promise<void> {
-    const fresh = new Map<number, number>();
-    for (const [index, { clip, rung, stopsEarly }] of this.#active.entries()) {
-      const succeeded = stopsEarly && (margins[index] ?? NO_MARGIN) <= -this.#options.tolerance;
-      const before = this.#active[fresh.get(clip) ?? -1]?.rung ?? Number.POSITIVE_INFINITY;
-      if (succeeded && rung < before) fresh.set(clip, index);
+    const examples = [...this.#active.entries()];
+    for (const [index, { clip, rung }] of examples) {
+      const succeeded = (margins[index] ?? NO_MARGIN) <= -this.#options.tolerance;
+      if (succeeded && rung < (this.#smallest.get(clip) ?? Number.POSITIVE_INFINITY)) this.#smallest.set(clip, rung);
     }
-    if (fresh.size === 0) return;
-    const indices = [...fresh.values()].sort((a, b) => a - b);
-    for (const candidate of await this.#fetch(loop, indices, margins)) this.#reached.set(candidate.clip, candidate);
-    const kept = [...this.#active.entries()].filter(([, { clip, rung, stopsEarly }]) => {
-      const reached = this.#reached.get(clip);
-      return !stopsEarly || reached === undefined || rung < reached.rung;
+    const successes = examples.filter(
+      ([, { clip, rung, stopsEarly }]) => stopsEarly && this.#smallest.get(clip) === rung,
+    );
+    const still = examples.filter(([, { budget, stopsEarly }]) => !stopsEarly && isZero(budget));
+    const leaving = await this.#fetch(
+      loop,
+      [...successes, ...still].map(([index]) => index),
+      margins,
+    );
+    for (const [position, candidate] of leaving.entries()) {
+      if (position < successes.length) this.#early.set(candidate.clip, candidate);
+      else this.#complete.push(candidate);
+    }
+    const staying = examples.filter(([, { clip, rung, stopsEarly, budget }]) => {
+      if (isZero(budget)) return false;
+      return !stopsEarly || rung < (this.#smallest.get(clip) ?? Number.POSITIVE_INFINITY);
     });
-    this.#active = kept.map(([, example]) => example);
+    if (staying.length === examples.length) return;
+    this.#active = staying.map(([, example]) => example);
     // An emptied loop is closed next; there is nothing left to compact.
-    if (kept.length > 0) await loop.keep(kept.map(([index]) => index));
+    if (staying.length > 0) await loop.keep(staying.map(([index]) => index));
   }
 
+  /** What is left at the end: the examples that never stop, and the early ones without success, which return nothing. */
   async #finish(loop: Loop): Promise<void> {
     const indices = [...this.#active.entries()].filter(([, { stopsEarly }]) => !stopsEarly).map(([index]) => index);
     if (indices.length === 0) return;
@@ -152,6 +171,7 @@ export class LadderLoop {
   }
 
   async #fetch(loop: Loop, indices: readonly number[], margins: readonly number[]): Promise<Candidate[]> {
+    if (indices.length === 0) return [];
     const { variables } = this.#options.loop;
     const tensors = await loop.fetch(variables.map(bestSlot), indices);
     return indices.map((index, row) => {
@@ -162,6 +182,8 @@ export class LadderLoop {
     });
   }
 }
+
+const isZero = (budget: ExampleBudget) => [...budget.values()].every((epsilon) => epsilon === 0);
 
 function rowOf(name: string, tensor: DenseTensor | undefined, row: number): DenseTensor<Float32Array> {
   if (!(tensor?.data instanceof Float32Array))

@@ -36,21 +36,48 @@ const BASE: RunOptions = {
   steps: 12,
 };
 
-test('early rungs give each clip once, at its smallest success; the others give every clip', async () => {
-  const { results, cost } = await collect(linear.victim, runOf(BASE));
-  const early = results.filter(({ rung }) => [0, 1, 3, 4].includes(rung)).flatMap(({ clips }) => clips);
-  assert.deepEqual(early.toSorted(), [0, 1, 2, 3, 4]);
-  for (const rung of [2, 5]) {
-    assert.deepEqual(
-      results.filter((result) => result.rung === rung).flatMap(({ clips }) => clips),
-      [0, 1, 2, 3, 4],
-    );
+/** Rungs of BASE that never stop. */
+const NEVER = [2, 5];
+
+test('early rungs give a clip once, where no smaller rung of either kind did; the others give every clip', async () => {
+  const { results, rows, cost } = await collect(linear.victim, runOf(BASE));
+  for (const rung of NEVER) {
+    const clips = results.filter((result) => result.rung === rung).flatMap((result) => result.clips);
+    assert.deepEqual(clips, [0, 1, 2, 3, 4]);
   }
-  for (const { rung, margins } of results)
-    if (rung !== 2 && rung !== 5) assert.ok(margins.every((margin) => margin <= -2e-4));
+  const successes = rows.filter(({ margin }) => margin <= -2e-4);
+  for (const { rung, clip } of rows.filter((row) => !NEVER.includes(row.rung))) {
+    const smallest = Math.min(...successes.filter((row) => row.clip === clip).map((row) => row.rung));
+    assert.equal(rung, smallest, `clip ${clip}`);
+  }
+  assert.equal(new Set(successes.map(({ clip }) => clip)).size, CLIPS);
+  assert.ok(rows.length > NEVER.length * CLIPS);
   // Never more than every example through every step and the last evaluation; less, for finished examples are dropped.
   assert.ok(cost && cost.gradientExamples < CLIPS * 6 * 12 && cost.gradientExamples >= CLIPS * 2 * 12);
   assert.ok(cost.forwardExamples <= CLIPS * 6 * 13);
+});
+
+test('a budget of 0 is looked at, not iterated on', async () => {
+  const { rows, cost } = await collect(
+    linear.victim,
+    runOf({
+      ...BASE,
+      rungs: [
+        [0, 'early'],
+        [0, 'never'],
+      ],
+      steps: 100,
+    }),
+  );
+  assert.deepEqual(
+    rows.map(({ rung, clip }) => [rung, clip]),
+    [0, 1, 2, 3, 4].map((clip) => [1, clip]),
+  );
+  for (const { clip, point } of rows) {
+    const clean = sliceRows(inputs.get('waveform') ?? { dims: [], data: new Float32Array() }, clip, clip + 1);
+    assert.deepEqual(point.get('waveform'), clean.data);
+  }
+  assert.ok(cost && cost.gradientExamples <= 2 * 2 * CLIPS);
 });
 
 test('candidates are what their margins say: a fresh prediction agrees', async () => {

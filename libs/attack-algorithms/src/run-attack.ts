@@ -15,7 +15,7 @@ export type AttackEvent =
 
 /**
  * Candidate adversarial examples of one rung: for rungs that stop early the clips whose goal the attack believes reached and
- * that no smaller early rung reached; for rungs that never stop all clips.
+ * that no smaller rung of either kind reached; for rungs that never stop all clips.
  */
 export interface RungCandidates {
   /** Index in the threat model's ladder. */
@@ -66,7 +66,7 @@ export async function* runAttack(
   const elements = checked.variables.reduce((sum, { dims }) => sum + elementCount(dims), 0);
   const blocks = planBlocks(checked.clips, rungs.length, loopExamples(elements, description.maxExamples));
 
-  const reached = new Map<number, Candidate>();
+  const reached = new Set<number>();
   const total = { stepsDone: 0, forwardExamples: 0, gradientExamples: 0 };
   let stepsWaiting = checked.clips * rungs.length * plan.steps * restarts;
   for (const block of blocks) {
@@ -96,8 +96,8 @@ export async function* runAttack(
       const stepsPlanned = total.stepsDone + progress.stepsLeft + stepsWaiting;
       yield { kind: 'progress', stepsDone: total.stepsDone, stepsPlanned };
     }
-    for (const [clip, candidate] of ladder.reached) reached.set(clip, candidate);
-    for (const result of byRung([...ladder.reached.values(), ...ladder.complete])) yield { kind: 'result', result };
+    for (const clip of ladder.reachedClips) reached.add(clip);
+    for (const result of byRung([...ladder.early, ...ladder.complete])) yield { kind: 'result', result };
   }
   const { forwardExamples, gradientExamples } = total;
   yield { kind: 'cost', cost: { forwardExamples, gradientExamples } };
