@@ -13,6 +13,7 @@ export { type ErrorCode, FaultlineError, type FaultlineErrorOptions, type FieldV
 export { HealthService, ServingStatus } from './health.ts';
 export { MAX_MESSAGE_BYTES } from './limits.ts';
 export { type Log, type LogLevel, logger, setLogLevel } from './log.ts';
+export { ReflectionService } from './reflection.ts';
 export { runService, type ServiceMain } from './run-service.ts';
 export {
   type RegisteredService,

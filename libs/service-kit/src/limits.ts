@@ -7,14 +7,11 @@ export const MAX_CONCURRENT_STREAMS = 256;
 /** Clients only look for new replicas when a connection ends, so connections end now and then. */
 export const MAX_CONNECTION_AGE_MS = 5 * 60_000;
 
+// There is no keepalive, on either end: a ping on a connection whose age has been reached fails, and takes the calls that still
+// run on it along (grpc-node #3068). A client that vanishes without a word is noticed when a stream falls silent or is written to.
+
 /** Longer than the longest stream (a campaign that is watched over a day), so that age never cuts one. */
 export const MAX_CONNECTION_AGE_GRACE_MS = 48 * 60 * 60_000;
-
-/**
- * A server asks silent connections for a sign of life this often, and waits as long for it: a client that vanished without a
- * word frees its slots, one whose event loop computes for some seconds does not lose them.
- */
-export const KEEPALIVE_MS = 60_000;
 
 /** HTTP/2 window of a client: with the default of 64 KiB a response of some MiB waits for dozens of round trips. */
 export const FLOW_CONTROL_WINDOW_BYTES = 1024 * 1024;

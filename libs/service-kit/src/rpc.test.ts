@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { attack, inference } from '@faultline/contracts';
 import { connect } from './client.ts';
 import { FaultlineError } from './errors.ts';
@@ -66,6 +67,20 @@ test('a bidirectional stream answers each request before the next, then ends', a
   assert.equal((await call.responses.next()).done, true);
   const late = await rejection(call.send(step(6)));
   assert.ok(late instanceof FaultlineError && late.code === 'failed_precondition');
+});
+
+test('a stream outlives the age of its connection', async () => {
+  await using server = await startInference({}, { maxConnectionAgeMs: 20 });
+  using client = connect(inference.InferenceServiceService, server.address);
+  const call = client.optimize();
+  for (let value = 1; value <= 10; value++) {
+    await call.send(step(value));
+    const { value: response } = await call.responses.next();
+    assert.equal(openedValue(response), value);
+    await setTimeout(10);
+  }
+  call.end();
+  assert.equal((await call.responses.next()).done, true);
 });
 
 test('the tighter of own deadline and that of the served call is passed on, and both ends see it pass', async () => {

@@ -4,13 +4,13 @@ import { FaultlineError } from './errors.ts';
 import { HealthService, healthHandlers } from './health.ts';
 import {
   DRAIN_TIMEOUT_MS,
-  KEEPALIVE_MS,
   MAX_CONCURRENT_STREAMS,
   MAX_CONNECTION_AGE_GRACE_MS,
   MAX_CONNECTION_AGE_MS,
   MAX_MESSAGE_BYTES,
 } from './limits.ts';
 import { logger } from './log.ts';
+import { OldReflectionService, ReflectionService, reflectionHandlers } from './reflection.ts';
 import { extractTrace, type ServerAddress, startRpcSpan } from './rpc-tracing.ts';
 import { type RawCall, ServedCall, type StreamHandler } from './serve-call.ts';
 import {
@@ -66,6 +66,8 @@ export interface StartServerOptions {
   readonly onClose?: () => Promise<void>;
   /** How long a drain waits for running calls before it aborts them; default 25 s. */
   readonly drainTimeoutMs?: number;
+  /** When a connection is asked to make room for a new one, which finds new replicas; calls go on. Default: 5 min. */
+  readonly maxConnectionAgeMs?: number;
 }
 
 export interface RunningServer extends AsyncDisposable {
@@ -80,7 +82,7 @@ export interface RunningServer extends AsyncDisposable {
 }
 
 /**
- * Serves the given services and grpc.health.v1 on one port.
+ * Serves the given services, grpc.health.v1 and grpc.reflection.v1 on one port.
  * @throws FaultlineError unavailable when the address cannot be bound.
  */
 export async function startServer(options: StartServerOptions): Promise<RunningServer> {
@@ -96,19 +98,17 @@ const SERVER_OPTIONS: ServerOptions = {
   'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
   'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
   'grpc.max_concurrent_streams': MAX_CONCURRENT_STREAMS,
-  'grpc.max_connection_age_ms': MAX_CONNECTION_AGE_MS,
   'grpc.max_connection_age_grace_ms': MAX_CONNECTION_AGE_GRACE_MS,
-  'grpc.keepalive_time_ms': KEEPALIVE_MS,
-  'grpc.keepalive_timeout_ms': KEEPALIVE_MS,
 };
 
 class GrpcServer implements RunningServer {
   readonly name: string;
   readonly #options: StartServerOptions;
-  readonly #server = new Server(SERVER_OPTIONS);
+  readonly #server: Server;
   readonly #log;
   readonly #calls = new Map<ServedCall, Promise<void>>();
-  readonly #healthCalls = new Map<ServedCall, Promise<void>>();
+  /** Calls of probes and tools: a drain does not wait for them. */
+  readonly #sideCalls = new Map<ServedCall, Promise<void>>();
   #bound: ServerAddress = { host: '', port: undefined };
   readonly #patienceOver = Promise.withResolvers<void>();
   #draining = false;
@@ -117,6 +117,8 @@ class GrpcServer implements RunningServer {
   constructor(options: StartServerOptions) {
     this.name = options.name;
     this.#options = options;
+    const { maxConnectionAgeMs = MAX_CONNECTION_AGE_MS } = options;
+    this.#server = new Server({ ...SERVER_OPTIONS, 'grpc.max_connection_age_ms': maxConnectionAgeMs });
     this.#log = logger(options.name);
     const names = new Set(options.services.map(({ name }) => name));
     const serving = () => !this.#draining && (options.ready?.() ?? true);
@@ -124,7 +126,15 @@ class GrpcServer implements RunningServer {
     for (const { methods } of options.services) {
       for (const method of methods) this.#serve(method, (call) => this.#startCall(call, method));
     }
-    for (const method of health.methods) this.#serve(method, (call) => this.#startHealthCall(call, method));
+    const reflected = reflectionHandlers([
+      ...names,
+      health.name,
+      methodNames(ReflectionService.serverReflectionInfo).service,
+    ]);
+    const side = [health, register(ReflectionService, reflected), register(OldReflectionService, reflected)];
+    for (const { methods } of side) {
+      for (const method of methods) this.#serve(method, (call) => this.#startSideCall(call, method));
+    }
   }
 
   get address(): string {
@@ -172,11 +182,11 @@ class GrpcServer implements RunningServer {
     track(this.#calls, served, served.run(handler, parent, span, this.#log));
   }
 
-  /** Probes come every few seconds and say nothing in a trace. */
-  #startHealthCall(call: RawCall, { handler }: RegisteredMethod): void {
+  /** Probes come every few seconds, tools ask for contracts: neither says anything in a trace. */
+  #startSideCall(call: RawCall, { handler }: RegisteredMethod): void {
     const served = new ServedCall(call);
     const span = trace.wrapSpanContext({ traceId: '0'.repeat(32), spanId: '0'.repeat(16), traceFlags: 0 });
-    track(this.#healthCalls, served, served.run(handler, ROOT_CONTEXT, span, this.#log));
+    track(this.#sideCalls, served, served.run(handler, ROOT_CONTEXT, span, this.#log));
   }
 
   async #windDown(): Promise<void> {
@@ -192,8 +202,8 @@ class GrpcServer implements RunningServer {
     const reason = new FaultlineError('unavailable', `${this.name} is shutting down`);
     const finished = Promise.allSettled([this.#windDown(), ...this.#calls.values()]);
     await Promise.race([finished, this.#patienceOver.promise]);
-    for (const call of [...this.#calls.keys(), ...this.#healthCalls.keys()]) call.abort(reason);
-    await settledWithin(ABORT_GRACE_MS, [...this.#calls.values(), ...this.#healthCalls.values()]);
+    for (const call of [...this.#calls.keys(), ...this.#sideCalls.keys()]) call.abort(reason);
+    await settledWithin(ABORT_GRACE_MS, [...this.#calls.values(), ...this.#sideCalls.values()]);
     await settledWithin(ABORT_GRACE_MS, [new Promise((resolve) => this.#server.tryShutdown(() => resolve()))]);
     this.#server.forceShutdown();
     await this.#options.onClose?.();

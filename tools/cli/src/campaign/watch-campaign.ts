@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { score } from '@faultline/contracts';
 import { FaultlineError } from '@faultline/service-kit';
 import type { Progress } from '../output/progress-line.ts';
@@ -6,6 +7,10 @@ import type { Session } from '../session.ts';
 
 /** A service that dies takes the campaign with it; its death explains more than the campaign's error. */
 const DEATH_GRACE_MS = 1_000;
+
+/** Connections lost in a row before the campaign counts as out of reach, and the time between attempts. */
+const MAX_LOST = 5;
+const RECONNECT_MS = 500;
 
 /** Patience with a service that is asked to cancel. */
 const CANCEL_MS = 3_000;
@@ -32,10 +37,7 @@ export async function runCampaign(
   try {
     const context = { ...CALLER, idempotencyKey: randomUUID() };
     ({ campaignId } = await session.score.startCampaign({ context, specification }, { signal }));
-    for await (const update of session.score.watchCampaign({ context: CALLER, campaignId }, { signal })) {
-      onProgress(update);
-      if (update.summary !== undefined) throwUnlessWell(update.summary);
-    }
+    await watchToEnd(session, campaignId, onProgress);
     const { reportJson, folder } = await session.score.getCampaign({ context: CALLER, campaignId }, { signal });
     if (reportJson === '') throw new FaultlineError('internal', `campaign ${campaignId} ended without a report`);
     return { campaignId, reportJson, folder };
@@ -44,6 +46,30 @@ export async function runCampaign(
     // Services that stay up would go on with it; the others are stopped anyway.
     if (session.attached && campaignId !== '') await cancel(session, campaignId);
     throw death ?? error;
+  }
+}
+
+/** Watches until the campaign has succeeded; watching again is harmless when a connection is lost on a long way. */
+async function watchToEnd(
+  session: Session,
+  campaignId: string,
+  onProgress: (progress: Progress) => void,
+): Promise<void> {
+  const { signal } = session;
+  for (let lost = 0; ; ) {
+    try {
+      for await (const update of session.score.watchCampaign({ context: CALLER, campaignId }, { signal })) {
+        lost = 0;
+        onProgress(update);
+        if (update.summary !== undefined) throwUnlessWell(update.summary);
+      }
+      return;
+    } catch (error) {
+      lost += 1;
+      const mayRetry = error instanceof FaultlineError && error.code === 'unavailable' && lost <= MAX_LOST;
+      if (!mayRetry || signal.aborted) throw error;
+      await setTimeout(RECONNECT_MS);
+    }
   }
 }
 
