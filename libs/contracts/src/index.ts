@@ -5,6 +5,9 @@ export * as features from '../gen/faultline/features/v1alpha1/features.ts';
 export * as inference from '../gen/faultline/inference/v1alpha1/inference.ts';
 export * as score from '../gen/faultline/score/v1alpha1/score.ts';
 export * as victim from '../gen/faultline/victim/v1alpha1/card.ts';
+export * as health from '../gen/grpc/health/v1/health.ts';
+export * as reflection from '../gen/grpc/reflection/v1/reflection.ts';
+export { readDescriptorSet } from './descriptor-set.ts';
 export { joinRows, ROW_CHUNK_BYTES, type RowChunk, rowChunks, rowsWithin, sliceRows } from './rows.ts';
 export {
   type DenseTensor,
