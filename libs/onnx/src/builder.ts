@@ -122,7 +122,10 @@ export class GraphBuilder {
 
   /** Copies nodes of another graph as they are; their names must not clash. */
   append(nodes: readonly Node[]): void {
-    for (const node of nodes) this.add(node.op, node.inputs, node.attributes, node.outputs, node.name);
+    for (const node of nodes) {
+      for (const output of node.outputs) if (output !== '') this.#taken.add(output);
+      this.#nodes.push(node);
+    }
   }
 
   plus = (a: string, b: string) => this.op('Add', [a, b]);

@@ -5,18 +5,15 @@ import {
   type Model,
   modelOf,
   OnnxError,
-  OPSET,
   prune,
   renameValues,
+  upgradeModel,
   type ValueInfo,
   valueNames,
 } from '@faultline/onnx';
 import { dryRun, Session, type SessionOptions } from '@faultline/ort';
 import { evaluateAhead, rowsPerExample } from './partial-evaluation.ts';
 import type { Program } from './program.ts';
-
-/** Oldest operator set whose operators mean the same in the one that gradients are written in. */
-const OLDEST_OPSET = 18;
 
 /** An objective composed with the victim, differentiated, and loaded. */
 export interface CompiledObjective extends AsyncDisposable {
@@ -57,15 +54,10 @@ export class Engine {
 
   /** @throws OnnxError when the model does not make the logits or is written in an operator set out of reach. */
   constructor(model: Model, logits: string, options: SessionOptions) {
-    if (model.opset < OLDEST_OPSET || model.opset > OPSET) {
-      throw new OnnxError(
-        `the model is written in opset ${model.opset}; opsets ${OLDEST_OPSET} to ${OPSET} are differentiated: convert it`,
-      );
-    }
     if (!valueNames(model.graph).has(logits))
       throw new OnnxError(`the model makes no value '${logits}': correct the card's field 'logits'`);
     this.inputs = model.graph.inputs.map((input) => input.name);
-    this.#graph = slotted(model.graph, logits);
+    this.#graph = slotted(upgradeModel(model).graph, logits);
     this.#options = options;
   }
 
