@@ -2,8 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { score } from '@faultline/contracts';
 import type { Report, ThreatModelResult } from '@faultline/report';
+import { setLogLevel } from '@faultline/service-kit';
 import { linearSetting, startRequest, watchToEnd } from './test-support/linear-campaign.ts';
 import type { AttackFaults } from './test-support/linear-services.ts';
+
+// Failed campaigns are what these tests are about; their log lines are not news.
+setLogLevel('error');
 
 const { CAMPAIGN_STATE_FAILED } = score.CampaignState;
 

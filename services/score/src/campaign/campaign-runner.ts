@@ -76,7 +76,7 @@ export class CampaignRunner {
       // A step that was stopped fails in its own way; why it was stopped is what counts.
       const error = FaultlineError.from(live.signal.aborted ? live.signal.reason : thrown);
       const state = error.code === 'cancelled' ? 'cancelled' : 'failed';
-      if (state === 'failed') log.error(`campaign ${record.id} failed: ${error.message}`);
+      if (state === 'failed') log.warn(`campaign ${record.id} failed: ${error.message}`);
       return { state, endedAt: new Date(), error: error.message, reportJson: undefined };
     }
   }

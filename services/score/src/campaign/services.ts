@@ -18,14 +18,14 @@ export interface FreshPrediction {
 }
 
 /** An answer that does not need the weights; longer means that the service hangs. */
-const METADATA_DEADLINE_MS = 10_000;
+const METADATA_DEADLINE_MS = 30_000;
 const EXTRACT_DEADLINE_MS = 60_000;
 /** A prediction waits behind at most one message of an attack loop (about a second); the rest is a slow machine. */
 const PREDICT_DEADLINE_MS = 120_000;
 /** An attack reports progress every second or so. */
 const ATTACK_SILENCE_MS = 120_000;
 /** Probe of a victim after an attack failed: it answers at once, or it is gone. */
-const PROBE_DEADLINE_MS = 2_000;
+const PROBE_DEADLINE_MS = 5_000;
 
 const NO_COST: common.EvaluationCost = { forwardExamples: 0, gradientExamples: 0 };
 

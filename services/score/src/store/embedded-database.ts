@@ -7,6 +7,9 @@ const DATABASE_FOLDER = 'db';
 /** Written once the first start is through: a folder without it is the remains of one that was interrupted. */
 const COMPLETE_MARK = 'db-complete';
 
+/** The default of 128 MB buys nothing for a few thousand rows, and would be the largest part of this service's memory. */
+const SETTINGS = ['shared_buffers = 8MB'];
+
 function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
@@ -21,9 +24,9 @@ function exists(path: string): Promise<boolean> {
 export async function openEmbeddedDatabase(folder: string): Promise<PGlite> {
   const path = join(folder, DATABASE_FOLDER);
   const mark = join(folder, COMPLETE_MARK);
-  if (await exists(mark)) return PGlite.create(path);
+  if (await exists(mark)) return PGlite.create({ dataDir: path, postgresqlconf: SETTINGS });
   if (await exists(path)) await rename(path, `${path}-incomplete-${Date.now()}`);
-  const database = await PGlite.create({ dataDir: path, loadDataDir: await emptyDatabase() });
+  const database = await PGlite.create({ dataDir: path, postgresqlconf: SETTINGS, loadDataDir: await emptyDatabase() });
   await writeFile(mark, '');
   return database;
 }
