@@ -75,7 +75,7 @@ export class Expressions extends GraphWriter {
   cast(a: Value, dataType: DataType): Value {
     if (a.dataType === dataType) return a;
     // Numbers of the element types in the ONNX schema.
-    const to = { float32: 1, int64: 7, bool: 9, float64: 11 }[dataType as string];
+    const to = { float32: 1, int64: 7, bool: 9, float16: 10, float64: 11 }[dataType as string];
     if (to === undefined) throw new OnnxError(`gradients are not cast to ${dataType}`);
     return this.node('Cast', [a], a.dims, { to: int(to) }, dataType);
   }

@@ -5,10 +5,12 @@ import {
   float64,
   type Graph,
   GraphBuilder,
+  int,
   type Node,
   OnnxError,
   type Tensor,
   tensorAttribute,
+  type ValueType,
   valueNames,
 } from '@faultline/onnx';
 import type { Dims, Value } from './dims.ts';
@@ -41,9 +43,11 @@ export class GraphWriter {
   readonly #builder: GraphBuilder;
   readonly #constants: Map<string, Tensor>;
   readonly #written = new Map<string, string>();
+  readonly #types = new Map<string, ValueType>();
 
-  constructor(graph: Graph, taken: Iterable<string>) {
-    this.#builder = new GraphBuilder({ prefix: 'backward/', taken: [...valueNames(graph), ...taken] });
+  /** `taken` holds names that must not be made; names made start with `prefix`. */
+  constructor(graph: Graph, taken: Iterable<string>, prefix = 'backward/') {
+    this.#builder = new GraphBuilder({ prefix, taken: [...valueNames(graph), ...taken] });
     this.#constants = new Map(graph.initializers);
     // An initializer that is also an input is a default value, which the caller may replace.
     for (const input of graph.inputs) this.#constants.delete(input.name);
@@ -65,6 +69,16 @@ export class GraphWriter {
   /** The nodes and constants written so far. */
   get graph(): Graph {
     return this.#builder.graph('backward');
+  }
+
+  /** Types of the values written so far. */
+  get types(): ReadonlyMap<string, ValueType> {
+    return this.#types;
+  }
+
+  #typed(value: Value): Value {
+    this.#types.set(value.name, { dataType: value.dataType, dims: value.dims });
+    return value;
   }
 
   /** The elements of a value that is known before the graph runs. */
@@ -92,13 +106,21 @@ export class GraphWriter {
     const known = plain ? this.#written.get(key) : undefined;
     const name = known ?? this.#builder.op(op, names, attributes);
     if (plain) this.#written.set(key, name);
-    return { name, dataType, dims };
+    return this.#typed({ name, dataType, dims });
+  }
+
+  /** Parts of the given sizes along an axis. */
+  split(a: Value, axis: number, sizes: readonly number[]): Value[] {
+    if (sizes.length === 1) return [a];
+    const names = sizes.map(() => this.#builder.fresh('split'));
+    this.#builder.add('Split', [a.name, this.integers(sizes).name], { axis: int(axis) }, names);
+    return names.map((name, i) => this.#typed({ name, dataType: a.dataType, dims: a.dims.with(axis, sizes[i] ?? 0) }));
   }
 
   constant(value: Tensor): Value {
     const name = this.#builder.constant(value);
     this.#constants.set(name, value);
-    return { name, dataType: value.dataType, dims: value.dims };
+    return this.#typed({ name, dataType: value.dataType, dims: value.dims });
   }
 
   /** A constant made at its first use; the key tells what it holds. */
@@ -120,8 +142,13 @@ export class GraphWriter {
     return this.shared(key, () => (dataType === 'float32' ? float32([value], dims) : float64([value], dims)));
   }
 
+  /** A floating constant of the given elements. */
+  floating(values: Float64Array, dims: readonly number[], dataType: DataType): Value {
+    return this.constant(dataType === 'float64' ? float64(values, dims) : float32(Float32Array.from(values), dims));
+  }
+
   integers(values: readonly number[]): Value {
     const name = this.#builder.ints(values);
-    return { name, dataType: 'int64', dims: [values.length] };
+    return this.#typed({ name, dataType: 'int64', dims: [values.length] });
   }
 }

@@ -25,4 +25,7 @@ export const B = 'batch';
 export const LINEAR = { dataType: 'float32', step: 0.5 } as const;
 export const CURVED = { dataType: 'float32', step: 1e-2 } as const;
 
+/** For float32 expressions of steep third derivative. */
+export const SMOOTH = { dataType: 'float32', step: 4e-3 } as const;
+
 export const POSITIVE = [0.3, 2] as const;

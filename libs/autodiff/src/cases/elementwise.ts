@@ -1,5 +1,5 @@
 import { type Attributes, type Dimension, float, int } from '@faultline/onnx';
-import { B, type Case, CURVED, LINEAR, POSITIVE } from './case.ts';
+import { B, type Case, CURVED, LINEAR, POSITIVE, SMOOTH } from './case.ts';
 
 const unary = (op: string, more: Partial<Case> = {}, attributes: Attributes = {}): Case => ({
   op,
@@ -56,6 +56,12 @@ export const ELEMENTWISE: readonly Case[] = [
   unary('LeakyRelu', CURVED, { alpha: float(0.3) }),
   unary('Elu', { about: 'alpha', ...CURVED }, { alpha: float(0.5) }),
   unary('Dropout'),
+  ...['Tan', 'Atan', 'Sinh', 'Cosh', 'Asinh'].map((op) => unary(op, { domain: [-1.2, 1.2], ...SMOOTH })),
+  ...['Asin', 'Acos', 'Atanh'].map((op) => unary(op, { domain: [-0.7, 0.7], ...SMOOTH })),
+  unary('Acosh', { domain: [1.5, 3], ...SMOOTH }),
+  unary('Celu', CURVED, { alpha: float(0.5) }),
+  unary('ThresholdedRelu', CURVED, { alpha: float(0.7) }),
+  unary('Shrink', CURVED, { lambd: float(0.53), bias: float(0.2) }),
   {
     op: 'PRelu',
     inputs: [

@@ -3,6 +3,7 @@ import { ELEMENTWISE } from './elementwise.ts';
 import { LINEARS } from './linear.ts';
 import { NORMALIZATIONS } from './normalization.ts';
 import { REDUCTIONS } from './reduction.ts';
+import { SELECTIONS } from './selection.ts';
 import { SHAPES } from './shape.ts';
 import { WINDOWS } from './window.ts';
 
@@ -14,4 +15,5 @@ export const CASES: readonly Case[] = [
   ...LINEARS,
   ...WINDOWS,
   ...NORMALIZATIONS,
+  ...SELECTIONS,
 ];

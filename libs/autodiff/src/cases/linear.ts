@@ -39,6 +39,10 @@ export const LINEARS: readonly Case[] = [
   einsum('bij,jk->bik', [B, 2, 3], [3, 4]),
   einsum('bhqd,bhkd->bhqk', [B, 2, 3, 4], [B, 2, 5, 4]),
   einsum('bij->bj', [B, 2, 3]),
+  einsum('bij,bj', [B, 2, 3], [B, 3]),
+  einsum('...ij,...jk->...ik', [B, 2, 3, 4], [B, 2, 4, 2]),
+  einsum('...ij,...kj->...ik', [B, 2, 3], [1, 2, 3]),
+  einsum('...i,i', [B, 2, 3], [3]),
   einsum('bi,b,ij->j', [B, 2], [B], [2, 3]),
   {
     op: 'Gemm',

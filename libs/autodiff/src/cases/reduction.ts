@@ -1,4 +1,4 @@
-import { int } from '@faultline/onnx';
+import { float32, int } from '@faultline/onnx';
 import { B, type Case, CURVED, LINEAR } from './case.ts';
 
 const reduction = (op: string, more: Partial<Case> = {}): Case[] => [
@@ -29,6 +29,21 @@ export const REDUCTIONS: readonly Case[] = [
   ...reduction('ReduceLogSumExp'),
   ...reduction('ReduceL1', CURVED),
   ...reduction('ReduceL2', CURVED),
+  ...reduction('ReduceLogSum', { domain: [0.3, 2], ...CURVED }),
+  ...reduction('ReduceProd', { ...CURVED, step: 1e-3 }),
+  {
+    op: 'ReduceProd',
+    about: 'zeros among the elements',
+    inputs: [[B, 3]],
+    build: (b, x) => {
+      const masks = [b.constant(float32([1, 0, 1])), b.constant(float32([1, 0, 0]))];
+      return b.concat(
+        masks.map((mask) => b.op('ReduceProd', [b.times(x, mask), b.ints([1])])),
+        1,
+      );
+    },
+    ...CURVED,
+  },
   {
     op: 'ReduceMean',
     about: 'no axes, no operation',

@@ -123,3 +123,25 @@ function exactGeluSlope(c: RuleContext): Value {
 export const gelu = sloped((c) =>
   stringAttribute(c.node, 'approximate', 'none') === 'tanh' ? tanhGeluSlope(c) : exactGeluSlope(c),
 );
+
+/** max(0, x) + min(0, alpha (e^(x / alpha) - 1)): slope e^(x / alpha) below 0. Kink: that of the lower side at 0, 1. */
+export const celu = sloped((c) => {
+  const x = c.input(0);
+  const below = c.e.unary('Exp', c.e.scale(x, 1 / floatAttribute(c.node, 'alpha', 1)));
+  return c.e.where(isPositive(c, x), constant(c, 1), below);
+});
+
+/** x above alpha, else 0. */
+export const thresholdedRelu: Rule = (c) => [
+  () =>
+    c.e.gate(c.e.compare('Greater', c.input(0), constant(c, floatAttribute(c.node, 'alpha', 1))), c.broadcastGrad()),
+];
+
+/** x moved towards 0 by `bias` beyond `lambd`, else 0: slope 1 where |x| > lambd. */
+export const shrink: Rule = (c) => [
+  () =>
+    c.e.gate(
+      c.e.compare('Greater', c.e.unary('Abs', c.input(0)), constant(c, floatAttribute(c.node, 'lambd', 0.5))),
+      c.broadcastGrad(),
+    ),
+];

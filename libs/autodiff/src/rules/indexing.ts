@@ -1,6 +1,7 @@
 import { int, intAttribute, integers, string, stringAttribute } from '@faultline/onnx';
 import { fixedSize, normalAxes, product, range, type Value } from '../dims.ts';
 import { axesOf, type Rule, type RuleContext } from '../rule.ts';
+import { SCATTER_ADD_OPSET } from './scatter.ts';
 
 /** Beyond so many readers of one element, a product with a 0/1 matrix is simpler than adding rearranged copies. */
 const MOST_COPIES = 3;
@@ -9,7 +10,7 @@ const MOST_COPIES = 3;
  * Adjoint of y[.., j, ..] = x[.., sources[j], ..]: sums the gradient's elements along an axis back to where they were
  * read from; a source of -1 was not read from x.
  */
-function gatherBack(c: RuleContext, g: Value, axis: number, sources: readonly number[], size: number): Value {
+export function gatherBack(c: RuleContext, g: Value, axis: number, sources: readonly number[], size: number): Value {
   const { e } = c;
   const copies: number[][] = [];
   for (const [j, source] of sources.entries()) {
@@ -24,11 +25,7 @@ function gatherBack(c: RuleContext, g: Value, axis: number, sources: readonly nu
   if (copies.length <= MOST_COPIES) return e.sum(copies.map((copy) => e.arrange(g, axis, copy)));
   const matrix = new Float64Array(sources.length * size);
   for (const [j, source] of sources.entries()) if (source >= 0) matrix[j * size + source] = 1;
-  const dims = [sources.length, size];
-  const chosen =
-    g.dataType === 'float64'
-      ? e.constant({ dataType: 'float64', dims, data: matrix })
-      : e.constant({ dataType: 'float32', dims, data: Float32Array.from(matrix) });
+  const chosen = e.floating(matrix, [sources.length, size], g.dataType);
   const last = g.dims.length - 1;
   const swapped = range(0, g.dims.length).map((at) => (at === axis ? last : at === last ? axis : at));
   return e.transpose(e.matmul(e.transpose(g, swapped), chosen), swapped);
@@ -108,9 +105,6 @@ export const pad: Rule = (c) => [
   },
 ];
 
-/** Oldest opset whose ScatterND adds. */
-const SCATTER_ADD_OPSET = 16;
-
 /** Adds the gradient of each picked slice back to where it was picked from. */
 export const gather: Rule = (c) => [
   () => {
@@ -167,5 +161,32 @@ export const cumulativeSum: Rule = (c) => [
     const exclusive = intAttribute(c.node, 'exclusive', 0);
     const attributes = { reverse: int(reverse), exclusive: int(exclusive) };
     return c.e.node('CumSum', [c.grad(), c.input(1)], c.grad().dims, attributes);
+  },
+];
+
+/** DepthToSpace in either order of its channels, undone; SpaceToDepth undoes the first alone. */
+export const depthToSpace: Rule = (c) => [
+  () => {
+    const { dims } = c.input(0);
+    const block = intAttribute(c.node, 'blocksize', 1);
+    if (stringAttribute(c.node, 'mode', 'DCR') === 'DCR') {
+      return c.e.node('SpaceToDepth', [c.grad()], dims, { blocksize: int(block) });
+    }
+    const [batch = 1, channels = 1, height = 1, width = 1] = dims;
+    const kept = Number(channels) / (block * block);
+    const parts = c.e.reshape(c.grad(), [batch, kept, height, block, width, block]);
+    return c.e.reshape(c.e.transpose(parts, [0, 1, 3, 5, 2, 4]), dims);
+  },
+];
+
+export const spaceToDepth: Rule = (c) => [
+  () => c.e.node('DepthToSpace', [c.grad()], c.input(0).dims, { blocksize: int(intAttribute(c.node, 'blocksize', 1)) }),
+];
+
+/** The same triangle of the gradient. */
+export const triangle: Rule = (c) => [
+  () => {
+    const upper = int(intAttribute(c.node, 'upper', 1));
+    return c.e.node('Trilu', c.has(1) ? [c.grad(), c.input(1)] : [c.grad()], c.input(0).dims, { upper });
   },
 ];

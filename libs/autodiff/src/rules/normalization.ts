@@ -112,3 +112,48 @@ export const groupNormalization: Rule = (c) => {
     () => sumToChannels(c, c.grad()),
   ];
 };
+
+/** x / |x| along an axis, in the 1- or 2-norm. Kink: 0 where the norm is 0. */
+export const lpNormalization: Rule = (c) => [
+  () => {
+    const { e } = c;
+    const [x, y, g] = [c.input(0), c.output(), c.grad()];
+    const p = intAttribute(c.node, 'p', 2);
+    const axes = normalAxes([intAttribute(c.node, 'axis', -1)], x.dims.length);
+    const norm = p === 1 ? e.reduceSum(e.unary('Abs', x), axes) : e.unary('Sqrt', e.reduceSum(e.multiply(x, x), axes));
+    const direction = p === 1 ? e.unary('Sign', x) : y;
+    const along = e.multiply(direction, e.reduceSum(e.multiply(g, y), axes));
+    const positive = e.compare('Greater', norm, e.scalar(0, x.dataType));
+    return e.mask(positive, e.divide(e.subtract(g, along), norm));
+  },
+];
+
+/**
+ * y = x d^-beta, d = bias + alpha / size x (sum of squares over neighbouring channels): the sum is a 1x1 convolution with a
+ * band of ones, its adjoint one with the transposed band.
+ */
+export const localResponseNormalization: Rule = (c) => [
+  () => {
+    const { e } = c;
+    const [x, y, g] = [c.input(0), c.output(), c.grad()];
+    const channels = Number(x.dims[1] ?? 1);
+    const size = intAttribute(c.node, 'size', 1);
+    const share = floatAttribute(c.node, 'alpha', 1e-4) / size;
+    const beta = floatAttribute(c.node, 'beta', 0.75);
+    const [before, after] = [Math.floor((size - 1) / 2), Math.ceil((size - 1) / 2)];
+    const band = (lower: number, upper: number) => {
+      const ones = new Float64Array(channels * channels);
+      for (let to = 0; to < channels; to++) {
+        for (let from = Math.max(0, to - lower); from <= Math.min(channels - 1, to + upper); from++)
+          ones[to * channels + from] = 1;
+      }
+      return e.floating(ones, [channels, channels, ...x.dims.slice(2).map(() => 1)], x.dataType);
+    };
+    const around = (value: Value, lower: number, upper: number) => e.node('Conv', [value, band(lower, upper)], x.dims);
+    const bias = e.scalar(floatAttribute(c.node, 'bias', 1), x.dataType);
+    const d = e.add(bias, e.scale(around(e.multiply(x, x), before, after), share));
+    const direct = e.multiply(g, e.power(d, e.scalar(-beta, x.dataType)));
+    const others = around(e.divide(e.multiply(g, y), d), after, before);
+    return e.subtract(direct, e.scale(e.multiply(x, others), 2 * share * beta));
+  },
+];

@@ -1,19 +1,13 @@
-import { intAttribute, intsAttribute, type Tensor } from '@faultline/onnx';
+import { intAttribute, intsAttribute } from '@faultline/onnx';
 import { range, type Value } from '../dims.ts';
 import type { Rule, RuleContext } from '../rule.ts';
 import { kernelPositions, transposedAttributes, type WindowAxis, windowOf } from './window.ts';
 
 const poolWindows = (c: RuleContext): WindowAxis[] => windowOf(c, intsAttribute(c.node, 'kernel_shape') ?? []);
 
-/** A constant tensor of a floating type. */
-function filled(c: RuleContext, dims: readonly number[], data: readonly number[]): Value {
-  const { dataType } = c.input(0);
-  const made: Tensor =
-    dataType === 'float64'
-      ? { dataType, dims, data: Float64Array.from(data) }
-      : { dataType: 'float32', dims, data: Float32Array.from(data) };
-  return c.e.constant(made);
-}
+/** A constant of the input's type. */
+const filled = (c: RuleContext, dims: readonly number[], data: readonly number[]): Value =>
+  c.e.floating(Float64Array.from(data), dims, c.input(0).dataType);
 
 /** Number of positions that count in the window at each output along one axis. */
 function counts(c: RuleContext, window: WindowAxis): number[] {

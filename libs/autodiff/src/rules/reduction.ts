@@ -1,4 +1,4 @@
-import { intAttribute, isBatchAxis } from '@faultline/onnx';
+import { int, intAttribute, isBatchAxis } from '@faultline/onnx';
 import { normalAxes, range, type Value } from '../dims.ts';
 import { axesOf, type Rule, type RuleContext } from '../rule.ts';
 
@@ -61,6 +61,34 @@ export const reduceSumSquare: Rule = (c) => [
 export const reduceLogSumExp: Rule = (c) => [
   () =>
     c.e.multiply(unreduced(c, c.compactGrad()), c.e.unary('Exp', c.e.subtract(c.input(0), unreduced(c, c.output())))),
+];
+
+/** y = log sum x: 1 / sum x = e^-y. */
+export const reduceLogSum: Rule = (c) => [
+  () => unreduced(c, c.e.multiply(c.compactGrad(), c.e.unary('Exp', c.e.negate(c.output())))),
+];
+
+/**
+ * Each element's slope is the product of the others: y / x where no element of its group is 0, the product of the others
+ * at an only 0, and 0 elsewhere.
+ */
+export const reduceProduct: Rule = (c) => [
+  () => {
+    const { e } = c;
+    const x = c.input(0);
+    const axes = reducedAxes(c);
+    const zero = e.scalar(0, x.dataType);
+    const one = e.scalar(1, x.dataType);
+    const vanishing = e.compare('Equal', x, zero);
+    const filled = e.where(vanishing, one, x);
+    const reduced = x.dims.map((size, axis) => (axes.includes(axis) ? 1 : size));
+    const others =
+      axes.length === 0 ? filled : e.node('ReduceProd', [filled, e.integers(axes)], reduced, { keepdims: int(1) });
+    const zeros = e.reduceSum(e.cast(vanishing, x.dataType), axes);
+    const atZero = e.where(e.compare('Equal', zeros, one), others, zero);
+    const elsewhere = e.where(e.compare('Equal', zeros, zero), e.divide(others, filled), zero);
+    return e.multiply(unreduced(c, c.compactGrad()), e.where(vanishing, atZero, elsewhere));
+  },
 ];
 
 /** Mean over all spatial axes. */

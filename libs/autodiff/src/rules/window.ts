@@ -1,4 +1,4 @@
-import { type Attributes, describeNode, ints, intsAttribute, OnnxError } from '@faultline/onnx';
+import { type Attributes, describeNode, ints, intsAttribute, OnnxError, stringAttribute } from '@faultline/onnx';
 import { fixedSize, range, type Value } from '../dims.ts';
 import type { RuleContext } from '../rule.ts';
 
@@ -27,7 +27,9 @@ export function windowOf(
 ): WindowAxis[] {
   const { node } = c;
   const what = `gradient of ${describeNode(node)}`;
-  const autoPad = node.attributes.auto_pad?.type === 'string' ? node.attributes.auto_pad.value : 'NOTSET';
+  const given = stringAttribute(node, 'auto_pad', 'NOTSET');
+  // A ConvTranspose that names its output's shape has the pads that this shape takes.
+  const autoPad = given === 'NOTSET' && node.attributes.output_shape !== undefined ? 'SAME_LOWER' : given;
   const rank = kernelShape.length;
   const strides = intsAttribute(node, 'strides');
   const dilations = intsAttribute(node, 'dilations');

@@ -1,0 +1,17 @@
+import type { Decomposition } from './decomposition.ts';
+import { discreteFourier, shortTimeFourier } from './fourier.ts';
+import { gru, lstm, rnn } from './recurrent.ts';
+
+export type { Decomposition } from './decomposition.ts';
+
+/** Operators of the standard domain that are written by others before they are differentiated. */
+export const DECOMPOSITIONS = {
+  DFT: discreteFourier,
+  GRU: gru,
+  LSTM: lstm,
+  RNN: rnn,
+  STFT: shortTimeFourier,
+} as const satisfies Readonly<Record<string, Decomposition>>;
+
+export const decompositionOf = (op: string): Decomposition | undefined =>
+  (DECOMPOSITIONS as Readonly<Record<string, Decomposition>>)[op];
