@@ -11,6 +11,7 @@ import {
 import { Frame, SoftwareScaleContext } from 'node-av/lib';
 import { requireStatus } from './ffmpeg-status.ts';
 import type { FramesSpecification } from './input-specification.ts';
+import { type Orientation, orientationOf, UPRIGHT } from './orientation.ts';
 import type { Sink } from './sink.ts';
 
 /** A frame that begins this little after a time still counts as shown then: containers round time stamps (Matroska to 1 ms). */
@@ -21,7 +22,7 @@ const CHANNEL_OF_PLANE = [1, 2, 0];
 
 /**
  * Picks the frame that is shown in the middle of each interval, t_k = (k + 0.5) / frameRateHz, and scales it (libswscale:
- * area average when shrinking both sides, else bilinear) to exactly height x width.
+ * area average when shrinking both sides, else bilinear) to exactly height x width, turned upright.
  *
  * The middle, for a source at the same rate is then picked frame by frame, whatever its time stamps' rounding.
  */
@@ -32,6 +33,9 @@ export class FramesSink implements Sink {
   #scaled = new Frame();
   #shown: Frame | undefined;
   #picked = 0;
+  #orientation: Orientation = UPRIGHT;
+  /** What the scaler is set up for. */
+  #scalerSetup = '';
 
   constructor(specification: FramesSpecification) {
     this.#specification = specification;
@@ -82,7 +86,21 @@ export class FramesSink implements Sink {
   }
 
   #scale(frame: Frame): void {
-    const { width, height } = this.#specification;
+    this.#orientation = orientationOf(frame);
+    const { turned } = this.#orientation;
+    const [width, height] = turned
+      ? [this.#specification.height, this.#specification.width]
+      : [this.#specification.width, this.#specification.height];
+    this.#setUpScaler(frame, width, height);
+    requireStatus(this.#scaler.scaleFrameSync(this.#scaled, frame), 'its pictures cannot be scaled');
+  }
+
+  /** To set up costs more than to scale a small picture, so it is done when the pictures change. */
+  #setUpScaler(frame: Frame, width: number, height: number): void {
+    const { format, colorSpace, colorRange } = frame;
+    const setup = [frame.width, frame.height, format, colorSpace, colorRange, width, height].join();
+    if (setup === this.#scalerSetup) return;
+    this.#scalerSetup = setup;
     const filter = frame.width >= width && frame.height >= height ? SWS_AREA : SWS_BILINEAR;
     this.#scaler.allocContext();
     this.#scaler.setOption('sws_flags', filter | SWS_ACCURATE_RND | SWS_BITEXACT | SWS_FULL_CHR_H_INT);
@@ -93,20 +111,42 @@ export class FramesSink implements Sink {
     this.#scaled.colorSpace = AVCOL_SPC_RGB;
     this.#scaled.colorRange = AVCOL_RANGE_JPEG;
     requireStatus(this.#scaled.getBuffer(), 'its pictures cannot be scaled');
-    requireStatus(this.#scaler.scaleFrameSync(this.#scaled, frame), 'its pictures cannot be scaled');
   }
 
   #store(): void {
     const { width, height } = this.#specification;
-    const area = width * height;
     const planes = this.#scaled.data ?? [];
+    const { linesize } = this.#scaled;
     CHANNEL_OF_PLANE.forEach((channel, plane) => {
-      const rows = planes[plane];
-      const stride = this.#scaled.linesize[plane] ?? width;
-      const start = (this.#picked * CHANNELS + channel) * area;
-      for (let row = 0; rows && row < height; row++) {
-        this.#pixels.set(rows.subarray(row * stride, row * stride + width), start + row * width);
-      }
+      const stored = planes[plane];
+      const start = (this.#picked * CHANNELS + channel) * width * height;
+      if (stored)
+        storePlane(stored, linesize[plane] ?? width, this.#pixels, start, this.#specification, this.#orientation);
     });
+  }
+}
+
+/** Copies a plane upright to `pixels` from `start` on. */
+function storePlane(
+  stored: Buffer,
+  stride: number,
+  pixels: Uint8Array,
+  start: number,
+  { width, height }: FramesSpecification,
+  { turned, flipsColumns, flipsRows }: Orientation,
+): void {
+  for (let y = 0; y < height; y++) {
+    if (!turned && !flipsColumns) {
+      const row = flipsRows ? height - 1 - y : y;
+      pixels.set(stored.subarray(row * stride, row * stride + width), start + y * width);
+      continue;
+    }
+    for (let x = 0; x < width; x++) {
+      const [p, columns] = turned ? [y, height] : [x, width];
+      const [q, rows] = turned ? [x, width] : [y, height];
+      const column = flipsColumns ? columns - 1 - p : p;
+      const row = flipsRows ? rows - 1 - q : q;
+      pixels[start + y * width + x] = stored[row * stride + column] ?? 0;
+    }
   }
 }

@@ -1,4 +1,5 @@
 import { MediaError } from './media-error.ts';
+import type { StoredMedia } from './stored-media.ts';
 
 /** Size and type, 4 bytes each, begin every box (ISO/IEC 14496-12, section 4.2). */
 const BOX_HEADER_BYTES = 8;
@@ -12,12 +13,11 @@ const REACHES_THE_END = 0;
  * and would give shorter media than the file held without a word.
  * @throws MediaError `undecodable` when the last box is cut off.
  */
-export function requireWholeBoxes(bytes: Uint8Array): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+export function requireWholeBoxes(media: Pick<StoredMedia, 'size' | 'read'>): void {
   let offset = 0;
-  while (offset < bytes.length) {
-    const left = bytes.length - offset;
-    const size = boxSize(view, offset);
+  while (offset < media.size) {
+    const left = media.size - offset;
+    const size = boxSize(media.read(offset, BOX_HEADER_BYTES + LARGE_SIZE_BYTES));
     if (size === REACHES_THE_END) return;
     if (size > left || size < BOX_HEADER_BYTES) {
       throw new MediaError(
@@ -29,11 +29,11 @@ export function requireWholeBoxes(bytes: Uint8Array): void {
   }
 }
 
-function boxSize(view: DataView, offset: number): number {
-  const left = view.byteLength - offset;
-  if (left < BOX_HEADER_BYTES) return BOX_HEADER_BYTES;
-  const size = view.getUint32(offset);
+/** @param header the box's first 16 bytes, or fewer at the end of the file */
+function boxSize(header: Buffer): number {
+  if (header.length < BOX_HEADER_BYTES) return BOX_HEADER_BYTES;
+  const size = header.readUint32BE(0);
   if (size !== SIZE_FOLLOWS) return size;
-  if (left < BOX_HEADER_BYTES + LARGE_SIZE_BYTES) return BOX_HEADER_BYTES + LARGE_SIZE_BYTES;
-  return Number(view.getBigUint64(offset + BOX_HEADER_BYTES));
+  if (header.length < BOX_HEADER_BYTES + LARGE_SIZE_BYTES) return BOX_HEADER_BYTES + LARGE_SIZE_BYTES;
+  return Number(header.readBigUint64BE(BOX_HEADER_BYTES));
 }

@@ -8,6 +8,8 @@ export type MediaErrorReason =
   | 'no_video'
   /** A picture, a stream or the whole asks for more than the limits allow. */
   | 'too_large'
+  /** The window begins behind the media's end. */
+  | 'bad_window'
   /** The caller's sizes or rates make no sense. */
   | 'bad_specification';
 

@@ -1,10 +1,7 @@
 import { AVSEEK_CUR, AVSEEK_END, AVSEEK_SIZE, type AVSeekWhence } from 'node-av/constants';
 import { IOContext } from 'node-av/lib';
 
-/**
- * Small, because node-av 6.1 never gives this buffer back: what is lost for each file stays at 8 KiB. Reads above this size
- * go past the buffer, so a larger one would not be faster.
- */
+/** Small, because node-av 6.1 never gives this buffer back: what is lost for each file stays at 8 KiB. */
 const BUFFER_BYTES = 8 * 1024;
 const FIRST_OUTPUT_BYTES = 64 * 1024;
 
@@ -12,30 +9,6 @@ function seekTo(position: number, size: number, offset: bigint, whence: AVSeekWh
   if (whence === AVSEEK_CUR) return position + Number(offset);
   if (whence === AVSEEK_END) return size + Number(offset);
   return Number(offset);
-}
-
-/** An FFmpeg input that reads from `bytes`. Its callbacks need the event loop: use asynchronous calls only. */
-export function openMemoryInput(bytes: Uint8Array): IOContext {
-  const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let position = 0;
-  const io = new IOContext();
-  io.allocContextWithCallbacks(
-    BUFFER_BYTES,
-    0,
-    (size) => {
-      if (position >= source.length) return null;
-      const part = source.subarray(position, position + size);
-      position += part.length;
-      return part;
-    },
-    null,
-    (offset, whence) => {
-      if (whence === AVSEEK_SIZE) return source.length;
-      position = Math.max(0, Math.min(source.length, seekTo(position, source.length, offset, whence)));
-      return position;
-    },
-  );
-  return io;
 }
 
 /** A growing file in memory that FFmpeg writes and seeks in. */

@@ -1,6 +1,7 @@
 import { AV_NOPTS_VALUE, AVERROR_EAGAIN, AVERROR_ENOMEM, AVERROR_EOF } from 'node-av/constants';
 import { type CodecContext, Frame, type Packet, type Stream } from 'node-av/lib';
 import { requireStatus } from './ffmpeg-status.ts';
+import type { Span } from './media-window.ts';
 import type { Sink } from './sink.ts';
 
 /** For raw streams that state no frame rate. FFmpeg assumes the same. */
@@ -11,37 +12,44 @@ export class StreamDecoder {
   readonly #context: CodecContext;
   readonly #stream: Stream;
   readonly #sinks: readonly Sink[];
-  readonly #originSeconds: number;
+  readonly #span: Span;
   readonly #frame = new Frame();
   #nextSeconds = 0;
   #decodedAny = false;
+  /** A frame at or behind the end of the span was seen. */
+  #past = false;
 
-  /** @param originSeconds the stream's time that is 0 on the media's time line */
-  constructor(context: CodecContext, stream: Stream, sinks: readonly Sink[], originSeconds: number) {
+  /** @param span what of the stream's own time the sinks get; its beginning is their time 0 */
+  constructor(context: CodecContext, stream: Stream, sinks: readonly Sink[], span: Span) {
     this.#context = context;
     this.#stream = stream;
     this.#sinks = sinks;
-    this.#originSeconds = originSeconds;
+    this.#span = span;
     this.#frame.alloc();
   }
 
   /** Whether further packets can change any result. */
   get wanted(): boolean {
-    return this.#sinks.some((sink) => !sink.full);
+    return !this.#past && this.#sinks.some((sink) => !sink.full);
+  }
+
+  /** Where the last frame ended, in the sinks' time; 0 or less when everything came before their beginning. */
+  get reachedSeconds(): number {
+    return this.#nextSeconds;
   }
 
   /**
-   * Decodes a packet, or with null what the decoder still holds. Not on the calling thread: a process that decodes hostile
-   * media must still notice when it is told to stop.
+   * Decodes a packet, or with null what the decoder still holds, on the calling thread: to go to another one and back costs
+   * more than a frame of a small clip. Whoever decodes hostile media does so in a process that somebody else may kill.
    * @throws MediaError `undecodable` for a damaged packet. Packets before the first frame are excused: a stream that was
    *   cut out of a longer one begins with packets that lean on missing ones.
    */
-  async decode(packet: Packet | null): Promise<void> {
+  decode(packet: Packet | null): void {
     if (!this.wanted) return;
-    const sent = await this.#context.sendPacket(packet);
+    const sent = this.#context.sendPacketSync(packet);
     if (sent < 0 && sent !== AVERROR_EAGAIN && sent !== AVERROR_EOF) this.#damaged(sent);
     for (;;) {
-      const status = await this.#context.receiveFrame(this.#frame);
+      const status = this.#context.receiveFrameSync(this.#frame);
       if (status === AVERROR_EAGAIN || status === AVERROR_EOF) return;
       if (status < 0) {
         this.#damaged(status);
@@ -62,10 +70,11 @@ export class StreamDecoder {
     const seconds =
       stamp === AV_NOPTS_VALUE
         ? this.#nextSeconds
-        : Number(stamp) * this.#stream.timeBase.toDouble() - this.#originSeconds;
+        : Number(stamp) * this.#stream.timeBase.toDouble() - this.#span.startSeconds;
     this.#nextSeconds = seconds + this.#lastsSeconds();
     this.#decodedAny = true;
-    for (const sink of this.#sinks) if (!sink.full) sink.push(frame, seconds);
+    this.#past = seconds >= this.#span.endSeconds - this.#span.startSeconds;
+    if (!this.#past) for (const sink of this.#sinks) if (!sink.full) sink.push(frame, seconds);
     frame.unref();
   }
 

@@ -72,9 +72,9 @@ export class WaveformSink implements Sink {
   finish(): Float32Array {
     this.#flush();
     const samples = this.#samples.subarray(0, this.#length);
-    samples.forEach((amplitude, index) => {
-      samples[index] = Math.max(-1, Math.min(1, amplitude)) || 0;
-    });
+    for (let index = 0; index < samples.length; index++) {
+      samples[index] = Math.max(-1, Math.min(1, samples[index] ?? 0)) || 0;
+    }
     return samples;
   }
 
