@@ -14,9 +14,10 @@ import {
   valueNames,
 } from '@faultline/onnx';
 import { NodeContext } from './context.ts';
+import { decompose } from './decompose.ts';
 import { type Dims, describeDims, range, sameDims, type Value } from './dims.ts';
 import { Expressions } from './expressions.ts';
-import { ruleOf, STOPS } from './rules/index.ts';
+import { ESTIMATES, MOVES, ruleOf, STOPS } from './rules/index.ts';
 
 export interface DifferentiateOptions {
   readonly graph: Graph;
@@ -65,13 +66,31 @@ function readsOf(node: Node): string[] {
   return reads;
 }
 
+/** Whether a node's output is a level of quantisation, an integer that stands for a number. */
+const isLevel = (node: Node, levels: ReadonlySet<string>) =>
+  ESTIMATES.has(node.op) || (MOVES.has(node.op) && node.inputs.some((name) => levels.has(name)));
+
 /** Values through which the variables act on the output. */
-function valuesOnPath({ graph, types, output, wrt }: DifferentiateOptions): Set<string> {
+export function valuesOnPath({
+  graph,
+  types,
+  output,
+  wrt,
+}: Pick<DifferentiateOptions, 'graph' | 'types' | 'output' | 'wrt'>): Set<string> {
   const dependent = new Set(wrt);
+  const levels = new Set<string>();
   for (const node of graph.nodes) {
     if (node.domain === '' && STOPS.has(node.op)) continue;
     if (!readsOf(node).some((name) => dependent.has(name))) continue;
-    for (const made of node.outputs) if (made !== '' && isFloating(types.get(made))) dependent.add(made);
+    for (const [i, made] of node.outputs.entries()) {
+      if (made === '') continue;
+      if (isFloating(types.get(made)) && !(i > 0 && ESTIMATES.has(node.op))) dependent.add(made);
+      else if (i === 0 || MOVES.has(node.op)) {
+        if (!isLevel(node, levels)) continue;
+        dependent.add(made);
+        levels.add(made);
+      }
+    }
   }
   const reaching = new Set([output]);
   for (const node of graph.nodes.toReversed()) {
@@ -81,6 +100,14 @@ function valuesOnPath({ graph, types, output, wrt }: DifferentiateOptions): Set<
   }
   return new Set([...dependent].filter((name) => reaching.has(name)));
 }
+
+const typedIn =
+  (types: ReadonlyMap<string, ValueType>) =>
+  (name: string): Value => {
+    const type = types.get(name);
+    if (type === undefined) throw new OnnxError(`types: the type of '${name}' is missing`);
+    return { name, ...type };
+  };
 
 /** Sums a contribution over the axes on which the value it belongs to was broadcast. */
 function reduceTo(e: Expressions, value: Value, dims: Dims): Value {
@@ -121,14 +148,19 @@ function checkNames({ graph, types, output, wrt, opset = OPSET }: DifferentiateO
  */
 export function differentiate(options: DifferentiateOptions): Graph {
   checkNames(options);
-  const { graph, types, output, wrt, gradName = (name) => `grad/${name}`, opset = OPSET } = options;
-  const e = new Expressions(graph, wrt.map(gradName));
-  const typedValue = (name: string): Value => {
-    const type = types.get(name);
-    if (type === undefined) throw new OnnxError(`types: the type of '${name}' is missing`);
-    return { name, ...type };
-  };
-  const onPath = valuesOnPath(options);
+  const { output, wrt, gradName = (name) => `grad/${name}`, opset = OPSET } = options;
+  const gradNames = wrt.map(gradName);
+  const crossed = valuesOnPath(options);
+  const { graph, types } = decompose(
+    options,
+    ({ outputs }) => outputs.some((name) => crossed.has(name)),
+    typedIn(options.types),
+    opset,
+    gradNames,
+  );
+  const e = new Expressions(graph, gradNames, { types });
+  const typedValue = typedIn(types);
+  const onPath = valuesOnPath({ graph, types, output, wrt });
   const contributions = new Map<string, Value[]>();
   const gradOf = (name: string): Value | undefined => {
     const parts = contributions.get(name);

@@ -6,10 +6,10 @@ import {
   type Graph,
   GraphBuilder,
   int,
+  knownValues,
   type Node,
   OnnxError,
   type Tensor,
-  tensorAttribute,
   type ValueType,
   valueNames,
 } from '@faultline/onnx';
@@ -21,20 +21,6 @@ const isPlain = (attributes: Attributes) =>
 const keyOf = (op: string, inputs: readonly string[], attributes: Attributes) =>
   JSON.stringify([op, inputs, Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1))]);
 
-/** The tensor that a Constant node holds, if it is numeric. */
-function constantOfNode(node: Node): Tensor | undefined {
-  const held = tensorAttribute(node, 'value');
-  if (held !== undefined) return held;
-  const { value_float, value_floats, value_int, value_ints } = node.attributes;
-  if (value_float?.type === 'float') return float32([value_float.value], []);
-  if (value_floats?.type === 'floats') return float32([...value_floats.value]);
-  if (value_int?.type === 'int')
-    return { dataType: 'int64', dims: [], data: BigInt64Array.of(BigInt(value_int.value)) };
-  if (value_ints?.type === 'ints')
-    return { dataType: 'int64', dims: [value_ints.value.length], data: BigInt64Array.from(value_ints.value, BigInt) };
-  return undefined;
-}
-
 /**
  * Writes nodes beside a forward graph. Equal expressions are written once; those of the forward graph are reused.
  * Keeps track of the values that are known before the graph runs.
@@ -45,8 +31,14 @@ export class GraphWriter {
   readonly #written = new Map<string, string>();
   readonly #types = new Map<string, ValueType>();
 
-  /** `taken` holds names that must not be made; names made start with `prefix`. */
-  constructor(graph: Graph, taken: Iterable<string>, prefix = 'backward/') {
+  /** `taken` holds names that must not be made; names made start with `prefix`; shapes that `types` tells are known. */
+  constructor(
+    graph: Graph,
+    taken: Iterable<string>,
+    options: { readonly prefix?: string; readonly types?: ReadonlyMap<string, ValueType> } = {},
+  ) {
+    const { prefix = 'backward/', types } = options;
+    const known = knownValues(graph, types);
     this.#builder = new GraphBuilder({ prefix, taken: [...valueNames(graph), ...taken] });
     this.#constants = new Map(graph.initializers);
     // An initializer that is also an input is a default value, which the caller may replace.
@@ -54,13 +46,8 @@ export class GraphWriter {
     for (const node of graph.nodes) {
       const [made] = node.outputs;
       if (node.domain !== '' || made === undefined || node.outputs.length > 1) continue;
-      const [source] = node.inputs;
-      const constant =
-        node.op === 'Constant'
-          ? constantOfNode(node)
-          : node.op === 'Identity' && source !== undefined
-            ? this.#constants.get(source)
-            : undefined;
+      const [source = ''] = node.inputs;
+      const constant = known.get(made) ?? (node.op === 'Identity' ? this.#constants.get(source) : undefined);
       if (constant !== undefined) this.#constants.set(made, constant);
       else if (isPlain(node.attributes)) this.#written.set(keyOf(node.op, node.inputs, node.attributes), made);
     }

@@ -1,7 +1,9 @@
 import type { Case } from './case.ts';
 import { ELEMENTWISE } from './elementwise.ts';
+import { FOURIER } from './fourier.ts';
 import { LINEARS } from './linear.ts';
 import { NORMALIZATIONS } from './normalization.ts';
+import { RECURRENT } from './recurrent.ts';
 import { REDUCTIONS } from './reduction.ts';
 import { SELECTIONS } from './selection.ts';
 import { SHAPES } from './shape.ts';
@@ -16,4 +18,6 @@ export const CASES: readonly Case[] = [
   ...WINDOWS,
   ...NORMALIZATIONS,
   ...SELECTIONS,
+  ...RECURRENT,
+  ...FOURIER,
 ];

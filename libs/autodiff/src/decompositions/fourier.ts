@@ -1,4 +1,4 @@
-import { int, integers, intAttribute, ints } from '@faultline/onnx';
+import { int, intAttribute, integers, ints } from '@faultline/onnx';
 import { fixedSize, normalAxes, range, type Value } from '../dims.ts';
 import type { RuleContext } from '../rule.ts';
 import type { Decomposition } from './decomposition.ts';
@@ -70,8 +70,7 @@ export const shortTimeFourier: Decomposition = (c) => {
   if (partsOfSignal !== 1) throw c.fail('complex signals have no rule');
   const hop = optionalNumber(c, 1, 'frame step') ?? 1;
   const window = c.has(2) ? c.input(2) : undefined;
-  const length =
-    optionalNumber(c, 3, 'frame length') ?? (window && fixedSize(window.dims, 0, 'window of STFT')) ?? 0;
+  const length = optionalNumber(c, 3, 'frame length') ?? (window && fixedSize(window.dims, 0, 'window of STFT')) ?? 0;
   const frequencies = intAttribute(c.node, 'onesided', 1) === 1 ? Math.floor(length / 2) + 1 : length;
   const filters = new Float64Array(2 * frequencies * length);
   const weights = window && c.constant(2)?.data;
@@ -85,11 +84,9 @@ export const shortTimeFourier: Decomposition = (c) => {
   let kernel: Value = e.floating(filters, [2 * frequencies, 1, length], signal.dataType);
   if (window !== undefined && weights === undefined) kernel = e.multiply(kernel, window);
   const frames = fixedSize(c.output().dims, 1, 'gradient of STFT');
-  const filtered = e.node(
-    'Conv',
-    [e.reshape(signal, [batch, 1, samples]), kernel],
-    [batch, 2 * frequencies, frames],
-    { strides: ints([hop]), group: int(1) },
-  );
+  const filtered = e.node('Conv', [e.reshape(signal, [batch, 1, samples]), kernel], [batch, 2 * frequencies, frames], {
+    strides: ints([hop]),
+    group: int(1),
+  });
   return [e.reshape(e.transpose(filtered, [0, 2, 1]), [batch, frames, frequencies, 2])];
 };

@@ -1,4 +1,4 @@
-import { floatAttribute, integers, intAttribute, type Node, stringAttribute } from '@faultline/onnx';
+import { floatAttribute, intAttribute, integers, type Node, stringAttribute } from '@faultline/onnx';
 import { fixedSize, range, type Value } from '../dims.ts';
 import type { RuleContext } from '../rule.ts';
 import type { Decomposition } from './decomposition.ts';
