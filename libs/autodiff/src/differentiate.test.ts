@@ -5,6 +5,7 @@ import {
   float64,
   type Graph,
   GraphBuilder,
+  inlineBranches,
   int,
   int64,
   ints,
@@ -118,6 +119,41 @@ describe('differentiate', () => {
       numbers(found.get('x')).map((value) => Math.round(value * 6)),
       [2, 4, 6, 8, 10, 12],
     );
+  });
+});
+
+describe('what is known before the graph runs', () => {
+  /** Pads as PyTorch writes them: reversed pairs, rearranged by shape operators. */
+  test('pads computed from constants and from the shapes of other values', async () => {
+    const b = new GraphBuilder({ floatType: 'float64' });
+    const x = b.input('x', ['batch', 3]);
+    const width = b.op('Gather', [b.op('Shape', [x]), b.constant(int64([1], []))]);
+    const missing = b.op('Sub', [b.constant(int64([5], [])), width]);
+    const pairs = b.concat([b.op('Unsqueeze', [missing, b.ints([0])]), b.ints([1, 0, 0])], 0);
+    const reversed = b.slice(b.reshape(pairs, [-1, 2]), [-1], [-9223372036854775000], [0], [-1]);
+    const pads = b.op('Cast', [b.reshape(b.transpose(reversed, [1, 0]), [-1])], { to: int(7) });
+    const y = b.op('Pad', [x, pads]);
+    b.output(b.times(y, b.constant(float64([1, 2, 3, 4, 5, 6]))), undefined, 'unknown', 'loss');
+    const found = await gradientsAt(b.graph(), 'loss', ['x'], new Map([['x', float64([1, 1, 1], [1, 3])]]));
+    assert.deepEqual(numbers(found.get('x')), [3, 4, 5]);
+  });
+
+  test('the branch of an If on a shape, inlined', async () => {
+    const branch = (op: string) => {
+      const inner = new GraphBuilder({ prefix: `${op}/` });
+      inner.output(inner.op(op, ['x']), ['batch', 2], 'float64');
+      return { type: 'graph', value: inner.graph(op) } as const;
+    };
+    const b = new GraphBuilder({ floatType: 'float64' });
+    const x = b.input('x', ['batch', 2]);
+    const size = b.op('Gather', [b.op('Shape', [x]), b.constant(int64([1], []))]);
+    const condition = b.op('Equal', [size, b.constant(int64([2], []))]);
+    const y = b.op('If', [condition], { then_branch: branch('Exp'), else_branch: branch('Neg') });
+    b.output(y, undefined, 'unknown', 'loss');
+    const graph = inlineBranches(b.graph(), await dryRun(b.graph()));
+    assert.ok(!opsOf(graph).includes('If'));
+    const found = await gradientsAt(graph, 'loss', ['x'], new Map([['x', float64([0, 1], [1, 2])]]));
+    assert.deepEqual(numbers(found.get('x')).map(Math.round), [1, 3]);
   });
 });
 
@@ -279,7 +315,7 @@ describe('errors', () => {
   test('a form that a rule does not cover is explained', async () => {
     const b = new GraphBuilder();
     const x = b.input('x', ['batch', 4]);
-    const starts = b.op('Cast', [b.op('Shape', [b.constant(int64([1]))])], { to: int(7) });
+    const starts = b.op('Mul', [b.op('ArgMax', [b.reduceSum(x, [0], false)]), b.ints([0])]);
     b.output(b.op('Slice', [x, starts, b.ints([3]), b.ints([1])]), undefined, 'unknown', 'loss');
     await assert.rejects(
       differentiated(b.graph(), { output: 'loss', wrt: ['x'] }),

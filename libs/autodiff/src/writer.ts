@@ -7,7 +7,6 @@ import {
   GraphBuilder,
   int,
   knownValues,
-  type Node,
   OnnxError,
   type Tensor,
   type ValueType,

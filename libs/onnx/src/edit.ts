@@ -1,4 +1,4 @@
-import { type Graph, type Node, OnnxError, type ValueInfo } from './model.ts';
+import { type Attributes, type Graph, type Node, OnnxError, type ValueInfo } from './model.ts';
 
 /** Names of all values that a graph defines or takes. */
 export function valueNames(graph: Graph): Set<string> {
@@ -15,7 +15,17 @@ export function producers(graph: Graph): Map<string, Node> {
   return made;
 }
 
-/** Renames values throughout a graph, its border included. Names that the function does not know it returns unchanged. */
+function renameInside(attributes: Attributes, rename: (name: string) => string): Attributes {
+  if (!Object.values(attributes).some(({ type }) => type === 'graph')) return attributes;
+  return Object.fromEntries(
+    Object.entries(attributes).map(([name, attribute]) => [
+      name,
+      attribute.type === 'graph' ? { type: 'graph', value: renameValues(attribute.value, rename) } : attribute,
+    ]),
+  );
+}
+
+/** Renames values throughout a graph and the graphs its nodes hold, its border included. Names that the function does not know it returns unchanged. */
 export function renameValues(graph: Graph, rename: (name: string) => string): Graph {
   const renamed = (name: string) => (name === '' ? '' : rename(name));
   const info = (value: ValueInfo) => ({ ...value, name: rename(value.name) });
@@ -25,6 +35,7 @@ export function renameValues(graph: Graph, rename: (name: string) => string): Gr
       ...node,
       inputs: node.inputs.map(renamed),
       outputs: node.outputs.map(renamed),
+      attributes: renameInside(node.attributes, rename),
     })),
     inputs: graph.inputs.map(info),
     outputs: graph.outputs.map(info),

@@ -1,6 +1,8 @@
+export { inlineBranches } from './branches.ts';
 export { GraphBuilder, IR_VERSION, modelOf, OPSET } from './builder.ts';
 export { decodeModel, encodeModel } from './codec.ts';
 export { freeValues, joinGraphs, prefixValues, producers, prune, renameValues, valueNames } from './edit.ts';
+export { constantOfNode, knownValues } from './evaluate.ts';
 export * from './model.ts';
 export { allValueNames, type NodeRewrite, rewriteNodes } from './rewrite.ts';
 export * from './tensor.ts';
