@@ -1,5 +1,5 @@
 export { type DecodedInput, decodeAudioFile, decodeMedia, type Media } from './decode-media.ts';
-export { type Clip, encodeClip } from './encode-clip.ts';
+export { type Clip, type ClipForm, encodeClip } from './encode-clip.ts';
 export { encodePng, type Picture } from './encode-png.ts';
 export { encodeWav } from './encode-wav.ts';
 export type { FramesSpecification, InputSpecification, WaveformSpecification } from './input-specification.ts';

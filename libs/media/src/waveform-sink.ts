@@ -11,7 +11,7 @@ import { avGetBytesPerSample, avSampleFmtIsPlanar, type Frame, SoftwareResampleC
 import { requireStatus } from './ffmpeg-status.ts';
 import type { Sink } from './sink.ts';
 
-/** Gaps and overlaps up to this are the container's rounding (Matroska rounds to 1 ms), not silence. */
+/** Gaps and overlaps up to this are the container's rounding (Matroska rounds to 1 ms), not silence; except at the beginning. */
 const TOLERATED_GAP_SECONDS = 0.02;
 const SILENCE_BLOCK_SAMPLES = 16_384;
 const UNSIGNED_SILENCE = 0x80;
@@ -56,15 +56,17 @@ export class WaveformSink implements Sink {
   push(frame: Frame, seconds: number): void {
     if (this.full || frame.nbSamples === 0) return;
     this.#empty = false;
-    const source = this.#sourceFor(frame);
+    const source = this.#sourceFor(frame, seconds);
     const gap = seconds - source.startSeconds - source.taken / source.sampleRateHz;
-    const gapSamples = Math.round(gap * source.sampleRateHz);
     const isGap = source.taken === 0 || Math.abs(gap) > TOLERATED_GAP_SECONDS;
-    if (isGap && gapSamples > 0) this.#insertSilence(source, gapSamples);
-    const overlap = isGap ? Math.min(frame.nbSamples, Math.max(0, -gapSamples)) : 0;
-    const samples = frame.nbSamples - overlap;
+    const gapSamples = isGap ? Math.round(gap * source.sampleRateHz) : 0;
+    if (gapSamples > 0) this.#insertSilence(source, gapSamples);
+    const overlap = Math.min(frame.nbSamples, Math.max(0, -gapSamples));
+    const early = Math.min(frame.nbSamples - overlap, samplesBeforeStart(source));
+    source.taken += early;
+    const samples = frame.nbSamples - overlap - early;
     if (samples === 0) return;
-    this.#convert(source, samplesAfter(frame, overlap), samples);
+    this.#convert(source, samplesAfter(frame, overlap + early), samples);
     source.taken += samples;
   }
 
@@ -83,7 +85,7 @@ export class WaveformSink implements Sink {
     this.#source = undefined;
   }
 
-  #sourceFor(frame: Frame): Source {
+  #sourceFor(frame: Frame, seconds: number): Source {
     const current = this.#source;
     const { sampleRate, channelLayout } = frame;
     if (
@@ -102,15 +104,17 @@ export class WaveformSink implements Sink {
       sampleRateHz: sampleRate,
       channels: channelLayout.nbChannels,
       layoutMask: channelLayout.mask,
-      startSeconds: this.#length / this.#sampleRateHz,
+      // What is heard before time 0 counts samples without giving any, so that time stamps are trusted only once.
+      startSeconds: current === undefined && seconds < 0 ? seconds : this.#length / this.#sampleRateHz,
       taken: 0,
     };
     return this.#source;
   }
 
   #insertSilence(source: Source, samples: number): void {
+    const early = Math.min(samples, samplesBeforeStart(source));
     const silence = silentPlanes(source);
-    for (let left = samples; left > 0 && !this.full; left -= SILENCE_BLOCK_SAMPLES) {
+    for (let left = samples - early; left > 0 && !this.full; left -= SILENCE_BLOCK_SAMPLES) {
       this.#convert(source, silence, Math.min(left, SILENCE_BLOCK_SAMPLES));
     }
     source.taken += samples;
@@ -138,6 +142,11 @@ export class WaveformSink implements Sink {
     grown.set(this.#samples);
     this.#samples = grown;
   }
+}
+
+/** How many of the next samples come before time 0. */
+function samplesBeforeStart({ startSeconds, sampleRateHz, taken }: Source): number {
+  return Math.max(0, Math.round(-startSeconds * sampleRateHz) - taken);
 }
 
 /** The frame's planes without their first `skipped` samples. */
