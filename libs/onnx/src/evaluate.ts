@@ -354,7 +354,7 @@ export function knownValues(graph: Graph, types: ReadonlyMap<string, ValueType> 
     if (made === undefined) continue;
     known.set(name, made);
     const numbers = numbersOf(made);
-    const data = numbers && numbers.every(Number.isFinite) ? ARRAYS[made.dataType]?.(numbers) : undefined;
+    const data = numbers?.every(Number.isFinite) ? ARRAYS[made.dataType]?.(numbers) : undefined;
     if (data !== undefined && !result.has(name)) result.set(name, { dataType: made.dataType, dims: made.dims, data });
   }
   return result;

@@ -1,10 +1,15 @@
 export { inlineBranches } from './branches.ts';
 export { GraphBuilder, IR_VERSION, modelOf, OPSET } from './builder.ts';
-export { decodeModel, encodeModel } from './codec.ts';
+export { type DecodeOptions, decodeModel, type ExternalData } from './decode.ts';
 export { freeValues, joinGraphs, prefixValues, producers, prune, renameValues, valueNames } from './edit.ts';
+export { encodeModel } from './encode.ts';
 export { constantOfNode, knownValues } from './evaluate.ts';
+export { externalDataIn } from './external-data.ts';
+export { halfToNumber, promoteFloat16, usesFloat16 } from './float16.ts';
+export { rewriteFused } from './fused.ts';
 export * from './model.ts';
 export { allValueNames, type NodeRewrite, rewriteNodes } from './rewrite.ts';
+export { standardModel } from './standard.ts';
 export * from './tensor.ts';
 export { OLDEST_OPSET, upgradeModel } from './upgrade.ts';
 export { type AxisSize, type BatchAxis, isBatchAxis, type ValueType } from './value-type.ts';

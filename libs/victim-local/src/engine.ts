@@ -1,13 +1,14 @@
 import { differentiate } from '@faultline/autodiff';
 import {
   type Graph,
+  inlineBranches,
   joinGraphs,
   type Model,
   modelOf,
   OnnxError,
   prune,
   renameValues,
-  upgradeModel,
+  standardModel,
   type ValueInfo,
   valueNames,
 } from '@faultline/onnx';
@@ -57,7 +58,7 @@ export class Engine {
     if (!valueNames(model.graph).has(logits))
       throw new OnnxError(`the model makes no value '${logits}': correct the card's field 'logits'`);
     this.inputs = model.graph.inputs.map((input) => input.name);
-    this.#graph = slotted(upgradeModel(model).graph, logits);
+    this.#graph = slotted(standardModel(model).graph, logits);
     this.#options = options;
   }
 
@@ -71,8 +72,10 @@ export class Engine {
    * @throws OnnxError when the two do not fit, and MissingRuleError when a gradient has to pass an operator without a rule.
    */
   async compile(objective: Program, variables: readonly string[]): Promise<CompiledObjective> {
-    const joined = joinGraphs([this.#graph, apart(objective)], [output('loss'), output('logits')]);
-    const types = await dryRun(joined);
+    const whole = joinGraphs([this.#graph, apart(objective)], [output('loss'), output('logits')]);
+    const learned = await dryRun(whole);
+    const joined = inlineBranches(whole, learned);
+    const types = joined === whole ? learned : await dryRun(joined);
     const wrt = variables.map((variable) => `x/${variable}`);
     const graph = differentiate({
       graph: joined,
