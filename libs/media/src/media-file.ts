@@ -74,7 +74,7 @@ export class MediaFile implements Disposable {
 
   static #openAtStart(media: StoredMedia, window: MediaWindow): MediaFile {
     const io = new IOContext();
-    requireStatus(io.open2Sync(media.path, AVIO_FLAG_READ), 'it cannot be opened');
+    requireStatus(io.open2Sync(`file:${media.path}`, AVIO_FLAG_READ), 'it cannot be opened');
     const format = new FormatContext();
     format.allocContext();
     format.pb = io;

@@ -1,9 +1,11 @@
-import type { DecodedInput, InputSpecification, MediaErrorReason } from '@faultline/media';
+import type { DecodedInput, InputSpecification, MediaErrorReason, MediaWindow } from '@faultline/media';
 
-/** Asks a decoder process for one media file's inputs. */
+/** Asks a decoder process for the inputs that a window of one media file gives. */
 export interface DecodeRequest {
-  readonly media: Uint8Array;
+  /** Where the media file lies. */
+  readonly path: string;
   readonly specifications: readonly InputSpecification[];
+  readonly window: MediaWindow;
 }
 
 /** Why a decoder process refused; `failed` is anything but the media's fault. */
@@ -16,5 +18,10 @@ export interface DecodeFailure {
 /** What a decoder process says: first, once, that it is ready; then one answer a request. */
 export type DecoderMessage =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'inputs'; readonly inputs: readonly DecodedInput[] }
+  | {
+      readonly kind: 'inputs';
+      readonly inputs: readonly DecodedInput[];
+      /** Processor time that the process has taken since it began. */
+      readonly cpuSeconds: number;
+    }
   | DecodeFailure;

@@ -4,10 +4,13 @@ import { FaultlineError, logger } from '@faultline/service-kit';
 import type { DecodeFailure, DecodeRequest } from './decoder-messages.ts';
 import { type DecoderExit, DecoderExitError, DecoderProcess } from './decoder-process.ts';
 
-/** Media that may wait or be decoded at once: four requests of the largest size, thousands of clips. */
-const MAX_PENDING_BYTES = 256 * 1024 * 1024;
 /** Native code loses a little memory with each file; a process that has decoded this many is replaced by a fresh one. */
 const FILES_PER_PROCESS = 1000;
+/** As is one that has taken this much processor time, so that a limit not far above can end one that hangs on its own. */
+const CPU_SECONDS_PER_PROCESS = 300;
+const MS_PER_SECOND = 1000;
+/** A decoder's threads (garbage collection) may take more than the wall's time. */
+const CPU_MARGIN = 2;
 const FIRST_RESTART_DELAY_MS = 100;
 const LONGEST_RESTART_DELAY_MS = 5000;
 /** Signals by which a process dies of its own doing; the others come from outside (a person, the kernel short of memory). */
@@ -32,7 +35,6 @@ export class DecoderPool implements AsyncDisposable {
   readonly #queue: ((decoder: DecoderProcess) => void)[] = [];
   readonly #closing = new AbortController();
   #slots: readonly Promise<void>[] = [];
-  #pendingBytes = 0;
 
   private constructor(options: DecoderPoolOptions) {
     this.#options = options;
@@ -68,22 +70,11 @@ export class DecoderPool implements AsyncDisposable {
   /**
    * Decodes one media file in the next free process. Once `signal` aborts nobody waits any more, but what runs is left to end.
    * @throws FaultlineError `invalid_argument` for media that cannot be decoded, exceeds the limits or crashes its decoder;
-   *   `unavailable` when the decoder was ended from outside; `resource_exhausted` when too much media is waiting.
+   *   `unavailable` when the decoder was ended from outside.
    */
   async decode(request: DecodeRequest, signal: AbortSignal): Promise<readonly DecodedInput[]> {
     signal.throwIfAborted();
-    const bytes = request.media.byteLength;
-    if (this.#pendingBytes + bytes > MAX_PENDING_BYTES) {
-      throw new FaultlineError(
-        'resource_exhausted',
-        `${this.#pendingBytes} bytes of media are waiting to be decoded, at most ${MAX_PENDING_BYTES} may: try again later`,
-      );
-    }
-    this.#pendingBytes += bytes;
-    const work = this.#decodeNext(request, signal).finally(() => {
-      this.#pendingBytes -= bytes;
-    });
-    return untilAborted(work, AbortSignal.any([signal, this.#closing.signal]));
+    return untilAborted(this.#decodeNext(request, signal), AbortSignal.any([signal, this.#closing.signal]));
   }
 
   /** Ends all processes at once; whoever waits gets `unavailable`. */
@@ -128,7 +119,7 @@ export class DecoderPool implements AsyncDisposable {
 
   #release(decoder: DecoderProcess): void {
     if (!decoder.alive) return;
-    if (decoder.files >= FILES_PER_PROCESS) {
+    if (isWorn(decoder)) {
       decoder.kill();
       return;
     }
@@ -139,9 +130,12 @@ export class DecoderPool implements AsyncDisposable {
 
   /** Runs one process after the other until the pool closes; more and more slowly while they fail to start. */
   async #keepAlive(firstStart: PromiseWithResolvers<void>): Promise<void> {
+    const { memoryLimitMib, timeLimitMs } = this.#options;
+    const cpuSeconds = CPU_SECONDS_PER_PROCESS + Math.ceil((CPU_MARGIN * timeLimitMs) / MS_PER_SECOND);
+    const limits = { memoryMib: memoryLimitMib, cpuSeconds };
     let restartDelayMs = FIRST_RESTART_DELAY_MS;
     while (!this.#closing.signal.aborted) {
-      const decoder = new DecoderProcess(this.#options.memoryLimitMib);
+      const decoder = new DecoderProcess(limits);
       this.#processes.add(decoder);
       const started = await decoder.ready.then(
         () => true,
@@ -157,7 +151,7 @@ export class DecoderPool implements AsyncDisposable {
       const position = this.#idle.indexOf(decoder);
       if (position >= 0) this.#idle.splice(position, 1);
       if (this.#closing.signal.aborted) return;
-      if (decoder.files < FILES_PER_PROCESS) reportDeath(exit);
+      if (!isWorn(decoder)) reportDeath(exit);
       if (started) continue;
       firstStart.reject(new FaultlineError('internal', `a decoder process cannot start: ${describe(exit)}`));
       await delay(restartDelayMs, undefined, { signal: this.#closing.signal }).catch(() => {});
@@ -166,9 +160,19 @@ export class DecoderPool implements AsyncDisposable {
   }
 }
 
+function isWorn({ files, cpuSeconds }: DecoderProcess): boolean {
+  return files >= FILES_PER_PROCESS || cpuSeconds >= CPU_SECONDS_PER_PROCESS;
+}
+
+/** The request's field that a refusal is about, where that is not the media. */
+const FIELD_AT_FAULT: Readonly<Partial<Record<DecodeFailure['reason'], string>>> = {
+  bad_specification: 'inputs',
+  bad_window: 'window.start_seconds',
+};
+
 function refusal({ reason, message }: DecodeFailure): FaultlineError {
   if (reason === 'failed') return new FaultlineError('internal', `decoding failed: ${message}`);
-  return FaultlineError.invalid(reason === 'bad_specification' ? 'inputs' : 'media', message);
+  return FaultlineError.invalid(FIELD_AT_FAULT[reason] ?? 'media', message);
 }
 
 function death(error: DecoderExitError): FaultlineError {

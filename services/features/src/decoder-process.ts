@@ -11,6 +11,14 @@ const RESERVED_MIB = 768;
 /** Kept of what a decoder prints: enough for a fatal error's first lines. */
 const KEPT_OUTPUT_CHARACTERS = 2000;
 
+/** What the kernel lets a decoder process take. */
+export interface DecoderLimits {
+  /** What decoding may allocate, in MiB. */
+  readonly memoryMib: number;
+  /** Processor time in all: ends a process that hangs when nobody is left to end it. */
+  readonly cpuSeconds: number;
+}
+
 /** How a decoder process ended. */
 export interface DecoderExit {
   readonly code: number | null;
@@ -36,19 +44,23 @@ export class DecoderProcess {
   #output = '';
   #alive = true;
   #files = 0;
+  #cpuSeconds = 0;
   #waiting: PromiseWithResolvers<DecoderMessage> | undefined;
   /** Resolves when the process has said that it is ready; rejects with DecoderExitError if it ends before. */
   readonly ready: Promise<unknown>;
   /** Resolves when the process has ended. */
   readonly exited: Promise<DecoderExit>;
 
-  /** @param memoryLimitMib what decoding may allocate, in MiB */
-  constructor(memoryLimitMib: number) {
-    this.#child = spawnLimited(memoryLimitMib);
+  constructor(limits: DecoderLimits) {
+    this.#child = spawnLimited(limits);
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#output = (this.#output + text).slice(0, KEPT_OUTPUT_CHARACTERS);
     });
-    this.#child.on('message', (message) => this.#waiting?.resolve(message as DecoderMessage));
+    this.#child.on('message', (received) => {
+      const message = received as DecoderMessage;
+      if (message.kind === 'inputs') this.#cpuSeconds = message.cpuSeconds;
+      this.#waiting?.resolve(message);
+    });
     this.exited = new Promise((resolve) => {
       this.#child.on('error', (error) => resolve({ code: null, signal: null, output: error.message }));
       this.#child.on('close', (code, signal) => resolve({ code, signal, output: this.#output }));
@@ -63,6 +75,11 @@ export class DecoderProcess {
   /** How many files it was given. */
   get files(): number {
     return this.#files;
+  }
+
+  /** Processor time that it had taken when it last gave inputs. */
+  get cpuSeconds(): number {
+    return this.#cpuSeconds;
   }
 
   get alive(): boolean {
@@ -95,9 +112,10 @@ export class DecoderProcess {
   }
 }
 
-/** Starts the worker below a limit on its data segment, which the kernel enforces: an allocation above it fails. */
-function spawnLimited(memoryLimitMib: number): ChildProcess {
-  const limited = `ulimit -d ${(RESERVED_MIB + memoryLimitMib) * KIB_PER_MIB} && exec "$0" "$@"`;
+/** Starts the worker below limits that the kernel enforces; on the data segment, so that an allocation above it fails. */
+function spawnLimited({ memoryMib, cpuSeconds }: DecoderLimits): ChildProcess {
+  const dataKib = (RESERVED_MIB + memoryMib) * KIB_PER_MIB;
+  const limited = `ulimit -d ${dataKib} && ulimit -t ${cpuSeconds} && exec "$0" "$@"`;
   const worker = [process.execPath, `--max-old-space-size=${HEAP_MIB}`, WORKER];
   return spawn('/bin/sh', ['-c', limited, ...worker], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

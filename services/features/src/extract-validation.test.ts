@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { features, victim } from '@faultline/contracts';
 import { FaultlineError } from '@faultline/service-kit';
-import { validateExtract } from './extract-validation.ts';
+import { validateExtract, validateOpen } from './extract-validation.ts';
 
 type Input = victim.InputSpecification;
 
@@ -16,13 +16,13 @@ const frames = (name: string, frameRateHz: number, count: number, height: number
 });
 
 function request(inputs: Input[], media = Buffer.from('media')): features.ExtractRequest {
-  return { context: undefined, media, inputs };
+  return { context: undefined, media, inputs, window: undefined };
 }
 
 /** The fields that are refused in a request. */
-function refusedFields(refused: features.ExtractRequest): string[] {
+function refusedFields(validate: () => unknown): string[] {
   try {
-    validateExtract(refused);
+    validate();
   } catch (error) {
     assert.ok(error instanceof FaultlineError);
     assert.equal(error.code, 'invalid_argument');
@@ -33,10 +33,13 @@ function refusedFields(refused: features.ExtractRequest): string[] {
 
 describe('validateExtract', () => {
   it('names what to extract, in order', () => {
-    assert.deepEqual(validateExtract(request([frames('frames', 4, 8, 64, 48), waveform('waveform', 16_000, 32_000)])), [
+    const asked = request([frames('frames', 4, 8, 64, 48), waveform('waveform', 16_000, 32_000)]);
+    const { inputs, windows } = validateExtract({ ...asked, window: { startSeconds: 3, durationSeconds: 0 } });
+    assert.deepEqual(inputs, [
       { name: 'frames', specification: { kind: 'frames', frameRateHz: 4, frames: 8, height: 64, width: 48 } },
       { name: 'waveform', specification: { kind: 'waveform', sampleRateHz: 16_000, samples: 32_000 } },
     ]);
+    assert.deepEqual(windows, [{ startSeconds: 3 }]);
   });
 
   const good = waveform('waveform', 16_000, 32_000);
@@ -60,6 +63,10 @@ describe('validateExtract', () => {
       request([waveform('w', 384_000, 8_000_000), frames('f', 30, 3000, 64, 64)]),
       ['inputs'],
     ],
+    'a window before the beginning': [
+      { ...request([good]), window: { startSeconds: -1, durationSeconds: Number.NaN } },
+      ['window.start_seconds', 'window.duration_seconds'],
+    ],
     'a caller with a long name': [
       { ...request([good]), context: { caller: 'x'.repeat(129), idempotencyKey: '' } },
       ['context.caller'],
@@ -68,9 +75,33 @@ describe('validateExtract', () => {
   for (const [what, [bad, fields]] of Object.entries(refused)) {
     it(`refuses ${what}`, () => {
       assert.deepEqual(
-        refusedFields(bad).filter((field, index, all) => all.indexOf(field) === index),
+        refusedFields(() => validateExtract(bad)).filter((field, index, all) => all.indexOf(field) === index),
         fields,
       );
     });
   }
+});
+
+describe('validateOpen', () => {
+  const inputs = [waveform('waveform', 16_000, 32_000)];
+
+  it('names the windows; none is one from the beginning', () => {
+    const windows = [{ startSeconds: 1, durationSeconds: 2 }];
+    assert.deepEqual(validateOpen({ context: undefined, inputs, windows }).windows, windows);
+    assert.deepEqual(validateOpen({ context: undefined, inputs, windows: [] }).windows, [{ startSeconds: 0 }]);
+  });
+
+  it('refuses what is wrong by its path', () => {
+    const good = { startSeconds: 0, durationSeconds: 0 };
+    const windows = [good, { startSeconds: 0, durationSeconds: -1 }];
+    const context = { caller: 'x'.repeat(129), idempotencyKey: '' };
+    assert.deepEqual(
+      refusedFields(() => validateOpen({ context, inputs: [], windows })),
+      ['open.windows[1].duration_seconds', 'open.context.caller', 'open.inputs'],
+    );
+    assert.deepEqual(
+      refusedFields(() => validateOpen({ context: undefined, inputs, windows: new Array(1025).fill(good) })),
+      ['open.windows'],
+    );
+  });
 });

@@ -1,9 +1,9 @@
 import type { features, victim } from '@faultline/contracts';
-import type { InputSpecification } from '@faultline/media';
+import type { InputSpecification, MediaWindow } from '@faultline/media';
 import { FaultlineError, type FieldViolation } from '@faultline/service-kit';
 
 /** The contract's bound on a media file and on a tensor; also what one answer may hold, below the message limit of 64 MiB. */
-const MAX_BYTES = 60 * 1024 * 1024;
+export const MAX_BYTES = 60 * 1024 * 1024;
 const MAX_INPUTS = 8;
 const MAX_NAME_CHARACTERS = 128;
 const MAX_REQUEST_CONTEXT_CHARACTERS = 128;
@@ -15,6 +15,9 @@ const SIDE_PIXELS = { least: 1, most: 8192 };
 const COUNT = { least: 1, most: MAX_BYTES };
 /** An hour: media is read up to here at most. */
 const MAX_SECONDS = 3600;
+/** A week: no media is longer, and times stay exact to a microsecond. */
+const WINDOW_SECONDS = { least: 0, most: 604_800 };
+const MAX_WINDOWS = 1024;
 const CHANNELS = 3;
 const BYTES_PER_FLOAT = 4;
 
@@ -26,28 +29,75 @@ export interface NamedSpecification {
   readonly specification: InputSpecification;
 }
 
+/** What to extract, from which part of the media. */
+export interface Extraction {
+  readonly inputs: readonly NamedSpecification[];
+  /** At least one. */
+  readonly windows: readonly MediaWindow[];
+}
+
 /**
  * Checks a request against the contract.
  * @throws FaultlineError `invalid_argument` with a violation for each field that is wrong.
  */
-export function validateExtract(request: features.ExtractRequest): NamedSpecification[] {
+export function validateExtract(request: features.ExtractRequest): Extraction {
   const violations = new Violations();
-  violations.length('context.caller', request.context?.caller, MAX_REQUEST_CONTEXT_CHARACTERS);
-  violations.length('context.idempotency_key', request.context?.idempotencyKey, MAX_REQUEST_CONTEXT_CHARACTERS);
-  const { media, inputs } = request;
+  const { media, window } = request;
   if (media.length === 0) violations.add('media', 'is empty: send the bytes of a whole media file');
-  if (media.length > MAX_BYTES)
-    violations.add('media', `holds ${media.length} bytes, at most ${MAX_BYTES} are allowed`);
-  if (inputs.length === 0 || inputs.length > MAX_INPUTS) {
-    violations.add('inputs', `holds ${inputs.length} specifications: ask for 1 to ${MAX_INPUTS}`);
+  if (media.length > MAX_BYTES) {
+    violations.add(
+      'media',
+      `holds ${media.length} bytes, at most ${MAX_BYTES} are allowed: send more with ExtractStream`,
+    );
+  }
+  const windows = [validateWindow(window, 'window', violations)];
+  return { inputs: validateInputs(request, '', violations), windows };
+}
+
+/**
+ * Checks the first message of a stream against the contract.
+ * @throws FaultlineError `invalid_argument` with a violation for each field that is wrong.
+ */
+export function validateOpen(request: features.ExtractOpen): Extraction {
+  const violations = new Violations();
+  const { windows } = request;
+  if (windows.length > MAX_WINDOWS) {
+    violations.add('open.windows', `holds ${windows.length} windows, at most ${MAX_WINDOWS} are allowed`);
     throw violations.error();
   }
-  const specifications = inputs.map((input, index) => validateInput(input, `inputs[${index}]`, violations));
+  const asked = windows.length === 0 ? [undefined] : windows;
+  const valid = asked.map((window, index) => validateWindow(window, `open.windows[${index}]`, violations));
+  return { inputs: validateInputs(request, 'open.', violations), windows: valid };
+}
+
+function validateWindow(window: features.Window | undefined, path: string, violations: Violations): MediaWindow {
+  const { startSeconds, durationSeconds } = window ?? { startSeconds: 0, durationSeconds: 0 };
+  violations.range(`${path}.start_seconds`, startSeconds, WINDOW_SECONDS);
+  violations.range(`${path}.duration_seconds`, durationSeconds, WINDOW_SECONDS);
+  return durationSeconds === 0 ? { startSeconds } : { startSeconds, durationSeconds };
+}
+
+/** Checks what both requests hold, and throws if anything was wrong. */
+function validateInputs(
+  { context, inputs }: Pick<features.ExtractRequest, 'context' | 'inputs'>,
+  path: string,
+  violations: Violations,
+): NamedSpecification[] {
+  violations.length(`${path}context.caller`, context?.caller, MAX_REQUEST_CONTEXT_CHARACTERS);
+  violations.length(`${path}context.idempotency_key`, context?.idempotencyKey, MAX_REQUEST_CONTEXT_CHARACTERS);
+  if (inputs.length === 0 || inputs.length > MAX_INPUTS) {
+    violations.add(`${path}inputs`, `holds ${inputs.length} specifications: ask for 1 to ${MAX_INPUTS}`);
+    throw violations.error();
+  }
+  const specifications = inputs.map((input, index) => validateInput(input, `${path}inputs[${index}]`, violations));
   const names = new Set(inputs.map(({ name }) => name));
-  if (names.size < inputs.length) violations.add('inputs', 'names two inputs alike: give each its own name');
+  if (names.size < inputs.length) violations.add(`${path}inputs`, 'names two inputs alike: give each its own name');
   const outputBytes = specifications.reduce((sum, named) => sum + (named ? bytesOf(named.specification) : 0), 0);
   if (outputBytes > MAX_BYTES) {
-    violations.add('inputs', `would take ${outputBytes} bytes in all, at most ${MAX_BYTES} are allowed: ask for less`);
+    violations.add(
+      `${path}inputs`,
+      `would take ${outputBytes} bytes in all, at most ${MAX_BYTES} are allowed: ask for less`,
+    );
   }
   violations.throwIfAny();
   return specifications.filter((named) => named !== undefined);

@@ -84,8 +84,8 @@ describe('the features process', () => {
 
     it('extracts what is asked, refuses what it cannot decode, and traces sizes only', async () => {
       const client = connect(features.FeaturesServiceService, service.address);
-      const response = await client.extract({ context: undefined, media, inputs: INPUTS });
-      const garbage = { context: undefined, media: Buffer.from('secret words'), inputs: INPUTS };
+      const response = await client.extract({ context: undefined, media, inputs: INPUTS, window: undefined });
+      const garbage = { context: undefined, media: Buffer.from('secret words'), inputs: INPUTS, window: undefined };
       await assert.rejects(client.extract(garbage), {
         code: 'invalid_argument',
         message: /^media: .*no container that can be read/,

@@ -2,7 +2,10 @@ import { features } from '@faultline/contracts';
 import { type CommonConfig, type RunningServer, register, startServer } from '@faultline/service-kit';
 import type { FeaturesConfig } from './config.ts';
 import { DecoderPool } from './decoder-pool.ts';
-import { extractHandler } from './extract.ts';
+import { extractHandlers } from './extract.ts';
+import { Spool } from './spool.ts';
+
+const BYTES_PER_MIB = 1024 * 1024;
 
 /**
  * Starts the decoder processes, then serves FeaturesService.
@@ -19,13 +22,20 @@ export async function startFeatures(
       memoryLimitMib: config.decoderMemoryMib,
     }),
   );
+  const spool = cleanup.use(
+    await Spool.open({ parent: config.spoolDir, capacityBytes: config.spoolMib * BYTES_PER_MIB }),
+  );
+  const handlers = extractHandlers({ decoders, spool, uploadLimitBytes: config.uploadLimitMib * BYTES_PER_MIB });
   const server = await startServer({
     name: 'features',
-    services: [register(features.FeaturesServiceService, { extract: extractHandler(decoders) })],
+    services: [register(features.FeaturesServiceService, handlers)],
     host: config.host,
     port: config.port,
     ready: () => decoders.ready,
-    onClose: () => decoders[Symbol.asyncDispose](),
+    onClose: async () => {
+      await decoders[Symbol.asyncDispose]();
+      await spool[Symbol.asyncDispose]();
+    },
   });
   cleanup.move();
   return server;

@@ -71,7 +71,7 @@ export class Services implements Disposable {
     inputs: readonly victim.InputSpecification[],
     signal: AbortSignal,
   ): Promise<features.ExtractResponse> {
-    const request = { context: this.#context, media: Buffer.from(media), inputs: [...inputs] };
+    const request = { context: this.#context, media: Buffer.from(media), inputs: [...inputs], window: undefined };
     return named('features service', () =>
       this.#features.extract(request, { signal, deadlineMs: EXTRACT_DEADLINE_MS }),
     );

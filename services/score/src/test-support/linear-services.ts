@@ -37,6 +37,10 @@ export function serveFeatures(onExtract: () => void): Promise<RunningServer> {
       });
       return { inputs, mediaSha256: '' };
     },
+    // biome-ignore lint/correctness/useYield: score sends whole files
+    async *extractStream() {
+      throw new FaultlineError('unimplemented', 'these media fit into one message');
+    },
   };
   return serve('features', register(features.FeaturesServiceService, handlers));
 }
