@@ -14,6 +14,7 @@ export interface TypedGraph {
  * Replaces nodes for which there is no rule, but a decomposition, by operators that have rules.
  * @param chosen whether a node is to be replaced
  * @param taken names that must not be made
+ * @param report is told of nodes whose form has no decomposition, which stay; it may throw
  */
 export function decompose(
   { graph, types }: TypedGraph,
@@ -21,6 +22,7 @@ export function decompose(
   typedValue: (name: string) => Value,
   opset: number,
   taken: Iterable<string>,
+  report: (node: Node, error: unknown) => void,
 ): TypedGraph {
   const replaceable = (node: Node) => node.domain === '' && decompositionOf(node.op) !== undefined && chosen(node);
   if (!graph.nodes.some(replaceable)) return { graph, types };
@@ -38,7 +40,14 @@ export function decompose(
     const prefix = `${node.op.toLowerCase()}${count++}/`;
     const e = new Expressions({ ...graph, nodes, initializers }, names, { prefix, types: all });
     const context = new NodeContext({ node, opset, e, typedValue, gradOf: () => undefined, wanted: () => false });
-    const made = decomposition(context);
+    let made: ReturnType<typeof decomposition>;
+    try {
+      made = decomposition(context);
+    } catch (error) {
+      report(node, error);
+      nodes.push(node);
+      continue;
+    }
     nodes.push(...e.graph.nodes);
     for (const [name, tensor] of e.graph.initializers) initializers.set(name, tensor);
     for (const [name, type] of e.types) all.set(name, type);

@@ -55,10 +55,10 @@ export class MissingRuleError extends OnnxError {
   }
 }
 
-const isFloating = (type: ValueType | undefined) => type?.dataType === 'float32' || type?.dataType === 'float64';
+export const isFloating = (type: ValueType | undefined) => type?.dataType === 'float32' || type?.dataType === 'float64';
 
 /** Everything a node reads, the outer values of its subgraphs included. */
-function readsOf(node: Node): string[] {
+export function readsOf(node: Node): string[] {
   const reads = node.inputs.filter((name) => name !== '');
   for (const attribute of Object.values(node.attributes)) {
     if (attribute.type === 'graph') reads.push(...freeValues(attribute.value));
@@ -147,6 +147,13 @@ function checkNames({ graph, types, output, wrt, opset = OPSET }: DifferentiateO
  * @throws OnnxError when a name or a type is missing, or a node has a form that its rule does not cover.
  */
 export function differentiate(options: DifferentiateOptions): Graph {
+  return attempt(options, (_, error) => {
+    throw error;
+  });
+}
+
+/** Differentiates, telling of nodes that have no rule or no rule for their form; behind them gradients are zeros. */
+export function attempt(options: DifferentiateOptions, report: (node: Node, error: unknown) => void): Graph {
   checkNames(options);
   const { output, wrt, gradName = (name) => `grad/${name}`, opset = OPSET } = options;
   const gradNames = wrt.map(gradName);
@@ -157,6 +164,7 @@ export function differentiate(options: DifferentiateOptions): Graph {
     typedIn(options.types),
     opset,
     gradNames,
+    report,
   );
   const e = new Expressions(graph, gradNames, { types });
   const typedValue = typedIn(types);
@@ -184,14 +192,24 @@ export function differentiate(options: DifferentiateOptions): Graph {
     if (!readsOf(node).some((name) => onPath.has(name))) continue;
     const rule = node.domain === '' ? ruleOf(node.op) : undefined;
     if (STOPS.has(node.op) && node.domain === '') continue;
-    if (rule === undefined) throw new MissingRuleError(node, opset, output);
     const wanted = (name: string) => onPath.has(name);
     const context = new NodeContext({ node, opset, e, typedValue, gradOf, wanted });
-    for (const [i, write] of rule(context).entries()) {
-      const name = node.inputs[i];
-      if (write === undefined || name === undefined || !context.needs(i)) continue;
-      const part = reduceTo(e, write(), typedValue(name).dims);
+    const contribute = (name: string, part: Value) =>
       contributions.set(name, [...(contributions.get(name) ?? []), part]);
+    try {
+      if (rule === undefined) throw new MissingRuleError(node, opset, output);
+      for (const [i, write] of rule(context).entries()) {
+        const name = node.inputs[i];
+        if (write === undefined || name === undefined || !context.needs(i)) continue;
+        contribute(name, reduceTo(e, write(), typedValue(name).dims));
+      }
+    } catch (error) {
+      report(node, error);
+      for (const name of readsOf(node)) {
+        const value = onPath.has(name) ? typedValue(name) : undefined;
+        if (value !== undefined)
+          contribute(name, e.zerosLike({ ...value, dataType: isFloating(value) ? value.dataType : 'float32' }));
+      }
     }
   }
 

@@ -1,3 +1,12 @@
+export { DECOMPOSITIONS } from './decompositions/index.ts';
 export { type DifferentiateOptions, differentiate, MissingRuleError } from './differentiate.ts';
+export {
+  type InspectedNode,
+  type Inspection,
+  type InspectOptions,
+  inspect,
+  type Treatment,
+  type Verdict,
+} from './inspect.ts';
 export type { Rule, RuleContext } from './rule.ts';
-export { type DifferentiableOp, RULES, STOPS } from './rules/index.ts';
+export { type DifferentiableOp, ESTIMATES, RULES, STOPS } from './rules/index.ts';

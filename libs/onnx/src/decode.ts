@@ -28,7 +28,7 @@ const STANDARD_DOMAINS = new Set(['', 'ai.onnx']);
 const MOST_AXES = 64;
 
 /** Graphs within graphs beyond this depth are refused. */
-const MOST_DEEP = 32;
+const MOST_DEEP = 16;
 
 /**
  * Gives the bytes of a tensor that is kept in another file: `length` bytes from `offset` on, or all that follow where

@@ -12,6 +12,9 @@ interface Known {
   readonly data: readonly (number | undefined)[];
 }
 
+/** Axes count too: of an empty value they may be of any size. */
+const isSmall = (dims: readonly number[]) => elementCount(dims) <= LARGEST && dims.every((size) => size <= LARGEST);
+
 type Evaluation = (node: Node, inputs: readonly (Known | undefined)[]) => Known | undefined;
 
 const isInteger = (dataType: DataType) => !dataType.startsWith('float');
@@ -284,7 +287,7 @@ const EVALUATIONS: Readonly<Record<string, Evaluation>> = {
 
 function knownOf(tensor: Tensor): Known | undefined {
   const { data, dataType, dims } = tensor;
-  if (dataType === 'string' || dataType === 'float16' || data.length > LARGEST) return undefined;
+  if (dataType === 'string' || dataType === 'float16' || !isSmall(dims)) return undefined;
   return { dataType, dims, data: Array.from(data as ArrayLike<number | bigint>, Number) };
 }
 
@@ -325,6 +328,24 @@ function shapeOf(node: Node, type: ValueType | undefined): Known | undefined {
   return { dataType: 'int64', dims: [kept.length], data: kept };
 }
 
+function evaluated(
+  node: Node,
+  types: ReadonlyMap<string, ValueType>,
+  read: (name: string) => Known | undefined,
+): Known | undefined {
+  if (node.op === 'Shape' || node.op === 'Size') return shapeOf(node, types.get(node.inputs[0] ?? ''));
+  try {
+    return EVALUATIONS[node.op]?.(
+      node,
+      node.inputs.map((input) => (input === '' ? undefined : read(input))),
+    );
+  } catch (error) {
+    // Axes and sizes that make no sense: the runtime refuses the node in its own words.
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
 /**
  * The small values of a graph (shapes, axes, conditions) that are known before it runs, however its exporter computes
  * them; with `types`, those too that follow from the shapes of other values and not from the batch.
@@ -342,16 +363,8 @@ export function knownValues(graph: Graph, types: ReadonlyMap<string, ValueType> 
     if (node.domain !== '' || node.outputs.length !== 1 || name === '') continue;
     const held = node.op === 'Constant' ? constantOfNode(node) : undefined;
     if (held !== undefined) result.set(name, held);
-    const made =
-      held !== undefined
-        ? knownOf(held)
-        : node.op === 'Shape' || node.op === 'Size'
-          ? shapeOf(node, types.get(node.inputs[0] ?? ''))
-          : EVALUATIONS[node.op]?.(
-              node,
-              node.inputs.map((input) => (input === '' ? undefined : read(input))),
-            );
-    if (made === undefined) continue;
+    const made = held === undefined ? evaluated(node, types, read) : knownOf(held);
+    if (made === undefined || !isSmall(made.dims)) continue;
     known.set(name, made);
     const numbers = numbersOf(made);
     const data = numbers?.every(Number.isFinite) ? ARRAYS[made.dataType]?.(numbers) : undefined;

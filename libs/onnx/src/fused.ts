@@ -104,10 +104,13 @@ const quickGelu: Rewrite = (node, b) => {
   return last(node, 'Mul', [x, gate]);
 };
 
+/** More axes than any normalisation has. */
+const MOST_AXES = 16;
+
 /** x scale / root of the mean square over the axes from `axis` on (negative: the last ones). */
 function rootMeanSquare(b: GraphBuilder, node: Node, x: string, scale: string, epsilon: number): Node | undefined {
   const axis = intAttribute(node, 'axis', -1);
-  if (axis >= 0) return undefined;
+  if (axis >= 0 || axis < -MOST_AXES) return undefined;
   const axes = Array.from({ length: -axis }, (_, i) => axis + i);
   const mean = b.op('ReduceMean', [b.times(x, x), b.ints(axes)]);
   const root = b.op('Sqrt', [b.plus(mean, numberLike(b, epsilon, x))]);
@@ -173,6 +176,7 @@ const attention: Rewrite = (node, b, graph) => {
     return undefined;
   const width = weights.dims[1] ?? 0;
   const sizes = intsAttribute(node, 'qkv_hidden_sizes') ?? [width / 3, width / 3, width / 3];
+  if (!sizes.every(Number.isInteger)) return undefined;
   const heads = intAttribute(node, 'num_heads', 1);
   const projected = b.matmul(input(node, 0), input(node, 1));
   const shifted = input(node, 2) === '' ? projected : b.plus(projected, input(node, 2));

@@ -1,5 +1,6 @@
 export { inlineBranches } from './branches.ts';
 export { GraphBuilder, IR_VERSION, modelOf, OPSET } from './builder.ts';
+export { checkGraph } from './check.ts';
 export { type DecodeOptions, decodeModel, type ExternalData } from './decode.ts';
 export { freeValues, joinGraphs, prefixValues, producers, prune, renameValues, valueNames } from './edit.ts';
 export { encodeModel } from './encode.ts';

@@ -1,5 +1,6 @@
 import { differentiate } from '@faultline/autodiff';
 import {
+  checkGraph,
   type Graph,
   inlineBranches,
   joinGraphs,
@@ -53,8 +54,9 @@ export class Engine {
   /** Names of the victim's inputs. */
   readonly inputs: readonly string[];
 
-  /** @throws OnnxError when the model does not make the logits or is written in an operator set out of reach. */
+  /** @throws OnnxError when the model does not hang together, does not make the logits or is written in an operator set out of reach. */
   constructor(model: Model, logits: string, options: SessionOptions) {
+    checkGraph(model.graph);
     if (!valueNames(model.graph).has(logits))
       throw new OnnxError(`the model makes no value '${logits}': correct the card's field 'logits'`);
     this.inputs = model.graph.inputs.map((input) => input.name);
