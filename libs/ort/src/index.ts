@@ -1,3 +1,3 @@
 export { dryRun, halves, type InputMaker } from './dry-run.ts';
-export { type Feeds, Session, type SessionOptions } from './session.ts';
+export { type Feeds, type Outputs, Session, type SessionOptions } from './session.ts';
 export { float32Data, fromOrt, OrtTensor, toOrt } from './tensors.ts';

@@ -12,6 +12,9 @@ export interface SessionOptions {
 /** Values by name. */
 export type Feeds = Readonly<Record<string, OrtTensor>>;
 
+/** Wanted values by name: memory to write them into, or null for the runtime to make it. */
+export type Outputs = Readonly<Record<string, OrtTensor | null>>;
+
 /**
  * A loaded model. `run` computes on the calling thread and blocks it: services keep sessions in a worker thread.
  * CPU tensors are used in place, so an output may be fed back as an input without a copy.
@@ -47,9 +50,15 @@ export class Session implements AsyncDisposable {
     return this.#session.outputNames;
   }
 
-  /** Evaluates the model; `outputs` limits what is computed and returned. */
-  async run(feeds: Feeds, outputs?: readonly string[]): Promise<Record<string, OrtTensor>> {
-    const results = await (outputs === undefined ? this.#session.run(feeds) : this.#session.run(feeds, [...outputs]));
+  /**
+   * Evaluates the model. `outputs` limits what is computed and returned to these names; where a tensor is given with a name,
+   * the result is written into its memory, which must not be one of the inputs.
+   */
+  async run(feeds: Feeds, outputs?: readonly string[] | Outputs): Promise<Record<string, OrtTensor>> {
+    const wanted: Outputs | undefined = isNames(outputs)
+      ? Object.fromEntries(outputs.map((name) => [name, null]))
+      : outputs;
+    const results = await (wanted === undefined ? this.#session.run(feeds) : this.#session.run(feeds, { ...wanted }));
     return results as Record<string, OrtTensor>;
   }
 
@@ -57,3 +66,6 @@ export class Session implements AsyncDisposable {
     await this.#session.release();
   }
 }
+
+const isNames = (outputs: readonly string[] | Outputs | undefined): outputs is readonly string[] =>
+  Array.isArray(outputs);

@@ -3,6 +3,7 @@ import type { Cost, Loop, LoopPlan, StepOptions, StepResult, Tensors } from '@fa
 import type { CompiledObjective } from './engine.ts';
 import { fillNoise } from './noise.ts';
 import { gatherRows, isIdentity, type Rows, toFloatRows } from './rows.ts';
+import { Scratch } from './scratch.ts';
 
 /** A message works about this long at most, so that streams take turns and cancellation is prompt. */
 const MAX_STEP_MS = 1_000;
@@ -23,6 +24,12 @@ const zeros = (dims: readonly number[]): Rows => ({
   data: new Float32Array(dims.reduce((product, size) => product * size, 1)),
 });
 
+/** The resident slot that a program's output becomes: next/V -> x/V, next/state/S -> state/S. */
+function slotAfter(output: string): string | undefined {
+  if (output.startsWith('next/state/')) return output.slice('next/'.length);
+  return output.startsWith('next/') ? `x/${output.slice('next/'.length)}` : undefined;
+}
+
 /** Only what a session takes. */
 function feedsFor(session: Session, available: ReadonlyMap<string, OrtTensor>): Feeds {
   const feeds: Record<string, OrtTensor> = {};
@@ -42,6 +49,7 @@ export class LocalLoop implements Loop {
   /** x/V, x0/V, targets, state/S and frontier values: one group of rows an example. */
   readonly #resident = new Map<string, OrtTensor>();
   readonly #constants = new Map<string, OrtTensor>();
+  readonly #scratch = new Scratch();
   readonly #rows = new Map<string, number>();
   #keys: readonly bigint[];
   #examples: number;
@@ -137,7 +145,7 @@ export class LocalLoop implements Loop {
       for (const variable of this.#plan.variables) {
         if (init.inputNames.includes(`noise/${variable}`)) available.set(`noise/${variable}`, this.#noise(variable));
       }
-      this.#advance(await init.run(feedsFor(init, available)));
+      await this.#advance(init, available, true);
     }
     this.#restart++;
   }
@@ -161,14 +169,27 @@ export class LocalLoop implements Loop {
     return toOrt(values);
   }
 
-  /** Takes over next/V and next/state/S. */
-  #advance(results: Readonly<Record<string, OrtTensor>>, movePoint = true): void {
-    for (const [name, tensor] of Object.entries(results)) {
-      if (!name.startsWith('next/')) continue;
-      const target = name.slice('next/'.length);
-      if (target.startsWith('state/')) this.#resident.set(target, tensor);
-      else if (movePoint) this.#resident.set(`x/${target}`, tensor);
+  /** Runs an init or step program and takes over next/state/S and, where the point moves, next/V; returns the outcomes. */
+  async #advance(
+    program: Session,
+    available: ReadonlyMap<string, OrtTensor>,
+    movesPoint: boolean,
+  ): Promise<ReadonlyMap<string, OrtTensor>> {
+    const outputs: Record<string, OrtTensor | null> = {};
+    const next = new Map<string, OrtTensor>();
+    for (const name of program.outputNames) {
+      const slot = slotAfter(name);
+      const current = slot === undefined ? undefined : this.#resident.get(slot);
+      if (slot === undefined || current === undefined) outputs[name] = null;
+      else if (movesPoint || slot.startsWith('state/')) {
+        const tensor = this.#scratch.take(slot, current.dims, current);
+        outputs[name] = tensor;
+        next.set(slot, tensor);
+      }
     }
+    const results = await program.run(feedsFor(program, available), outputs);
+    for (const [slot, tensor] of next) this.#resident.set(slot, tensor);
+    return new Map(Object.entries(results).filter(([name]) => name.startsWith('outcome/')));
   }
 
   async step(options: StepOptions): Promise<StepResult> {
@@ -205,22 +226,29 @@ export class LocalLoop implements Loop {
   ): Promise<void> {
     const { objective, step } = this.#sessions;
     const session = objective[mode];
-    for (const [name, tensor] of Object.entries(await session.run(feedsFor(session, available))))
-      available.set(name, tensor);
-    if (mode === 'evaluation') {
-      for (const variable of this.#plan.variables) {
-        const slot = `grad/${variable}`;
-        if (step.inputNames.includes(slot))
-          available.set(slot, toOrt(zeros(available.get(`x/${variable}`)?.dims ?? [])));
-      }
+    const outputs: Record<string, OrtTensor | null> = {};
+    for (const name of session.outputNames) {
+      const variable = name.startsWith('grad/') ? name.slice('grad/'.length) : undefined;
+      const dims = variable === undefined ? undefined : available.get(`x/${variable}`)?.dims;
+      outputs[name] = dims === undefined ? null : this.#scratch.take(name, dims);
     }
-    const results = await step.run(feedsFor(step, available));
-    this.#advance(results, mode === 'gradient');
-    for (const [name, tensor] of Object.entries(results)) {
-      if (!name.startsWith('outcome/')) continue;
-      const rows = outcomes.get(name.slice('outcome/'.length)) ?? [];
-      rows.push(float32Data(tensor));
-      outcomes.set(name.slice('outcome/'.length), rows);
+    for (const [name, tensor] of Object.entries(await session.run(feedsFor(session, available), outputs))) {
+      available.set(name, outputs[name] ?? tensor);
+    }
+    if (mode === 'evaluation') this.#withoutGradients(available);
+    for (const [name, tensor] of await this.#advance(step, available, mode === 'gradient')) {
+      const outcome = name.slice('outcome/'.length);
+      outcomes.set(outcome, [...(outcomes.get(outcome) ?? []), float32Data(tensor)]);
+    }
+  }
+
+  /** A finishing evaluation has no gradient: the step program sees zeros, and its next point is not taken. */
+  #withoutGradients(available: Map<string, OrtTensor>): void {
+    for (const variable of this.#plan.variables) {
+      const dims = available.get(`x/${variable}`)?.dims ?? [];
+      const tensor = this.#scratch.take(`grad/${variable}`, dims);
+      float32Data(tensor).fill(0);
+      available.set(`grad/${variable}`, tensor);
     }
   }
 
@@ -233,6 +261,7 @@ export class LocalLoop implements Loop {
     for (const [name, tensor] of this.#resident) {
       this.#resident.set(name, toOrt(gatherRows(fromOrt(tensor), examples, this.#rows.get(name) ?? 1)));
     }
+    this.#scratch.clear();
     this.#keys = examples.map((index) => this.#keys[index] ?? 0n);
     this.#examples = examples.length;
     return Promise.resolve();
@@ -246,13 +275,15 @@ export class LocalLoop implements Loop {
         throw new RangeError(
           `slot '${slot}' cannot be fetched; there are ${[...this.#resident.keys()].filter((name) => /^(x|state)\//.test(name)).join(', ')}`,
         );
-      fetched.set(slot, examples === undefined ? fromOrt(tensor) : gatherRows(fromOrt(tensor), examples));
+      // A copy in any case: the next step writes into this memory.
+      fetched.set(slot, gatherRows(fromOrt(tensor), examples ?? [...Array(this.#examples).keys()]));
     }
     return Promise.resolve(fetched);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     this.#resident.clear();
+    this.#scratch.clear();
     this.#constants.clear();
     this.#onClose();
     return Promise.resolve();
