@@ -13,7 +13,7 @@ const BUF = fileURLToPath(new URL('../../../node_modules/.bin/buf', import.meta.
 const PROTO = `syntax = "proto3";
 // About shops.
 package shop.v1;
-import "google/protobuf/timestamp.proto";
+${'import'} "google/protobuf/timestamp.proto";
 // Sells things.
 service ShopService {
   // Sells while the customer

@@ -34,6 +34,10 @@ test('a plan is stratified from its beginning', () => {
   assert.equal(plans.slice(0, 48).filter(({ kind }) => kind === 'disagree').length, 6);
 });
 
+test('more rounds leave the plan of those before as it was', () => {
+  assert.deepEqual(planClips(14, new Random('plan')).slice(0, 96), planClips(8, new Random('plan')));
+});
+
 test('an even casting uses every group of a class before it repeats one', () => {
   const casting = evenCasting(syntheticEntries());
   const random = new Random('even');

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { encodeClip } from '@faultline/media';
-import { planClips } from './clip-plan.ts';
+import { type ClipForm, encodeClip } from '@faultline/media';
+import { CLIPS_PER_ROUND, planClips } from './clip-plan.ts';
 import { eventGroups, renderScene, sceneSources } from './compose.ts';
 import { SAMPLE_RATE_HZ } from './decode.ts';
 import { evenCasting } from './even-casting.ts';
@@ -41,11 +41,25 @@ export interface ClipSet {
 export interface MadeClip {
   readonly record: ClipRecord;
   readonly bytes: Uint8Array;
+  readonly edition: Edition;
+}
+
+/** Clips of the second edition are listed after all of the first, so that a clip never changes its place. */
+export type Edition = 1 | 2;
+
+interface FileForm {
+  readonly form: ClipForm;
+  /** Files of the first edition do not say how long their last picture is shown. */
+  readonly openEnded: boolean;
 }
 
 export const CLIP_GEOMETRY: Geometry = { firstSeconds: 0, width: 96, height: 96, frameRateHz: 8, frameCount: 16 };
-/** Rounds of 12 clips. */
-const ROUNDS: Readonly<Record<Stratum, number>> = { unseen: 8, seen: 2 };
+/** Rounds of 12 clips. A round more leaves those before it as they are. */
+const ROUNDS: Readonly<Record<Stratum, number>> = { unseen: 14, seen: 3 };
+/** Rounds of the first edition, whose files stay as they are, byte for byte. */
+const FIRST_EDITION_ROUNDS: Readonly<Record<Stratum, number>> = { unseen: 8, seen: 2 };
+/** Forms of the later clips, in turn. */
+const LATER_FORMS: readonly ClipForm[] = ['mp4', 'webm-vp8', 'mp4', 'webm-vp9'];
 const SPLIT_OF = { unseen: 'test', seen: 'train' } as const;
 
 /** Composes and encodes all clips of one stratum, from sources that may be shipped. */
@@ -58,12 +72,20 @@ export async function* makeClips(sources: Sources, stratum: Stratum): AsyncGener
   for (const [at, plan] of planClips(ROUNDS[stratum], random.stream('plan')).entries()) {
     const id = `${stratum}-${String(at + 1).padStart(3, '0')}`;
     const scene = drawScene(plan, casting, random.stream(id));
-    const bytes = await encodeScene(sources, scene);
-    yield { record: describe(sources, id, stratum, scene, bytes), bytes };
+    const edition = at < FIRST_EDITION_ROUNDS[stratum] * CLIPS_PER_ROUND ? 1 : 2;
+    const fileForm = formOf(at, edition);
+    const bytes = await encodeScene(sources, scene, fileForm);
+    const file = `${id}.${fileForm.form === 'mp4' ? 'mp4' : 'webm'}`;
+    yield { record: describe(sources, { id, file, stratum }, scene, bytes), bytes, edition };
   }
 }
 
-async function encodeScene(sources: Sources, scene: Scene): Promise<Uint8Array> {
+function formOf(at: number, edition: Edition): FileForm {
+  if (edition === 1) return { form: 'mp4', openEnded: true };
+  return { form: LATER_FORMS[at % LATER_FORMS.length] ?? 'mp4', openEnded: false };
+}
+
+async function encodeScene(sources: Sources, scene: Scene, fileForm: FileForm): Promise<Uint8Array> {
   const { width, height, frameRateHz } = CLIP_GEOMETRY;
   const { waveform, frames } = renderScene(sources, scene, CLIP_GEOMETRY);
   return encodeClip({
@@ -73,6 +95,7 @@ async function encodeScene(sources: Sources, scene: Scene): Promise<Uint8Array> 
     frameRateHz,
     width,
     height,
+    ...fileForm,
   });
 }
 
@@ -87,7 +110,12 @@ function interleaved(planar: Uint8Array, plane: number): Uint8Array {
   return result;
 }
 
-function describe(sources: Sources, id: string, stratum: Stratum, scene: Scene, bytes: Uint8Array): ClipRecord {
+function describe(
+  sources: Sources,
+  { id, file, stratum }: Pick<ClipRecord, 'id' | 'file' | 'stratum'>,
+  scene: Scene,
+  bytes: Uint8Array,
+): ClipRecord {
   const used = sceneSources(scene).map((source) => {
     const entry = sources.entries.find((candidate) => candidate.id === source);
     if (entry === undefined) throw new Error(`no source "${source}"`);
@@ -98,7 +126,7 @@ function describe(sources: Sources, id: string, stratum: Stratum, scene: Scene, 
   const visualLabels = inOrder(scene.events.filter(({ picture }) => picture).map(({ label }) => label));
   return {
     id,
-    file: `${id}.mp4`,
+    file,
     sha256: createHash('sha256').update(bytes).digest('hex'),
     labels: inOrder([...audioLabels, ...visualLabels]),
     stratum,

@@ -2,7 +2,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { attributionPage } from './attribution-page.ts';
-import { CLIP_GEOMETRY, type ClipRecord, type ClipSet, makeClips, type Stratum } from './clip-set.ts';
+import { CLIP_GEOMETRY, type ClipRecord, type ClipSet, type Edition, makeClips, type Stratum } from './clip-set.ts';
 import { SAMPLE_RATE_HZ } from './decode.ts';
 import { openSources, type Sources } from './sources.ts';
 import { SPLITS, type Split } from './splits.ts';
@@ -12,10 +12,11 @@ const USAGE = `Composes the labelled test clips from a source pack.
   npm run make-clips -w @faultline/dataset -- --pack DIR --out zoo/clips
 
   --pack DIR  source pack: sources.json with its sounds and pictures
-  --out DIR   where the clips, manifest.json, splits.json and ATTRIBUTION.md go; its .mp4 files are replaced`;
+  --out DIR   where the clips, manifest.json, splits.json and ATTRIBUTION.md go; its .mp4 and .webm files are replaced`;
 
 const NAME = 'faultline-clips';
-const VERSION = '1.0.0';
+const VERSION = '1.1.0';
+const CLIP_FILE = /\.(mp4|webm)$/;
 const STRATA: readonly Stratum[] = ['unseen', 'seen'];
 
 const { values } = parseArgs({
@@ -33,17 +34,18 @@ if (values.help || values.pack === undefined || values.out === undefined) {
 async function writeClipSet(packDir: string, outDir: string): Promise<void> {
   const sources = await openSources(packDir);
   await mkdir(outDir, { recursive: true });
-  for (const name of await readdir(outDir)) if (name.endsWith('.mp4')) await rm(join(outDir, name));
-  const clips: ClipRecord[] = [];
+  for (const name of await readdir(outDir)) if (CLIP_FILE.test(name)) await rm(join(outDir, name));
+  const editions: Readonly<Record<Edition, ClipRecord[]>> = { 1: [], 2: [] };
   let totalBytes = 0;
   for (const stratum of STRATA) {
-    for await (const { record, bytes } of makeClips(sources, stratum)) {
+    for await (const { record, bytes, edition } of makeClips(sources, stratum)) {
       await writeFile(join(outDir, record.file), bytes);
-      clips.push(record);
+      editions[edition].push(record);
       totalBytes += bytes.length;
     }
   }
   const { frameRateHz } = CLIP_GEOMETRY;
+  const clips = [...editions[1], ...editions[2]];
   const set: ClipSet = { name: NAME, version: VERSION, sampleRateHz: SAMPLE_RATE_HZ, frameRateHz, clips };
   await writeFile(join(outDir, 'manifest.json'), `${JSON.stringify(set, null, 1)}\n`);
   await writeFile(join(outDir, 'splits.json'), `${JSON.stringify(groupsBySplit(sources), null, 1)}\n`);

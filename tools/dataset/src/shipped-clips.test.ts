@@ -12,7 +12,11 @@ import type { Split } from './splits.ts';
 /** Checks on the clips in the repository: they need no source pack. */
 const CLIPS_DIR = join(import.meta.dirname, '../../../zoo/clips');
 const HEADLINE_CLIPS = 48;
-const MAX_TOTAL_BYTES = 6e6;
+const MAX_TOTAL_BYTES = 8e6;
+const FIRST_EDITION_CLIPS = 120;
+/** Of the ids and digests of the first edition, which are promised not to change. */
+const FIRST_EDITION_SHA256 = '36a7692a47bee1e1b7cce8b9af64d3e95a1536a7228439a5f156b38410b4debe';
+const CLIP_FILE = /\.(mp4|webm)$/;
 const FREE_LICENCE = /^(CC-BY-SA-[234]\.0|CC-BY-[34]\.0|CC0-1\.0|public-domain|MIT|Apache-2\.0)$/;
 
 const read = (file: string): Promise<Buffer> => readFile(join(CLIPS_DIR, file));
@@ -21,7 +25,7 @@ const splits: Record<Split, string[]> = JSON.parse(String(await read('splits.jso
 const unseen = set.clips.filter(({ stratum }) => stratum === 'unseen');
 
 test('the manifest and the files agree', async () => {
-  const files = (await readdir(CLIPS_DIR)).filter((file) => file.endsWith('.mp4'));
+  const files = (await readdir(CLIPS_DIR)).filter((file) => CLIP_FILE.test(file));
   assert.deepEqual(files.sort(), set.clips.map(({ file }) => file).sort());
   let total = 0;
   for (const { file, sha256 } of set.clips) {
@@ -30,6 +34,22 @@ test('the manifest and the files agree', async () => {
     assert.equal(createHash('sha256').update(bytes).digest('hex'), sha256, file);
   }
   assert.ok(total <= MAX_TOTAL_BYTES, `${total} bytes`);
+});
+
+test('the first edition is what it was, in its place', () => {
+  const first = set.clips.slice(0, FIRST_EDITION_CLIPS).map(({ id, sha256 }) => `${id} ${sha256}\n`);
+  assert.equal(createHash('sha256').update(first.join('')).digest('hex'), FIRST_EDITION_SHA256);
+});
+
+test('ids are unique, and about a fifth of the clips is WebM, VP8 and VP9 alike', async () => {
+  assert.equal(new Set(set.clips.map(({ id }) => id)).size, set.clips.length);
+  const webm = set.clips.filter(({ file }) => file.endsWith('.webm'));
+  assert.ok(webm.length >= 40, `${webm.length}`);
+  const codecs = await Promise.all(
+    webm.map(async ({ file }) => /V_VP[89]/.exec(String((await read(file)).toString('latin1')))?.[0]),
+  );
+  assert.equal(codecs.filter((codec) => codec === 'V_VP8').length, webm.length / 2);
+  assert.equal(codecs.filter((codec) => codec === 'V_VP9').length, webm.length / 2);
 });
 
 test('no group is in two splits', () => {
