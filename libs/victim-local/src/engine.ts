@@ -60,7 +60,10 @@ export class Engine {
     if (!valueNames(model.graph).has(logits))
       throw new OnnxError(`the model makes no value '${logits}': correct the card's field 'logits'`);
     this.inputs = model.graph.inputs.map((input) => input.name);
-    this.#graph = slotted(standardModel(model).graph, logits);
+    const standard = standardModel(model);
+    // Branches taken may show sizes that were hidden before.
+    checkGraph(standard.graph);
+    this.#graph = slotted(standard.graph, logits);
     this.#options = options;
   }
 
