@@ -3,7 +3,13 @@ import { context as otel, SpanKind, trace } from '@opentelemetry/api';
 import { FaultlineError } from './errors.ts';
 import { fromGrpcStatus } from './grpc-status.ts';
 import { endRpcSpan, injectTrace, type ServerAddress, startRpcSpan } from './rpc-tracing.ts';
-import { type BidiCall, type CallOptions, type MethodDefinition, methodNames } from './service-definition.ts';
+import {
+  type BidiCall,
+  type CallOptions,
+  type MethodDefinition,
+  methodNames,
+  type RequestStream,
+} from './service-definition.ts';
 import { tracer } from './telemetry.ts';
 
 /** One call as a client sees it: every form of method is a stream in both directions on the wire. */
@@ -43,6 +49,31 @@ export class OpenCall {
 
   async unary(request: unknown): Promise<unknown> {
     this.sendLast(request);
+    return this.#onlyResponse();
+  }
+
+  /** Sends all requests, then waits for the response; a response that comes earlier ends the sending. */
+  async clientStream(requests: RequestStream<unknown>): Promise<unknown> {
+    const response = this.#onlyResponse();
+    const sending = this.#sendAll(requests);
+    // A call that is over makes sending fail, and says itself why.
+    const failure = sending.then(
+      () => new Promise<never>(() => {}),
+      async (error: unknown) => {
+        if (this.#over) return new Promise<never>(() => {});
+        this.#cancel(FaultlineError.from(error));
+        throw error;
+      },
+    );
+    return Promise.race([response, failure]);
+  }
+
+  async #sendAll(requests: RequestStream<unknown>): Promise<void> {
+    for await (const request of requests) await this.#send(request);
+    this.#stream.end();
+  }
+
+  async #onlyResponse(): Promise<unknown> {
     let response: { readonly message: unknown } | undefined;
     this.#stream.on('data', (message: unknown) => {
       response = { message };

@@ -9,6 +9,7 @@ import {
   type CallOptions,
   type MethodDefinition,
   methodNames,
+  type RequestStream,
   type ServiceDefinition,
   type UnaryKey,
 } from './service-definition.ts';
@@ -97,8 +98,11 @@ function openChannel(address: string, retried: readonly MethodDefinition[], buff
 
 function callerOf(grpc: GrpcClient, method: MethodDefinition, target: ServerAddress): unknown {
   const open = (options: CallOptions) => new OpenCall(grpc, method, target, options);
-  if (method.requestStream) {
+  if (method.requestStream && method.responseStream) {
     return (options: CallOptions = {}) => open(options).bidi();
+  }
+  if (method.requestStream) {
+    return (requests: RequestStream<unknown>, options: CallOptions = {}) => open(options).clientStream(requests);
   }
   if (method.responseStream) {
     return (request: unknown, options: CallOptions = {}) => {

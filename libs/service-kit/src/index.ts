@@ -1,3 +1,4 @@
+export { addressMap, NamedTargets, targetAddress } from './addresses.ts';
 export { type Client, type ClientLifecycle, type ConnectOptions, connect } from './client.ts';
 export {
   type CommonConfig,
@@ -29,6 +30,7 @@ export type {
   Handlers,
   MethodDefinition,
   RequestOf,
+  RequestStream,
   ResponseOf,
   ServiceDefinition,
 } from './service-definition.ts';

@@ -88,11 +88,17 @@ export interface BidiCall<Request, Response> {
   cancel(): void;
 }
 
+/**
+ * What a client streams: each request is drawn when the transport has taken the one before. When drawing throws, the call is
+ * cancelled and the error is the caller's.
+ */
+export type RequestStream<Request> = AsyncIterable<Request> | Iterable<Request>;
+
 export type CallerOf<Method extends MethodDefinition> = ByForm<
   Method,
   (request: RequestOf<Method>, options?: CallOptions) => Promise<ResponseOf<Method>>,
   (request: RequestOf<Method>, options?: CallOptions) => AsyncIterableIterator<ResponseOf<Method>>,
-  never,
+  (requests: RequestStream<RequestOf<Method>>, options?: CallOptions) => Promise<ResponseOf<Method>>,
   (options?: CallOptions) => BidiCall<RequestOf<Method>, ResponseOf<Method>>
 >;
 

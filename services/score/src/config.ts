@@ -1,13 +1,11 @@
-import { jsonOf } from '@faultline/service-kit';
+import { addressMap, targetAddress } from '@faultline/service-kit';
 import { z } from 'zod';
-
-const address = z.string().min(1);
 
 /** Configuration of the score service, beside what all services share. */
 export const scoreConfig = z.object({
-  victims: jsonOf(z.record(z.string(), address)).describe('JSON map: victim name -> address of its inference service.'),
-  featuresAddress: address.describe('Address of the features service.'),
-  attackAddress: address.describe('Address of the attack service.'),
+  victims: addressMap.describe('JSON map: victim name -> address of its inference service.'),
+  featuresAddress: targetAddress.describe('Address of the features service.'),
+  attackAddress: targetAddress.describe('Address of the attack service.'),
   runsDir: z.string().min(1).describe('Folder for the database and the files of each run.'),
   clipsDir: z.string().min(1).describe('Folder of the default clip set (manifest.json); subfolders hold further sets.'),
 });

@@ -1,5 +1,5 @@
 import { attack, common, features, inference, type victim } from '@faultline/contracts';
-import { type Client, connect, FaultlineError } from '@faultline/service-kit';
+import { type Client, connect, FaultlineError, NamedTargets } from '@faultline/service-kit';
 import { float32Rows } from './tensor-rows.ts';
 import { type VictimUnderTest, victimUnderTest } from './victim-under-test.ts';
 
@@ -31,17 +31,14 @@ const NO_COST: common.EvaluationCost = { forwardExamples: 0, gradientExamples: 0
 
 /** The other services as a campaign sees them. Every call has a deadline; every error names the service and, where there is one, the victim. */
 export class Services implements Disposable {
-  readonly #victims: ReadonlyMap<string, Client<typeof inference.InferenceServiceService>>;
+  readonly #victims: NamedTargets<Client<typeof inference.InferenceServiceService>>;
   readonly #features: Client<typeof features.FeaturesServiceService>;
   readonly #attack: Client<typeof attack.AttackServiceService>;
   readonly #context = common.RequestContext.fromPartial({ caller: 'score' });
 
   constructor(addresses: ServiceAddresses) {
-    this.#victims = new Map(
-      Object.entries(addresses.victims).map(([name, address]) => [
-        name,
-        connect(inference.InferenceServiceService, address, { idempotent: ['describe', 'predict'] }),
-      ]),
+    this.#victims = new NamedTargets('victim', addresses.victims, (address) =>
+      connect(inference.InferenceServiceService, address, { idempotent: ['describe', 'predict'] }),
     );
     this.#features = connect(features.FeaturesServiceService, addresses.features, { idempotent: ['extract'] });
     this.#attack = connect(attack.AttackServiceService, addresses.attack, { idempotent: ['listAttacks'] });
@@ -49,7 +46,7 @@ export class Services implements Disposable {
 
   /** Names of the configured victims, in the configuration's order. */
   get victimNames(): readonly string[] {
-    return [...this.#victims.keys()];
+    return this.#victims.names;
   }
 
   async describe(name: string, signal?: AbortSignal): Promise<VictimUnderTest> {
@@ -125,13 +122,11 @@ export class Services implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const client of [...this.#victims.values(), this.#features, this.#attack]) client.close();
+    for (const client of [...this.#victims.targets, this.#features, this.#attack]) client.close();
   }
 
   #client(name: string): Client<typeof inference.InferenceServiceService> {
-    const client = this.#victims.get(name);
-    if (client === undefined) throw new FaultlineError('not_found', `victim '${name}' is not configured`);
-    return client;
+    return this.#victims.get(name);
   }
 
   #describe(name: string, deadlineMs: number, signal?: AbortSignal): Promise<inference.DescribeResponse> {
