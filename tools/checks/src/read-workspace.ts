@@ -115,7 +115,7 @@ const isRelative = (specifier: string): boolean => specifier.startsWith('.');
 /** Path of a relative import's target from the package's folder. */
 const targetOf = (path: string, specifier: string): string => join(dirname(path), specifier);
 
-const TEST_FILE = /\.test\.ts$|(^|\/)test(-[^/]*|ing)?(\/|\.ts$)/;
+const TEST_FILE = /\.(full-)?test\.ts$|(^|\/)test(-[^/]*|ing)?(\/|\.ts$)/;
 
 /** Tests, what is named as theirs, and the files that only tests import: these may use development dependencies. */
 function testFiles(files: readonly SourceFile[]): ReadonlySet<string> {
