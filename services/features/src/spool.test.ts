@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Spool } from './spool.ts';
@@ -48,6 +48,16 @@ describe('Spool', () => {
     await first[Symbol.asyncDispose]();
     await using second = await spool.store([Buffer.alloc(100)], 100);
     assert.equal(second.size, 100);
+  });
+
+  it('removes what processes left that were killed, and nothing of those that live or of other machines', async () => {
+    // No system has that many processes.
+    const killed = `faultline-features-${hostname()}-99999999-abc`;
+    const kept = [`faultline-features-${hostname()}-${process.pid}-abc`, 'faultline-features-elsewhere-99999999-abc'];
+    for (const name of [killed, ...kept]) await mkdir(join(parent, name));
+    await (await Spool.open({ parent, capacityBytes: 100 }))[Symbol.asyncDispose]();
+    assert.deepEqual((await readdir(parent)).sort(), kept.sort());
+    for (const name of kept) await rm(join(parent, name), { recursive: true });
   });
 
   it('leaves nothing of an upload that breaks off, nor of itself', async () => {

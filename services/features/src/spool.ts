@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, open, rm, unlink } from 'node:fs/promises';
+import { mkdtemp, open, readdir, rm, unlink } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { FaultlineError } from '@faultline/service-kit';
 
@@ -33,9 +34,18 @@ export class Spool implements AsyncDisposable {
     this.#capacityBytes = capacityBytes;
   }
 
-  /** @throws Error of the file system when the folder cannot be made. */
+  /**
+   * Makes the spool's folder, and removes those of processes of this machine that were killed.
+   * @throws Error of the file system when the folder cannot be made.
+   */
   static async open({ parent, capacityBytes }: SpoolOptions): Promise<Spool> {
-    return new Spool(await mkdtemp(join(parent, 'faultline-features-')), capacityBytes);
+    const prefix = `faultline-features-${hostname()}-`;
+    for (const name of await readdir(parent)) {
+      if (name.startsWith(prefix) && isGone(Number.parseInt(name.slice(prefix.length), 10))) {
+        await rm(join(parent, name), { recursive: true, force: true });
+      }
+    }
+    return new Spool(await mkdtemp(join(parent, `${prefix}${process.pid}-`)), capacityBytes);
   }
 
   /**
@@ -89,5 +99,14 @@ export class Spool implements AsyncDisposable {
       );
     }
     this.#usedBytes += bytes;
+  }
+}
+
+function isGone(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ESRCH';
   }
 }
