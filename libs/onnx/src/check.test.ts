@@ -84,6 +84,9 @@ describe('sizes beyond memory are refused before the runtime sees them', () => {
       for (let i = 0; i < 4; i++) column = b.reshape(b.times(column, b.reshape(column, [1, -1])), [-1, 1]);
       return column;
     }),
+    'padded Conv of a value of unknown size': bomb((b, x) =>
+      b.op('Conv', [b.op('Einsum', [x]), b.constant(float32([1], [1, 1, 1]))], { pads: ints([1, 2 ** 31]) }),
+    ),
     'padded Conv': bomb((b, x) =>
       b.op('Conv', [b.op('Unsqueeze', [x, b.ints([1])]), b.constant(float32([1], [1, 1, 1, 1]))], {
         pads: ints([LARGE, LARGE, 0, 0]),
@@ -103,6 +106,16 @@ describe('sizes beyond memory are refused before the runtime sees them', () => {
       );
     });
   }
+
+  test('Resize by anything but one number for each axis, which crashes the runtime', () => {
+    const b = new GraphBuilder();
+    const x = b.input('x', ['batch', 2, 4]);
+    b.output(b.op('Resize', [x, '', x]));
+    assert.throws(() => checkGraph(b.graph()), /Resize node .*: input 2 must be a vector/);
+    const c = new GraphBuilder();
+    c.output(c.op('Resize', [c.input('x', ['batch', 2, 4]), '', c.constant(float32([1, 2]))]));
+    assert.throws(() => checkGraph(c.graph()), /input 2 must be a vector with one element for each axis/);
+  });
 
   test('an input of absurd shape', () => {
     const b = new GraphBuilder();

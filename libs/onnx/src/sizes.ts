@@ -210,6 +210,39 @@ const RULES: Readonly<Record<string, SizeRule>> = {
   },
 };
 
+/** Sums of the amounts before and after each axis. */
+const padded = (pads: readonly number[] | undefined): Sizes | undefined =>
+  pads?.slice(0, pads.length / 2).map((before, i) => Math.max(1, before + (pads[i + pads.length / 2] ?? 0)));
+
+const atLeastPads: SizeRule = ({ node }) => padded(intsAttribute(node, 'pads'));
+
+/** What constants alone tell: sizes that an output has at the least, whatever its input is. */
+const LEAST: Readonly<Record<string, SizeRule>> = {
+  AveragePool: atLeastPads,
+  Conv: atLeastPads,
+  ConvTranspose: ({ node }) =>
+    intsAttribute(node, 'output_shape') ?? intsAttribute(node, 'strides')?.map((stride) => stride / 2 ** 12),
+  Expand: ({ numbers }) => numbers(1),
+  LpPool: atLeastPads,
+  MaxPool: atLeastPads,
+  Pad: ({ node, numbers }) => padded(intsAttribute(node, 'pads') ?? numbers(1)),
+  Resize: ({ numbers }) => numbers(3) ?? numbers(2),
+  Tile: ({ numbers }) => numbers(1),
+  Upsample: ({ numbers }) => numbers(1),
+};
+
+/** Inputs of Resize that the runtime reads without looking at their number. */
+function checkResize({ node, sizes }: Situation): void {
+  const rank = intsAttribute(node, 'axes')?.length ?? sizes(0)?.length;
+  for (const i of [2, 3]) {
+    const given = sizes(i);
+    const [count] = given ?? [];
+    const wrong =
+      given && (given.length !== 1 || (rank !== undefined && count !== undefined && count !== 0 && count !== rank));
+    if (wrong) throw new OnnxError(`${describeNode(node)}: input ${i} must be a vector with one element for each axis`);
+  }
+}
+
 function checkCount(what: string, sizes: Sizes): void {
   const known = sizes.filter((size) => size !== undefined);
   const negative = known.find((size) => size < 0);
@@ -232,8 +265,26 @@ function numbersOf(tensor: Tensor | undefined): number[] | undefined {
  * @throws OnnxError that names the node whose output would be too large.
  */
 export function checkSizes(graph: Graph): void {
+  follow(graph, new Map());
+}
+
+/** Sizes of an If's outputs, where both branches make the same. */
+function chosen(node: Node, branches: ReadonlyMap<string, ReadonlyMap<string, Sizes>>): (Sizes | undefined)[] {
+  const made = ['then_branch', 'else_branch'].map((name) => {
+    const branch = node.attributes[name];
+    return branch?.type === 'graph' ? branch.value.outputs.map((output) => branches.get(name)?.get(output.name)) : [];
+  });
+  return node.outputs.map((_, i) => {
+    const [first, second] = [made[0]?.[i], made[1]?.[i]];
+    return first && second && first.length === second.length
+      ? first.map((size, axis) => (size === second[axis] ? size : undefined))
+      : undefined;
+  });
+}
+
+function follow(graph: Graph, outer: ReadonlyMap<string, Sizes>): ReadonlyMap<string, Sizes> {
   const known = knownValues(graph);
-  const found = new Map<string, Sizes>();
+  const found = new Map<string, Sizes>(outer);
   for (const { name, dims } of graph.inputs) {
     if (dims === undefined) continue;
     const sizes = dims.map((size) => (typeof size === 'number' ? size : SYMBOLIC_SIZE));
@@ -246,17 +297,32 @@ export function checkSizes(graph: Graph): void {
     const [made = ''] = node.outputs;
     const held = node.op === 'Constant' ? constantOfNode(node) : undefined;
     if (held !== undefined) found.set(made, held.dims);
+    const inner = new Map<string, ReadonlyMap<string, Sizes>>();
+    for (const [name, attribute] of Object.entries(node.attributes)) {
+      if (attribute.type === 'graph') inner.set(name, follow(attribute.value, found));
+    }
+    if (node.op === 'If') {
+      for (const [i, sizes] of chosen(node, inner).entries()) {
+        const name = node.outputs[i] ?? '';
+        if (sizes !== undefined && name !== '') found.set(name, sizes);
+      }
+    }
     if (node.domain !== '') continue;
-    const sizes = RULES[node.op]?.({
+    const situation: Situation = {
       node,
-      sizes: (i) => found.get(node.inputs[i] ?? ''),
+      sizes: (i) => found.get(node.inputs[i] ?? '') ?? known.get(node.inputs[i] ?? '')?.dims,
       numbers: (i) => {
         const name = node.inputs[i] ?? '';
         return numbersOf(known.get(name) ?? (fed.has(name) ? undefined : graph.initializers.get(name)));
       },
-    });
+    };
+    if (node.op === 'Resize') checkResize(situation);
+    const least = LEAST[node.op]?.(situation)?.map((size) => Math.max(1, size ?? 1));
+    if (least !== undefined) checkCount(describeNode(node), least);
+    const sizes = RULES[node.op]?.(situation);
     if (sizes === undefined || made === '') continue;
     checkCount(describeNode(node), sizes);
     found.set(made, sizes);
   }
+  return found;
 }
