@@ -1,5 +1,5 @@
-/** Examples in one loop: enough to keep every thread busy, few enough for their activations to stay near the processor. */
-const MAX_LOOP_EXAMPLES = 48;
+/** Examples in one loop: enough to keep every thread busy, few enough to stay near the processor and within a few 100 MB. */
+const MAX_LOOP_EXAMPLES = 20;
 
 /** Bytes of the attack's own tensors in one loop; the victim's activations come on top. */
 const MAX_LOOP_BYTES = 256 * 1024 * 1024;

@@ -36,6 +36,8 @@ export class Session implements AsyncDisposable {
       executionMode: 'sequential',
       graphOptimizationLevel: options.optimization ?? 'all',
       logSeverityLevel: 3,
+      // The arena keeps, for each session and for good, the most that one evaluation ever took.
+      enableCpuMemArena: false,
       // Pools of several processes on few cores would spin against each other.
       extra: { session: { intra_op: { allow_spinning: '0' } } },
     });
