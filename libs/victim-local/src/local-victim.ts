@@ -27,7 +27,7 @@ import { SessionCache } from './session-cache.ts';
 export const MAX_EXAMPLES = 256;
 
 /** Compiled objectives kept warm; an attack needs one for each set of variables. */
-const KEPT_OBJECTIVES = 1;
+const KEPT_OBJECTIVES = 4;
 
 /** Step and init programs kept warm; they are small. */
 const KEPT_PROGRAMS = 16;

@@ -11,7 +11,7 @@ import type { Services } from './services.ts';
 import { withSpan } from './spans.ts';
 import { verifyBatch } from './verify-batch.ts';
 import type { VictimUnderTest } from './victim-under-test.ts';
-import { attackWeight, verifyWeight } from './work-plan.ts';
+import { attackWeight, NOISE_ATTACK, verifyWeight } from './work-plan.ts';
 
 /** What one attack on one victim came to. */
 export interface AttackPhase {
@@ -69,7 +69,7 @@ export async function attackPhase(
     for (const batch of cut(clips, attackClips(victim, threatModel.rungs.length))) {
       const work = meter.begin(
         attackWeight(victim, threatModel, batch.length),
-        `${victim.name}: ${threatModel.name}${threatModel.attack === 'noise' ? ' (noise)' : ''}`,
+        threatModel.attack === NOISE_ATTACK ? undefined : `${victim.name}: ${threatModel.name}`,
       );
       const startedAt = performance.now();
       const attacking = attackBatch(services, victim, threatModel, batch, work.advance, signal).finally(() => {

@@ -1,6 +1,8 @@
 import type { attack } from '@faultline/contracts';
 import type { ThreatModelResult, TimingsReport } from '@faultline/report';
+import type { Candidate } from '../judge/inspect.ts';
 import { threatModelResult } from '../judge/threat-model-result.ts';
+import type { Verified } from '../judge/verified.ts';
 import { type Example, exampleOf } from '../report/example.ts';
 import { type ReportBody, reportBody } from '../report/report-body.ts';
 import { attackPhase } from './attack-phase.ts';
@@ -50,22 +52,20 @@ async function attackVictim(
 ): Promise<{ readonly result: ThreatModelResult; readonly timings: AttackTimings }> {
   const { services, meter, signal, keeper, shown, plan } = running;
   const { victim, clips } = phase;
-  const setting = { services, meter, signal };
   const attributes = { 'faultline.victim': victim.name, 'faultline.threat_model': threatModel.name };
   return withSpan('score.attack', attributes, async () => {
-    const attacked = await attackPhase(
-      {
-        ...setting,
-        onVerified: (candidate, verified) => {
-          const scale = threatModel.rungs[verified.rung]?.scale;
-          if (threatModel === shown && scale !== undefined) keeper.offer(phase, scale, candidate, verified);
-        },
-      },
-      victim,
-      threatModel,
-      clips,
-    );
-    const noise = await attackPhase({ ...setting, onVerified: () => {} }, victim, noiseModel(threatModel), clips);
+    const offer = (candidate: Candidate, verified: Verified): void => {
+      const scale = threatModel.rungs[verified.rung]?.scale;
+      if (threatModel === shown && scale !== undefined) keeper.offer(phase, scale, candidate, verified);
+    };
+    // Side by side, for one computes while the other moves its tensors.
+    const [attacked, noise] = await together(signal, (common) => {
+      const setting = { services, meter, signal: common };
+      return [
+        attackPhase({ ...setting, onVerified: offer }, victim, threatModel, clips),
+        attackPhase({ ...setting, onVerified: () => {} }, victim, noiseModel(threatModel), clips),
+      ];
+    });
     const result = threatModelResult({
       victim,
       threatModel,
@@ -90,6 +90,22 @@ async function attackVictim(
     };
     return { result, timings };
   });
+}
+
+/** Waits for two works; when one fails, the other is stopped, and has stopped before this throws. */
+async function together<First, Second>(
+  signal: AbortSignal,
+  start: (signal: AbortSignal) => [Promise<First>, Promise<Second>],
+): Promise<[First, Second]> {
+  const failure = new AbortController();
+  const works = start(AbortSignal.any([signal, failure.signal]));
+  try {
+    return await Promise.all(works);
+  } catch (thrown) {
+    failure.abort(thrown);
+    await Promise.allSettled(works);
+    throw thrown;
+  }
 }
 
 /** Runs work and says how long it took. */
