@@ -241,6 +241,8 @@ export interface TimingsReport {
     readonly attackMs: number;
     readonly noiseMs: number;
     readonly verifyMs: number;
+    /** By the clock, all in all: attack, noise and verification overlap. */
+    readonly totalMs: number;
   }[];
 }
 

@@ -54,6 +54,7 @@ async function attackVictim(
   const { victim, clips } = phase;
   const attributes = { 'faultline.victim': victim.name, 'faultline.threat_model': threatModel.name };
   return withSpan('score.attack', attributes, async () => {
+    const startedAt = performance.now();
     const offer = (candidate: Candidate, verified: Verified): void => {
       const scale = threatModel.rungs[verified.rung]?.scale;
       if (threatModel === shown && scale !== undefined) keeper.offer(phase, scale, candidate, verified);
@@ -87,6 +88,7 @@ async function attackVictim(
       attackMs: attacked.attackMs,
       noiseMs: noise.attackMs,
       verifyMs: attacked.verifyMs + noise.verifyMs,
+      totalMs: performance.now() - startedAt,
     };
     return { result, timings };
   });

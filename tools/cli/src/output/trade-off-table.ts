@@ -94,5 +94,5 @@ const medianBudget = ({ medianCriticalScale, limit }: TradeOffRow, unit: number)
 
 function timeOf({ timings }: Report, { victim, threatModel }: TradeOffRow): number {
   const timing = timings.attacks.find((entry) => entry.victim === victim && entry.threatModel === threatModel);
-  return timing === undefined ? 0 : timing.attackMs + timing.noiseMs + timing.verifyMs;
+  return timing?.totalMs ?? 0;
 }

@@ -32,9 +32,7 @@ function scoreCell(result: ThreatModelResult | undefined): Markup {
 export function tradeOffTable(report: Report): Markup {
   const models = report.campaign.threatModels;
   const totalMs = (victim: string): number =>
-    report.timings.attacks
-      .filter((one) => one.victim === victim)
-      .reduce((sum, one) => sum + one.attackMs + one.noiseMs + one.verifyMs, 0);
+    report.timings.attacks.filter((one) => one.victim === victim).reduce((sum, one) => sum + one.totalMs, 0);
   return markup`<div class="scroll"><table>
   <caption>Robustness score R in [0, 1] for each threat model (larger is more robust), its 95 % interval, and ε½, the budget that deactivates half of the clips.</caption>
   <thead><tr><th scope="col">victim</th><th scope="col">parameters</th><th scope="col">MACs</th><th scope="col">clean mAP</th><th scope="col">clean accuracy</th>
