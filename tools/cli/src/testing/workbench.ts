@@ -8,6 +8,9 @@ import { VICTIMS_DIR } from '../workspace.ts';
 /** [output channels, input channels, height, width] */
 const CONVOLUTION_RANK = 4;
 
+/** Large beside the other weights, so that figures of a few clips change too. */
+const WEIGHT_CHANGE = 10;
+
 /** A folder for one test file: victims, runs and campaign files of its own. */
 export class Workbench implements AsyncDisposable {
   readonly root: string;
@@ -47,7 +50,7 @@ export class Workbench implements AsyncDisposable {
     if (layer === undefined || !(weights?.data instanceof Float32Array))
       throw new Error('the victim has no convolution');
     const data = weights.data.slice();
-    data[0] = (data[0] ?? 0) + 1;
+    data[0] = (data[0] ?? 0) + WEIGHT_CHANGE;
     const initializers = new Map(model.graph.initializers).set(layer, { ...weights, data });
     const bytes = encodeModel({ ...model, graph: { ...model.graph, initializers } });
     const folder = join(this.root, 'victims', name);
@@ -57,13 +60,13 @@ export class Workbench implements AsyncDisposable {
     await writeFile(join(folder, 'card.json'), JSON.stringify({ ...card, name, sha256 }));
   }
 
-  /** Writes a campaign on two clips with one joint threat model. */
+  /** Writes a campaign on eight clips, half of which are off when clean, with one joint threat model. */
   async campaign(steps: number): Promise<string> {
     const path = join(this.root, `steps-${steps}.yaml`);
     const lines = [
       'name: tiny',
       'seed: 1',
-      'clips: { limit: 2 }',
+      'clips: { limit: 8 }',
       'threatModels:',
       '  - name: linf-both',
       '    norm: linf',
