@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -25,9 +26,10 @@ describe('DecoderPool', () => {
   let pool: DecoderPool;
   let folder: string;
   let files = 0;
-  const decode = async (bytes: Uint8Array, from = pool, signal = PATIENT) => {
+  /** Hands the media to a decoder before it returns: the signals that tests send next meet it there. */
+  const decode = (bytes: Uint8Array, from = pool, signal = PATIENT) => {
     const path = join(folder, String(files++));
-    await writeFile(path, bytes);
+    writeFileSync(path, bytes);
     return decodeFile(path, from, signal);
   };
   const decodeFile = (path: string, from = pool, signal = PATIENT) =>
