@@ -29,7 +29,7 @@ for (const [name, args, env, message] of [
   ['an unknown command', ['fly'], {}, /unknown command 'fly'/],
   ['an unknown option', ['campaign', 'list', '--yaml'], {}, /unknown option '--yaml'/],
   ['a missing campaign file', ['campaign', 'run', 'nowhere.yaml'], {}, /nowhere\.yaml/],
-  ['a count of clips that is none', ['campaign', 'run', 'x.yaml', '--clips', '-3'], {}, /whole number above 0/],
+  ['a count of clips that is none', ['campaign', 'run', 'x.yaml', '--clips', '-3'], {}, /whole number from 1 up/],
   [
     'a misspelt variable',
     ['campaign', 'list'],

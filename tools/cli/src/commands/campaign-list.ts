@@ -1,13 +1,26 @@
 import { score } from '@faultline/contracts';
 import { CALLER } from '../campaign/watch-campaign.ts';
 import { textTable } from '../output/text-table.ts';
+import type { CommandDefinition } from './command-definition.ts';
 import { type CommandOptions, inSession } from './in-session.ts';
+import { addJson, addRuns, type FolderOptions, foldersOf, type JsonOption } from './options.ts';
+
+/** `faultline campaign list`: the newest campaigns. */
+export const campaignList: CommandDefinition = {
+  name: 'list',
+  summary: 'list campaigns, the newest first',
+  examples: ['faultline campaign list --json'],
+  configure: (command) => {
+    addJson(addRuns(command), 'print JSON').action((options: FolderOptions & JsonOption) =>
+      listCampaigns({ json: options.json === true, stack: foldersOf(options) }),
+    );
+  },
+};
 
 /** Most campaigns that are listed. */
 const PAGE_SIZE = 50;
 
-/** `faultline campaign list`: the newest campaigns. */
-export async function campaignList({ json, stack }: CommandOptions): Promise<void> {
+async function listCampaigns({ json, stack }: CommandOptions): Promise<void> {
   const { campaigns } = await inSession(stack, ({ score, signal }) =>
     score.listCampaigns({ context: CALLER, pageSize: PAGE_SIZE, pageToken: '' }, { signal }),
   );

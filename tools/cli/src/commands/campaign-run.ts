@@ -13,9 +13,37 @@ import { tradeOffTable } from '../output/trade-off-table.ts';
 import { Session } from '../session.ts';
 import { collectTrace, slowestSpans } from '../trace/collect-trace.ts';
 import { SpanFolder } from '../trace/span-folder.ts';
+import type { CommandDefinition } from './command-definition.ts';
 import type { CommandOptions } from './in-session.ts';
+import {
+  addJson,
+  addRuns,
+  addVictims,
+  type FolderOptions,
+  foldersOf,
+  type JsonOption,
+  wholeNumber,
+} from './options.ts';
 
-export interface CampaignRunOptions extends CommandOptions {
+/** `faultline campaign run`: a campaign from its file to its report. */
+export const campaignRun: CommandDefinition = {
+  name: 'run',
+  summary: 'run the campaign of a YAML file; starts the services for it when none are up',
+  examples: ['faultline campaign run campaigns/quick.yaml --clips 12'],
+  configure: (command) => {
+    addVictims(addRuns(command))
+      .argument('<file>', 'campaign file')
+      .option('--clips <count>', 'attack this many clips, or "all", in place of what the file says', parseClips);
+    addJson(command, 'print report.json in place of tables').action(
+      (file: string, options: FolderOptions & JsonOption & { readonly clips?: 'all' | number }) =>
+        runCampaignFile(file, { clips: options.clips, json: options.json === true, stack: foldersOf(options) }),
+    );
+  },
+};
+
+const parseClips = (text: string): 'all' | number => (text === 'all' ? text : wholeNumber(1)(text));
+
+interface CampaignRunOptions extends CommandOptions {
   /** How many clips, in place of what the file says. */
   readonly clips?: 'all' | number | undefined;
 }
@@ -26,11 +54,11 @@ const SPAN_FLUSH_MS = 500;
 const SLOWEST_SPANS = 6;
 
 /**
- * `faultline campaign run`: attaches to the services that are up or starts its own, runs the campaign of a file, and prints
+ * Attaches to the services that are up or starts its own, runs the campaign of a file, and prints
  * what it found. Whatever happens, services that this call started are stopped when it returns.
  * @throws UsageError, FaultlineError
  */
-export async function campaignRun(file: string, options: CampaignRunOptions): Promise<void> {
+async function runCampaignFile(file: string, options: CampaignRunOptions): Promise<void> {
   const specification = withClips(await readCampaignFile(file), options.clips);
   using interruption = new Interruption();
   using ownSpans = new SpanFolder();

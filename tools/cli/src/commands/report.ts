@@ -3,10 +3,25 @@ import type { Report } from '@faultline/report';
 import { CALLER } from '../campaign/watch-campaign.ts';
 import { UsageError } from '../exit-code.ts';
 import { tradeOffTable } from '../output/trade-off-table.ts';
+import type { CommandDefinition } from './command-definition.ts';
 import { type CommandOptions, inSession } from './in-session.ts';
+import { addJson, addRuns, type FolderOptions, foldersOf, type JsonOption } from './options.ts';
 
 /** `faultline report`: what an earlier campaign found. */
-export async function report(campaignId: string, { json, stack }: CommandOptions): Promise<void> {
+export const report: CommandDefinition = {
+  name: 'report',
+  summary: 'print what an earlier campaign found',
+  examples: ['faultline report "$(faultline campaign list --json | jq -r ".[0].campaignId")"'],
+  configure: (command) => {
+    addRuns(command).argument('<run>', 'campaign identifier, as `campaign list` prints it');
+    addJson(command, 'print report.json in place of tables').action(
+      (run: string, options: FolderOptions & JsonOption) =>
+        printReport(run, { json: options.json === true, stack: foldersOf(options) }),
+    );
+  },
+};
+
+async function printReport(campaignId: string, { json, stack }: CommandOptions): Promise<void> {
   const { reportJson, folder, summary } = await inSession(stack, ({ score, signal }) =>
     score.getCampaign({ context: CALLER, campaignId }, { signal }),
   );

@@ -4,14 +4,28 @@ import { readEndpoint, removeEndpoint, writeEndpoint } from '../stack/endpoint.t
 import { Stack } from '../stack/stack.ts';
 import { SpanFolder } from '../trace/span-folder.ts';
 import { RUNS_DIR } from '../workspace.ts';
+import type { CommandDefinition } from './command-definition.ts';
 import type { CommandOptions } from './in-session.ts';
+import { addJson, addRuns, addVictims, type FolderOptions, foldersOf, type JsonOption } from './options.ts';
+
+/** `faultline up`: services that stay. */
+export const up: CommandDefinition = {
+  name: 'up',
+  summary: 'start the services and keep them until Ctrl-C, for campaigns that other terminals run',
+  examples: ['faultline up'],
+  configure: (command) => {
+    addJson(addVictims(addRuns(command)), 'print the addresses as JSON').action((options: FolderOptions & JsonOption) =>
+      keepServices({ json: options.json === true, stack: foldersOf(options) }),
+    );
+  },
+};
 
 /**
- * `faultline up`: starts the services and keeps them until Ctrl-C, for campaigns run from other terminals.
+ * Starts the services and keeps them until Ctrl-C.
  * @throws UsageError when services are up already.
  * @throws FaultlineError when a service dies; the others are stopped.
  */
-export async function up({ json, stack: options }: CommandOptions): Promise<void> {
+async function keepServices({ json, stack: options }: CommandOptions): Promise<void> {
   const runsDir = options.runsDir ?? RUNS_DIR;
   const other = await readEndpoint(runsDir);
   if (other !== undefined) {
