@@ -1,6 +1,15 @@
 export { DECOMPOSITIONS } from './decompositions/index.ts';
 export { type DifferentiateOptions, differentiate, MissingRuleError } from './differentiate.ts';
 export {
+  type CheckedDirection,
+  type CheckedVariable,
+  type GradcheckOptions,
+  type GradcheckReport,
+  gradcheck,
+  type OpenGraph,
+} from './gradcheck/gradcheck.ts';
+export type { Evidence, Outcome } from './gradcheck/judgement.ts';
+export {
   type InspectedNode,
   type Inspection,
   type InspectOptions,
