@@ -114,22 +114,31 @@ function describeIssue(issue: z.core.$ZodIssue, env: Environment): string {
   return `${name}=${JSON.stringify(value)} is not usable${place}: ${issue.message}`;
 }
 
-/** Rows of a Markdown table `| variable | default | meaning |` for a README. */
+/**
+ * Rows of a Markdown table `| variable | default | meaning |` for a README. A default that depends on the machine is told in words:
+ * `.meta({ description, defaultText: 'all processors' })`.
+ */
 export function describeConfig(schema: z.ZodObject): string[] {
-  return Object.entries(schema.shape).map(([key, field]) => {
-    const unset = z.safeParse(field, undefined);
-    const fallback = !unset.success ? 'required' : unset.data === undefined ? '(unset)' : code(unset.data);
-    return `| \`${variableName(key)}\` | ${fallback} | ${descriptionOf(field)} |`;
-  });
+  return Object.entries(schema.shape).map(
+    ([key, field]) => `| \`${variableName(key)}\` | ${defaultOf(field)} | ${metaOf(field, 'description')} |`,
+  );
+}
+
+function defaultOf(field: z.core.$ZodType): string {
+  const words = metaOf(field, 'defaultText');
+  if (words !== '') return words;
+  const unset = z.safeParse(field, undefined);
+  if (!unset.success) return 'required';
+  return unset.data === undefined ? '(unset)' : code(unset.data);
 }
 
 function code(value: unknown): string {
   return `\`${typeof value === 'object' ? JSON.stringify(value) : String(value)}\``;
 }
 
-/** A wrapper such as .default() hides the description of the field inside it. */
-function descriptionOf(field: z.core.$ZodType): string {
-  const own = z.globalRegistry.get(field)?.description;
-  if (own !== undefined) return own;
-  return field instanceof z.ZodDefault || field instanceof z.ZodOptional ? descriptionOf(field.unwrap()) : '';
+/** What a field says of itself; a wrapper such as .default() hides it. */
+function metaOf(field: z.core.$ZodType, key: 'description' | 'defaultText'): string {
+  const own = z.globalRegistry.get(field)?.[key];
+  if (typeof own === 'string') return own;
+  return field instanceof z.ZodDefault || field instanceof z.ZodOptional ? metaOf(field.unwrap(), key) : '';
 }

@@ -38,11 +38,10 @@ export const featuresConfig = z.object({
     .min(1)
     .default(DEFAULT_UPLOAD_LIMIT_MIB)
     .describe('Largest media file in MiB that ExtractStream takes.'),
-  spoolDir: z
-    .string()
-    .min(1)
-    .default(tmpdir())
-    .describe('Folder for media files while they wait and are decoded; default: the folder for temporary files.'),
+  spoolDir: z.string().min(1).default(tmpdir()).meta({
+    description: 'Folder for media files while they wait and are decoded.',
+    defaultText: 'the folder for temporary files',
+  }),
   spoolMib: z.coerce
     .number()
     .int()

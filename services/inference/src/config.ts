@@ -11,6 +11,6 @@ export const inferenceConfig = z.object({
     .int()
     .min(1)
     .default(availableParallelism())
-    .describe('Threads of one evaluation; default: all processors.'),
+    .meta({ description: 'Threads of one evaluation.', defaultText: 'all processors' }),
   optimizeSlots: z.coerce.number().int().min(1).max(64).default(DEFAULT_SLOTS).describe('Attack loops served at once.'),
 });

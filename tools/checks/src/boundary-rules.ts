@@ -22,6 +22,7 @@ export const RULES: BoundaryRules = {
     onnx: [],
     autodiff: ['onnx'],
     ort: ['onnx'],
+    artefacts: ['contracts'],
     victim: ['contracts'],
     'attack-algorithms': ['contracts', 'onnx', 'victim'],
     'victim-local': ['autodiff', 'contracts', 'onnx', 'ort', 'victim'],
