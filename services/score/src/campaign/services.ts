@@ -31,12 +31,14 @@ const NO_COST: common.EvaluationCost = { forwardExamples: 0, gradientExamples: 0
 
 /** The other services as a campaign sees them. Every call has a deadline; every error names the service and, where there is one, the victim. */
 export class Services implements Disposable {
+  readonly #addresses: Readonly<Record<string, string>>;
   readonly #victims: NamedTargets<Client<typeof inference.InferenceServiceService>>;
   readonly #features: Client<typeof features.FeaturesServiceService>;
   readonly #attack: Client<typeof attack.AttackServiceService>;
   readonly #context = common.RequestContext.fromPartial({ caller: 'score' });
 
   constructor(addresses: ServiceAddresses) {
+    this.#addresses = addresses.victims;
     this.#victims = new NamedTargets('victim', addresses.victims, (address) =>
       connect(inference.InferenceServiceService, address, { idempotent: ['describe', 'predict'] }),
     );
@@ -49,9 +51,14 @@ export class Services implements Disposable {
     return this.#victims.names;
   }
 
-  async describe(name: string, signal?: AbortSignal): Promise<VictimUnderTest> {
+  /** Target of a victim's inference service in the configuration. */
+  addressOf(name: string): string {
+    return this.#addresses[name] ?? '';
+  }
+
+  async describe(name: string, signal?: AbortSignal, deadlineMs = METADATA_DEADLINE_MS): Promise<VictimUnderTest> {
     return named(`victim '${name}': inference service`, async () =>
-      victimUnderTest(name, await this.#describe(name, METADATA_DEADLINE_MS, signal)),
+      victimUnderTest(name, await this.#describe(name, deadlineMs, signal)),
     );
   }
 

@@ -1,4 +1,5 @@
 import type { inference, victim } from '@faultline/contracts';
+import { FaultlineError } from '@faultline/service-kit';
 import { checkCard, verdictTolerance } from '@faultline/victim';
 
 /** A victim as its inference service describes it, with what judging it needs. */
@@ -9,6 +10,9 @@ export interface VictimUnderTest {
   readonly maxExamples: number;
   readonly runtime: string;
   readonly threads: number;
+  readonly protocolVersion: number;
+  /** Attack loops served at once. */
+  readonly optimizeSlots: number;
   /** A clip is deactivated when its margin is at or below minus this. */
   readonly tau: number;
   /** Index of each label in the logits. */
@@ -17,21 +21,32 @@ export interface VictimUnderTest {
 
 /**
  * Reads an inference service's description.
- * @throws Error when it carries no usable card.
+ * @throws FaultlineError failed_precondition when it carries no usable card.
  */
 export function victimUnderTest(name: string, description: inference.DescribeResponse): VictimUnderTest {
-  const { card } = description;
-  if (card === undefined) throw new Error(`the inference service of victim '${name}' describes no card`);
-  checkCard(card);
+  const card = usableCard(description);
   return {
     name,
     card,
     maxExamples: Math.max(1, description.maxExamples),
     runtime: description.runtime,
     threads: description.threads,
+    protocolVersion: description.protocolVersion,
+    optimizeSlots: description.optimizeSlots,
     tau: verdictTolerance(card),
     labelIndex: new Map(card.labels.map((label, index) => [label.label, index])),
   };
+}
+
+function usableCard({ card }: inference.DescribeResponse): victim.Card {
+  try {
+    if (card === undefined) throw new Error('it describes no card');
+    checkCard(card);
+    return card;
+  } catch (thrown) {
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new FaultlineError('failed_precondition', message, { cause: thrown });
+  }
 }
 
 /** Targets of these label sets, float32 [clips, labels]: 1 at the true labels. */

@@ -6,6 +6,13 @@ export function runFolder(runsDir: string, id: string): string {
   return resolve(runsDir, id);
 }
 
+/** Folder of one run's files, made when it is not there. */
+export async function makeRunFolder(runsDir: string, id: string): Promise<string> {
+  const folder = runFolder(runsDir, id);
+  await mkdir(folder, { recursive: true });
+  return folder;
+}
+
 /** Writes files by their path inside the folder; each appears whole. */
 export async function writeRunFiles(folder: string, files: ReadonlyMap<string, string | Uint8Array>): Promise<void> {
   for (const [name, content] of files) {

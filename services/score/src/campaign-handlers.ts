@@ -1,0 +1,163 @@
+import { score } from '@faultline/contracts';
+import { FaultlineError, type Handlers } from '@faultline/service-kit';
+import { context as otel } from '@opentelemetry/api';
+import { campaignId } from './campaign/campaign-id.ts';
+import { traceIdOf } from './campaign/campaign-runner.ts';
+import { askedVictims, type PlannedCampaign, planCampaign } from './campaign/specification.ts';
+import { ClipSetError, openClipSet } from './clips/manifest.ts';
+import type { ScoreSurroundings } from './score-surroundings.ts';
+import type { CampaignRecord, CampaignStateName } from './store/campaign-record.ts';
+import type { CampaignStore } from './store/campaign-store.ts';
+import { makeRunFolder } from './store/run-folder.ts';
+
+const DEFAULT_PAGE_SIZE = 50;
+const MAX_PAGE_SIZE = 1000;
+const MAX_IDENTITY_LENGTH = 128;
+
+const STATES: Readonly<Record<CampaignStateName, score.CampaignState>> = {
+  running: score.CampaignState.CAMPAIGN_STATE_RUNNING,
+  succeeded: score.CampaignState.CAMPAIGN_STATE_SUCCEEDED,
+  failed: score.CampaignState.CAMPAIGN_STATE_FAILED,
+  cancelled: score.CampaignState.CAMPAIGN_STATE_CANCELLED,
+};
+
+function summaryOf(record: CampaignRecord): score.CampaignSummary {
+  return {
+    campaignId: record.id,
+    name: record.name,
+    state: STATES[record.state],
+    startedAt: record.startedAt,
+    endedAt: record.endedAt,
+    error: record.error,
+    caller: record.caller,
+    traceId: record.traceId,
+  };
+}
+
+async function findCampaign(store: CampaignStore, id: string): Promise<CampaignRecord> {
+  const record = await store.get(id);
+  if (record === undefined) throw new FaultlineError('not_found', `there is no campaign '${id}'`);
+  return record;
+}
+
+function checkIdentity(context: score.StartCampaignRequest['context']): { caller: string; idempotencyKey: string } {
+  const { caller = '', idempotencyKey = '' } = context ?? {};
+  for (const [field, value] of Object.entries({ caller, idempotencyKey })) {
+    if (value.length <= MAX_IDENTITY_LENGTH) continue;
+    throw FaultlineError.invalid(
+      `context.${field}`,
+      `has ${value.length} characters; give at most ${MAX_IDENTITY_LENGTH}`,
+    );
+  }
+  return { caller, idempotencyKey };
+}
+
+/** Resolves every name of a specification; INVALID_ARGUMENT with all violations when something is wrong. */
+async function resolvePlan(
+  around: ScoreSurroundings,
+  specification: score.CampaignSpecification,
+  signal: AbortSignal,
+): Promise<PlannedCampaign> {
+  const { services, clipsDir } = around;
+  const known = services.victimNames;
+  const asked = [...new Set(askedVictims(specification, known))].filter((name) => known.includes(name));
+  const [clipSet, attacks, victims] = await Promise.all([
+    openClipSet(clipsDir, specification.clips?.set ?? ''),
+    services.attacks(signal),
+    Promise.all(asked.map((name) => services.describe(name, signal))),
+  ]).catch((thrown: unknown) => {
+    throw thrown instanceof ClipSetError ? new FaultlineError('failed_precondition', thrown.message) : thrown;
+  });
+  const planned = planCampaign(specification, {
+    knownVictims: known,
+    victims: new Map(victims.map((victim) => [victim.name, victim])),
+    attacks,
+    clipSet,
+  });
+  if ('plan' in planned) return planned.plan;
+  const { violations } = planned;
+  const text = violations.map(({ field, description }) => `${field}: ${description}`).join('; ');
+  throw new FaultlineError('invalid_argument', text, { violations });
+}
+
+type CampaignMethods = 'startCampaign' | 'watchCampaign' | 'getCampaign' | 'listCampaigns' | 'cancelCampaign';
+
+/** Campaigns: started, watched, looked up, cancelled. */
+export function campaignHandlers(
+  around: ScoreSurroundings,
+): Pick<Handlers<typeof score.ScoreServiceService>, CampaignMethods> {
+  const { runner, runsDir } = around;
+  return {
+    async startCampaign(request, { signal }) {
+      const parent = otel.active();
+      const { caller, idempotencyKey } = checkIdentity(request.context);
+      const { specification } = request;
+      if (specification === undefined) throw FaultlineError.invalid('specification', 'is missing; say what to measure');
+      const store = await around.store;
+      const earlier = idempotencyKey === '' ? undefined : await store.findByKey(idempotencyKey);
+      if (earlier !== undefined) return { campaignId: earlier };
+      const plan = await resolvePlan(around, specification, signal);
+      const startedAt = new Date();
+      const record: CampaignRecord = {
+        id: campaignId(startedAt),
+        name: plan.name,
+        specification: score.CampaignSpecification.toJSON(specification),
+        state: 'running',
+        startedAt,
+        endedAt: undefined,
+        error: '',
+        caller,
+        traceId: traceIdOf(parent),
+        reportJson: undefined,
+      };
+      const id = await store.insert(record, idempotencyKey);
+      if (id !== record.id) return { campaignId: id };
+      runner.start(record, plan, store, parent);
+      return { campaignId: id };
+    },
+
+    async *watchCampaign(request, { signal }) {
+      const store = await around.store;
+      const started = summaryOf(await findCampaign(store, request.campaignId));
+      const live = runner.live(request.campaignId);
+      if (live !== undefined) {
+        for await (const state of live.watch(signal)) yield { summary: started, ...state };
+      }
+      const ended = await findCampaign(store, request.campaignId);
+      const progress = ended.state === 'succeeded' ? 1 : (live?.state.progress ?? 0);
+      yield { summary: summaryOf(ended), progress, remainingSeconds: 0, activity: ended.state };
+    },
+
+    async getCampaign(request) {
+      const record = await findCampaign(await around.store, request.campaignId);
+      const folder = await makeRunFolder(runsDir, record.id);
+      return { summary: summaryOf(record), reportJson: record.reportJson ?? '', folder };
+    },
+
+    async listCampaigns(request) {
+      if (request.pageSize > MAX_PAGE_SIZE) {
+        throw FaultlineError.invalid('pageSize', `is ${request.pageSize}; give at most ${MAX_PAGE_SIZE}`);
+      }
+      const size = request.pageSize === 0 ? DEFAULT_PAGE_SIZE : request.pageSize;
+      const store = await around.store;
+      const records = await store.list(size + 1, request.pageToken);
+      const page = records.slice(0, size);
+      return {
+        campaigns: page.map(summaryOf),
+        nextPageToken: records.length > size ? (page.at(-1)?.id ?? '') : '',
+      };
+    },
+
+    async cancelCampaign(request) {
+      const store = await around.store;
+      await findCampaign(store, request.campaignId);
+      const live = runner.live(request.campaignId);
+      if (live !== undefined) {
+        const caller = request.context?.caller ?? '';
+        live.stop(new FaultlineError('cancelled', caller === '' ? 'cancelled' : `cancelled by ${caller}`));
+        await live.ended;
+      }
+      return { summary: summaryOf(await findCampaign(store, request.campaignId)) };
+    },
+  };
+}

@@ -1,0 +1,36 @@
+import { score } from '@faultline/contracts';
+import { FaultlineError, type Handlers } from '@faultline/service-kit';
+import type { ScoreSurroundings } from './score-surroundings.ts';
+
+const { VICTIM_STATE_REACHABLE, VICTIM_STATE_UNREACHABLE, VICTIM_STATE_UNUSABLE } = score.VictimState;
+
+/** An inference service that takes longer to say what it is would be no use in a list that people wait for. */
+const STATUS_DEADLINE_MS = 5_000;
+
+/** Victims: which there are, and how they stand. */
+export function victimHandlers(
+  around: ScoreSurroundings,
+): Pick<Handlers<typeof score.ScoreServiceService>, 'listVictims'> {
+  const { services } = around;
+
+  async function statusOf(name: string, signal: AbortSignal): Promise<score.VictimStatus> {
+    const address = services.addressOf(name);
+    try {
+      const victim = await services.describe(name, signal, STATUS_DEADLINE_MS);
+      const { card, protocolVersion, runtime, threads, optimizeSlots, maxExamples } = victim;
+      const state = VICTIM_STATE_REACHABLE;
+      return { name, address, state, reason: '', card, protocolVersion, runtime, threads, optimizeSlots, maxExamples };
+    } catch (thrown) {
+      signal.throwIfAborted();
+      const error = FaultlineError.from(thrown);
+      const state = error.code === 'failed_precondition' ? VICTIM_STATE_UNUSABLE : VICTIM_STATE_UNREACHABLE;
+      return score.VictimStatus.fromPartial({ name, address, state, reason: error.message });
+    }
+  }
+
+  return {
+    async listVictims(_request, { signal }) {
+      return { victims: await Promise.all(services.victimNames.map((name) => statusOf(name, signal))) };
+    },
+  };
+}
