@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { attack, inference } from '@faultline/contracts';
+import { ChannelCredentials, Client, type ServiceError, status as Status } from '@grpc/grpc-js';
 import { connect } from './client.ts';
 import { FaultlineError } from './errors.ts';
 import { register, startServer } from './server.ts';
@@ -320,4 +321,26 @@ test('an object of a class can be the handlers of a service', async () => {
   await using server = await startServer({ name: 'inference', services: [service], host: '127.0.0.1', port: 0 });
   using client = connect(inference.InferenceServiceService, server.address);
   assert.equal((await client.describe(describeRequest)).runtime, 'of a class');
+});
+
+test("bytes that are no message are the client's fault, in a unary call and in a stream", async () => {
+  await using server = await startInference();
+  const { path } = inference.InferenceServiceService.predict;
+  const garbage = Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f, 1]);
+  const asIs = (bytes: Buffer) => bytes;
+  const client = new Client(server.address, ChannelCredentials.createInsecure());
+  try {
+    const unary = await new Promise<ServiceError | null>((resolve) =>
+      client.makeUnaryRequest(path, asIs, asIs, garbage, resolve),
+    );
+    assert.equal(unary?.code, Status.INVALID_ARGUMENT);
+    assert.match(unary?.details ?? '', /not a request of/);
+    const stream = client.makeBidiStreamRequest(inference.InferenceServiceService.optimize.path, asIs, asIs);
+    stream.write(garbage);
+    stream.resume();
+    const [error]: ServiceError[] = await once(stream, 'error');
+    assert.equal(error?.code, Status.INVALID_ARGUMENT);
+  } finally {
+    client.close();
+  }
 });

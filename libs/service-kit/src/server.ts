@@ -11,6 +11,7 @@ import {
 } from './limits.ts';
 import { logger } from './log.ts';
 import { OldReflectionService, ReflectionService, reflectionHandlers } from './reflection.ts';
+import { decodeRequest, UndecodableRequest } from './request-decoding.ts';
 import { extractTrace, type ServerAddress, startRpcSpan } from './rpc-tracing.ts';
 import { type RawCall, ServedCall, type StreamHandler } from './serve-call.ts';
 import {
@@ -168,7 +169,8 @@ class GrpcServer implements RunningServer {
   #serve({ definition }: RegisteredMethod, handle: (call: RawCall) => void): void {
     const { path, responseSerialize, requestDeserialize } = definition;
     const serialize = responseSerialize as (value: unknown) => Buffer;
-    if (!this.#server.register(path, handle, serialize, requestDeserialize, 'bidi')) {
+    const deserialize = (bytes: Buffer) => decodeRequest(requestDeserialize, bytes, path);
+    if (!this.#server.register(path, handle, serialize, deserialize, 'bidi')) {
       throw new Error(`method ${path} is registered twice`);
     }
   }
@@ -232,11 +234,19 @@ function toStreamHandler(method: MethodDefinition, key: string, handlers: object
   if (typeof untyped !== 'function') throw new Error(`method '${key}' of ${method.path} has no handler`);
   const handler: AnyHandler = untyped.bind(handlers);
   return async function* (requests, context) {
-    const input = method.requestStream ? requests : await onlyMessage(requests, method.path);
+    const decoded = decodedOnly(requests);
+    const input = method.requestStream ? decoded : await onlyMessage(decoded, method.path);
     const output = handler(input, context);
     if (method.responseStream) yield* output as AsyncIterable<unknown>;
     else yield await (output as Promise<unknown>);
   };
+}
+
+async function* decodedOnly(requests: AsyncIterable<unknown>): AsyncGenerator<unknown> {
+  for await (const request of requests) {
+    if (request instanceof UndecodableRequest) throw request.error;
+    yield request;
+  }
 }
 
 async function onlyMessage(requests: AsyncIterable<unknown>, path: string): Promise<unknown> {
