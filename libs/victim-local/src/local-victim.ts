@@ -1,12 +1,9 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { victim } from '@faultline/contracts';
-import { decodeModel, type Graph } from '@faultline/onnx';
 import { float32Data, OrtTensor, type Session } from '@faultline/ort';
 import {
-  CardError,
   exampleDims,
   type Loop,
   type LoopPlan,
@@ -17,11 +14,14 @@ import {
   type Victim,
   type VictimDescription,
 } from '@faultline/victim';
+import { composeVictim } from './compose-victim.ts';
 import { type CompiledObjective, Engine } from './engine.ts';
+import { gradientSupport } from './gradient-support.ts';
 import { LocalLoop } from './loop.ts';
 import { type Program, ProgramError, readProgram } from './program.ts';
 import { toFloatRows } from './rows.ts';
 import { SessionCache } from './session-cache.ts';
+import { readVictimFiles, type VictimFiles } from './victim-files.ts';
 
 /** Largest batch of one loop or prediction; bounds memory, for every example keeps its activations. */
 export const MAX_EXAMPLES = 256;
@@ -32,8 +32,7 @@ const KEPT_OBJECTIVES = 4;
 /** Step and init programs kept warm; they are small. */
 const KEPT_PROGRAMS = 16;
 
-export interface LocalVictimOptions {
-  readonly model: Uint8Array;
+export interface LocalVictimOptions extends VictimFiles {
   readonly card: victim.Card;
   /** Threads of one evaluation; default 1. */
   readonly threads?: number;
@@ -57,16 +56,12 @@ export class LocalVictim implements Victim {
 
   /**
    * Loads a victim.
-   * @throws CardError when the card does not describe this model, OnnxError when the model cannot be read.
+   * @throws CardError when the card does not describe these files, OnnxError when a graph cannot be read.
    */
   static async load(options: LocalVictimOptions): Promise<LocalVictim> {
-    const { card, model: bytes, threads = 1 } = options;
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
-    if (sha256 !== card.sha256)
-      throw new CardError('sha256', `is ${card.sha256} but the model's digest is ${sha256}; make the card anew`);
-    const model = decodeModel(bytes);
+    const { card, threads = 1 } = options;
+    const model = composeVictim(card, options);
     const engine = new Engine(model, card.logits, { threads });
-    checkInputs(card, model.graph);
     const description: VictimDescription = {
       card,
       protocolVersion: PROTOCOL_VERSION,
@@ -74,18 +69,18 @@ export class LocalVictim implements Victim {
       maxExamples: MAX_EXAMPLES,
       runtime: runtimeName(),
       threads,
+      gradient: await gradientSupport(card, model),
     };
     return new LocalVictim(description, engine, await engine.predictor());
   }
 
-  /** Loads the victim of a folder that holds card.json and the model that it names. */
+  /** Loads the victim of a folder that holds card.json and the files that it names. */
   static async fromFolder(
     folder: string,
     options: { threads?: number; optimizeSlots?: number } = {},
   ): Promise<LocalVictim> {
     const card = parseCard(await readFile(path.join(folder, 'card.json'), 'utf8'));
-    const model = await readFile(path.join(folder, card.model));
-    return LocalVictim.load({ model, card, ...options });
+    return LocalVictim.load({ card, ...(await readVictimFiles(folder, card)), ...options });
   }
 
   describe(): Promise<VictimDescription> {
@@ -197,14 +192,6 @@ export class LocalVictim implements Victim {
     await this.#objectives[Symbol.asyncDispose]();
     await this.#programs[Symbol.asyncDispose]();
     await this.#predictor[Symbol.asyncDispose]();
-  }
-}
-
-function checkInputs(card: victim.Card, graph: Graph): void {
-  const named = card.inputs.map((input) => input.name).sort();
-  const actual = graph.inputs.map((input) => input.name).sort();
-  if (named.join() !== actual.join()) {
-    throw new CardError('inputs', `names ${named.join(', ')} but the graph takes ${actual.join(', ')}`);
   }
 }
 

@@ -18,6 +18,9 @@ export class CardError extends Error {
   }
 }
 
+/** A file beside the card, not in a folder of its own. */
+const GRAPH_FILE = /^[^/\\\0]+\.onnx$/;
+
 /** Throws for the first field of `given` that `known`, the same message as this code writes it, does not have. */
 function refuseUnknownFields(given: unknown, known: unknown, path: string): void {
   if (Array.isArray(given)) {
@@ -67,6 +70,36 @@ function checkInput(input: victim.InputSpecification, index: number): void {
   }
 }
 
+const SHA256 = /^[0-9a-f]{64}$/;
+
+/** The largest path of a file that a card may name. */
+const MAX_PATH_CHARACTERS = 1024;
+
+function checkDigest(sha256: string, field: string): void {
+  require(SHA256.test(sha256), field, 'is not 64 lower-case hexadecimal digits');
+}
+
+function checkGraphFile(file: victim.VictimFile | undefined, field: string): void {
+  if (file === undefined) return;
+  const { name, sha256 } = file;
+  require(GRAPH_FILE.test(name), `${field}.name`, `is '${name}'; give the name of an .onnx file in the card's folder`);
+  checkDigest(sha256, `${field}.sha256`);
+}
+
+function checkExternalData(files: readonly victim.VictimFile[]): void {
+  for (const [index, { name, sha256 }] of files.entries()) {
+    const field = `externalData[${index}]`;
+    const steps = name.split('/');
+    const inside =
+      !name.includes('\\') && !name.includes('\0') && steps.every((step) => !['', '.', '..'].includes(step));
+    require(inside &&
+      name.length <=
+        MAX_PATH_CHARACTERS, `${field}.name`, `is '${name}'; give a path inside the card's folder, with '/' between its parts`);
+    checkDigest(sha256, `${field}.sha256`);
+    require(files.findIndex((other) => other.name === name) === index, `${field}.name`, `'${name}' is listed twice`);
+  }
+}
+
 /** Throws CardError unless the card is complete and consistent. */
 export function checkCard(card: victim.Card): void {
   require(card.schemaVersion ===
@@ -74,11 +107,16 @@ export function checkCard(card: victim.Card): void {
   require(/^[a-z0-9][a-z0-9-]*$/.test(
     card.name,
   ), 'name', `is '${card.name}'; use lower-case letters, digits and hyphens`);
-  require(/^[^/\\]+\.onnx$/.test(
+  require(GRAPH_FILE.test(
     card.model,
   ), 'model', `is '${card.model}'; give the name of an .onnx file in the card's folder`);
-  require(/^[0-9a-f]{64}$/.test(card.sha256), 'sha256', 'is not 64 lower-case hexadecimal digits');
+  checkDigest(card.sha256, 'sha256');
+  checkGraphFile(card.frontEnd, 'frontEnd');
+  checkGraphFile(card.head, 'head');
+  checkExternalData(card.externalData);
   require(card.inputs.length > 0, 'inputs', 'is empty; list every input of the graph');
+  const inputNames = card.inputs.map((input) => input.name);
+  require(new Set(inputNames).size === inputNames.length, 'inputs', 'names an input twice');
   for (const [index, input] of card.inputs.entries()) checkInput(input, index);
   require(card.logits !== '', 'logits', 'is empty; name the value that holds the logits');
   require(card.labels.length > 0, 'labels', 'is empty; list the labels in the order of the logits');

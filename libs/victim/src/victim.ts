@@ -1,4 +1,4 @@
-import type { DenseTensor, victim } from '@faultline/contracts';
+import type { DenseTensor, inference, victim } from '@faultline/contracts';
 
 /** Version of the program protocol that this code speaks. */
 export const PROTOCOL_VERSION = 1;
@@ -25,6 +25,8 @@ export interface VictimDescription {
   readonly maxExamples: number;
   readonly runtime: string;
   readonly threads: number;
+  /** What attacks may use of each variable; undefined where nobody looked. */
+  readonly gradient?: inference.GradientSupport | undefined;
 }
 
 export interface Prediction {

@@ -2,6 +2,7 @@ import { encodeTensor, type inference, rowChunks } from '@faultline/contracts';
 import { type CallContext, FaultlineError } from '@faultline/service-kit';
 import type { Compute } from './compute.ts';
 import { costMessage, namedTensor, parametersOf } from './messages.ts';
+import { requireGradient } from './require-gradient.ts';
 import type { Slots } from './slots.ts';
 import { Upload } from './upload.ts';
 
@@ -55,6 +56,7 @@ export async function* optimize(
       `the first message must be open, not ${first?.$case ?? 'the end of the stream'}`,
     );
   const upload = new Upload(first.value, compute.description);
+  requireGradient(compute.description, first.value.variables);
   using _slot = slots.take();
   const { span } = context;
   span.setAttributes({

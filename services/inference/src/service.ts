@@ -9,7 +9,7 @@ import type { Slots } from './slots.ts';
 export function inferenceHandlers(compute: Compute, slots: Slots): Handlers<typeof inference.InferenceServiceService> {
   const { description } = compute;
   return {
-    describe: () => Promise.resolve({ ...description }),
+    describe: () => Promise.resolve({ ...description, gradient: description.gradient }),
     predict: async (request, context) => {
       const { sha256 } = description.card;
       if (request.modelSha256 !== '' && request.modelSha256 !== sha256) {

@@ -62,6 +62,9 @@ export async function writeVictim(dir: string, { name, weights, measured, proven
     metrics: [...measured.metrics],
     provenance,
     licence: WEIGHTS_LICENCE,
+    frontEnd: undefined,
+    head: undefined,
+    externalData: [],
   };
   await mkdir(dir, { recursive: true });
   await writeFile(join(dir, MODEL_FILE), bytes);

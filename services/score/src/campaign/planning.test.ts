@@ -17,6 +17,7 @@ const victim = victimUnderTest('v', {
   maxExamples: 20,
   runtime: 'r',
   threads: 1,
+  gradient: undefined,
 });
 
 test('runs are nearly equal, none too long, nothing lost', () => {

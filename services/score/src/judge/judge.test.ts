@@ -21,6 +21,7 @@ const victim = victimUnderTest('v', {
   maxExamples: 8,
   runtime: 'r',
   threads: 1,
+  gradient: undefined,
 });
 const { STOPPING_EARLY, STOPPING_NEVER } = attack.Stopping;
 

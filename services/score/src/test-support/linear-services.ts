@@ -55,6 +55,7 @@ export function serveInference(model: LinearVictim): Promise<RunningServer> {
         maxExamples: 64,
         runtime: 'linear 1',
         threads: 1,
+        gradient: undefined,
       };
     },
     async predict(request) {
