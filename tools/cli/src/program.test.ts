@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { EXIT_CODES } from './exit-code.ts';
 import { WORKSPACE } from './workspace.ts';
 
 function faultline(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
@@ -21,8 +23,16 @@ for (const command of [['up'], ['campaign', 'run'], ['campaign', 'list'], ['repo
   });
 }
 
-test('the help documents the exit codes', () => {
-  assert.match(faultline(['--help']).stdout, /Exit codes: 0 done, 1 failed, 2 unusable .*130 interrupted/);
+test('help and README document the exit codes', async () => {
+  const help = faultline(['--help']).stdout;
+  const readme = await readFile(join(WORKSPACE, 'tools/cli/README.md'), 'utf8');
+  for (const [code, meaning] of EXIT_CODES) {
+    assert.ok(help.includes(`${code}  ${meaning}`), meaning);
+    assert.ok(
+      readme.split('\n').some((line) => line.startsWith(`| ${code} `) && line.includes(meaning)),
+      meaning,
+    );
+  }
 });
 
 for (const [name, args, env, message] of [

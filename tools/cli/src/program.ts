@@ -1,22 +1,31 @@
-import { FaultlineError } from '@faultline/service-kit';
 import { Command, CommanderError } from 'commander';
 import { addCommand } from './commands/command-definition.ts';
 import { COMMANDS } from './commands/command-table.ts';
-import { ExitCode, UsageError } from './exit-code.ts';
+import { EXIT_CODES, ExitCode, exitCodeOf, UsageError } from './exit-code.ts';
 
 /** The variable that users may set for all services; any other FAULTLINE_ variable is a mistake. */
 const KNOWN_VARIABLES = ['FAULTLINE_LOG_LEVEL'];
 
-const EXIT_CODES = `
-Exit codes: ${ExitCode.ok} done, ${ExitCode.failed} failed, ${ExitCode.usage} unusable arguments, file or environment, ${ExitCode.interrupted} interrupted.
-Environment: FAULTLINE_LOG_LEVEL (debug, info, warn, error) of the services; OTEL_EXPORTER_OTLP_ENDPOINT to send traces to.`;
+const CODE_WIDTH = 3;
+
+const AFTERWORD = `
+Example:
+  $ faultline campaign run campaigns/quick.yaml
+
+Exit codes:
+${EXIT_CODES.map(([code, meaning]) => `  ${String(code).padStart(CODE_WIDTH)}  ${meaning}`).join('\n')}
+
+Environment:
+  FAULTLINE_LOG_LEVEL          debug, info, warn (the default) or error: what services log
+  OTEL_EXPORTER_OTLP_ENDPOINT  collector that gets traces, for instance http://localhost:4318
+`;
 
 /** The whole command line; nothing runs until it parses. */
 export function program(): Command {
   const root = new Command('faultline')
     .description('Measures how much adversarial noise breaks an audio-visual event classifier, and where it breaks.')
     .showHelpAfterError('(add --help for help)')
-    .addHelpText('after', `\nExample:\n  $ faultline campaign run campaigns/quick.yaml\n${EXIT_CODES}`)
+    .addHelpText('after', AFTERWORD)
     .exitOverride();
   for (const entry of COMMANDS) addCommand(root, entry);
   return root;
@@ -34,13 +43,6 @@ export async function run(argv: readonly string[]): Promise<number> {
     process.stderr.write(`faultline: ${error instanceof Error ? error.message : String(error)}\n`);
     return exitCodeOf(error);
   }
-}
-
-function exitCodeOf(error: unknown): number {
-  if (error instanceof UsageError) return ExitCode.usage;
-  if (!(error instanceof FaultlineError)) return ExitCode.failed;
-  if (error.code === 'cancelled') return ExitCode.interrupted;
-  return error.code === 'invalid_argument' || error.code === 'not_found' ? ExitCode.usage : ExitCode.failed;
 }
 
 function checkEnvironment(): void {

@@ -1,15 +1,19 @@
+import { setTimeout } from 'node:timers/promises';
 import { score } from '@faultline/contracts';
-import { type Client, connect } from '@faultline/service-kit';
-import { readEndpoint } from './stack/endpoint.ts';
+import { type Client, connect, FaultlineError } from '@faultline/service-kit';
+import { type Endpoint, readEndpoint } from './stack/endpoint.ts';
 import { Stack, type StackOptions } from './stack/stack.ts';
 import { RUNS_DIR } from './workspace.ts';
 
 /** How long services that an endpoint file names may take to answer. */
 const ATTACH_TIMEOUT_MS = 3_000;
 
+/** A service that dies takes calls with it; its death, noticed a moment later, explains more than their errors. */
+const DEATH_GRACE_MS = 1_000;
+
 export interface SessionOptions extends StackOptions {
-  /** What services that are started for the session must be able to do: run campaigns, or tell of earlier ones. */
-  readonly needs: 'campaigns' | 'reports';
+  /** What services that are started for the session must be able to do: compute, or tell what earlier campaigns left. */
+  readonly needs: 'victims' | 'records';
   readonly signal: AbortSignal;
 }
 
@@ -22,13 +26,15 @@ export class Session implements AsyncDisposable {
   readonly traceDir: string | undefined;
   /** Aborts when the caller is interrupted, or a service of this call dies. */
   readonly signal: AbortSignal;
-  readonly #stack: Stack | undefined;
+  readonly #caller: AbortSignal;
+  readonly #services: Stack | Endpoint;
 
-  private constructor(address: string, traceDir: string | undefined, stack: Stack | undefined, signal: AbortSignal) {
+  private constructor(address: string, traceDir: string | undefined, services: Stack | Endpoint, caller: AbortSignal) {
     this.score = connect(definition, address, { idempotent: ['getCampaign', 'listCampaigns'] });
     this.traceDir = traceDir;
-    this.#stack = stack;
-    this.signal = stack === undefined ? signal : AbortSignal.any([signal, stack.died]);
+    this.#services = services;
+    this.#caller = caller;
+    this.signal = services instanceof Stack ? AbortSignal.any([caller, services.died]) : caller;
   }
 
   /**
@@ -38,41 +44,58 @@ export class Session implements AsyncDisposable {
   static async open(options: SessionOptions): Promise<Session> {
     const endpoint = await readEndpoint(options.runsDir ?? RUNS_DIR);
     if (endpoint !== undefined) {
-      const session = new Session(endpoint.score, endpoint.traceDir, undefined, options.signal);
-      try {
-        await session.score.waitForReady(ATTACH_TIMEOUT_MS);
-        return session;
-      } catch {
-        // The process lives on but its services do not answer, or the number belongs to another process by now.
-        session.score.close();
-      }
+      const session = new Session(endpoint.score, endpoint.traceDir, endpoint, options.signal);
+      // Else the process lives on but its services do not answer, or the number belongs to another process by now.
+      if (await session.#answers()) return session;
+      session.score.close();
     }
-    const stack = await (options.needs === 'campaigns' ? Stack.start(options) : Stack.startScore(options));
+    const stack = await (options.needs === 'victims' ? Stack.start(options) : Stack.startScore(options));
     return new Session(stack.scoreAddress, options.traceDir, stack, options.signal);
   }
 
   /** True when the services were up before and stay up. */
   get attached(): boolean {
-    return this.#stack === undefined;
+    return !(this.#services instanceof Stack);
   }
 
-  /** Why a service of this session died, if one did within `graceMs`: often the cause of another error. */
-  async deathWithin(graceMs: number): Promise<unknown> {
-    const died = this.#stack?.died;
-    if (died === undefined) return undefined;
-    if (!died.aborted) {
-      const over = Promise.withResolvers<void>();
-      const timer = setTimeout(over.resolve, graceMs);
-      died.addEventListener('abort', () => over.resolve(), { once: true });
-      await over.promise;
-      clearTimeout(timer);
-    }
-    return died.aborted ? died.reason : undefined;
+  /** The error behind an error of a call: the interruption, the service that died, or the services that went away. */
+  async explain(error: unknown): Promise<unknown> {
+    if (this.#caller.aborted) return FaultlineError.from(this.#caller.reason);
+    if (error instanceof FaultlineError && ANSWERS.has(error.code)) return error;
+    if (this.#services instanceof Stack) return (await deathOf(this.#services)) ?? error;
+    if (await this.#answers()) return error;
+    const { pid, logDir } = this.#services;
+    const remedy = `start them again with \`faultline up\`; their logs are in ${logDir}`;
+    return new FaultlineError('unavailable', `the services that process ${pid} kept do not answer any more: ${remedy}`);
   }
 
   /** Stops what this session started. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.score.close();
-    await this.#stack?.[Symbol.asyncDispose]();
+    if (this.#services instanceof Stack) await this.#services[Symbol.asyncDispose]();
   }
+
+  #answers(): Promise<boolean> {
+    return this.score.waitForReady(ATTACH_TIMEOUT_MS).then(
+      () => true,
+      () => false,
+    );
+  }
+}
+
+/** Errors that a service gives on purpose; nothing died. */
+const ANSWERS: ReadonlySet<string> = new Set([
+  'invalid_argument',
+  'not_found',
+  'failed_precondition',
+  'already_exists',
+]);
+
+/** Why a service of this stack died, if one has or does within the grace. */
+async function deathOf({ died }: Stack): Promise<unknown> {
+  if (!died.aborted) {
+    // Ends early, by rejecting, when the signal aborts.
+    await setTimeout(DEATH_GRACE_MS, undefined, { signal: died }).catch(() => {});
+  }
+  return died.aborted ? died.reason : undefined;
 }

@@ -1,12 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { score } from '@faultline/contracts';
 import { FaultlineError } from '@faultline/service-kit';
 import type { Progress } from '../output/progress-line.ts';
 import type { Session } from '../session.ts';
-
-/** A service that dies takes the campaign with it; its death explains more than the campaign's error. */
-const DEATH_GRACE_MS = 1_000;
 
 /** Connections lost in a row before the campaign counts as out of reach, and the time between attempts. */
 const MAX_LOST = 5;
@@ -15,37 +11,25 @@ const RECONNECT_MS = 500;
 /** Patience with a service that is asked to cancel. */
 const CANCEL_MS = 3_000;
 
-export interface CampaignResult {
-  readonly campaignId: string;
-  /** report.json */
-  readonly reportJson: string;
-  /** Folder of the report's files; empty when the service is elsewhere. */
-  readonly folder: string;
-}
+/** Who asks, as campaigns record it. */
+export const CALLER = { caller: 'faultline-cli', idempotencyKey: '' };
 
 /**
- * Starts a campaign and waits for its end. When interrupted it cancels the campaign.
+ * Waits for the end of a campaign. When interrupted it cancels the campaign.
  * @throws FaultlineError when it fails, is cancelled, or a service dies.
  */
-export async function runCampaign(
+export async function campaignEnd(
   session: Session,
-  specification: score.CampaignSpecification,
+  campaignId: string,
   onProgress: (progress: Progress) => void,
-): Promise<CampaignResult> {
-  const { signal } = session;
-  let campaignId = '';
+): Promise<void> {
   try {
-    const context = { ...CALLER, idempotencyKey: randomUUID() };
-    ({ campaignId } = await session.score.startCampaign({ context, specification }, { signal }));
     await watchToEnd(session, campaignId, onProgress);
-    const { reportJson, folder } = await session.score.getCampaign({ context: CALLER, campaignId }, { signal });
-    if (reportJson === '') throw new FaultlineError('internal', `campaign ${campaignId} ended without a report`);
-    return { campaignId, reportJson, folder };
   } catch (error) {
-    const death = await session.deathWithin(signal.aborted ? 0 : DEATH_GRACE_MS);
+    const cause = await session.explain(error);
     // Services that stay up would go on with it; the others are stopped anyway.
-    if (session.attached && campaignId !== '') await cancel(session, campaignId);
-    throw death ?? error;
+    if (session.attached) await cancel(session, campaignId);
+    throw cause;
   }
 }
 
@@ -78,14 +62,12 @@ async function cancel(session: Session, campaignId: string): Promise<void> {
   await session.score.cancelCampaign({ context: CALLER, campaignId }, { deadlineMs: CANCEL_MS }).catch(() => {});
 }
 
-/** Who asks, as campaigns record it. */
-export const CALLER = { caller: 'faultline-cli', idempotencyKey: '' };
-
 function throwUnlessWell({ campaignId, state, error }: score.CampaignSummary): void {
   if (state === score.CampaignState.CAMPAIGN_STATE_FAILED) {
     throw new FaultlineError('internal', `campaign ${campaignId} failed: ${error}`);
   }
   if (state === score.CampaignState.CAMPAIGN_STATE_CANCELLED) {
-    throw new FaultlineError('cancelled', `campaign ${campaignId} was cancelled`);
+    // Not this command's interruption: somebody else's request.
+    throw new FaultlineError('failed_precondition', `campaign ${campaignId} was cancelled: ${error}`);
   }
 }

@@ -21,7 +21,7 @@ export const campaignList: CommandDefinition = {
 const PAGE_SIZE = 50;
 
 async function listCampaigns({ json, stack }: CommandOptions): Promise<void> {
-  const { campaigns } = await inSession(stack, ({ score, signal }) =>
+  const { campaigns } = await inSession(stack, 'records', ({ score, signal }) =>
     score.listCampaigns({ context: CALLER, pageSize: PAGE_SIZE, pageToken: '' }, { signal }),
   );
   if (json) {

@@ -1,14 +1,16 @@
-import { writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { score } from '@faultline/contracts';
 import type { Report } from '@faultline/report';
-import { startTelemetry, tracer } from '@faultline/service-kit';
+import { FaultlineError, type SpanRecord, startTelemetry, tracer } from '@faultline/service-kit';
 import { type Span, SpanStatusCode } from '@opentelemetry/api';
 import { readCampaignFile } from '../campaign/campaign-file.ts';
-import { type CampaignResult, runCampaign } from '../campaign/watch-campaign.ts';
+import { CALLER, campaignEnd } from '../campaign/watch-campaign.ts';
 import { Interruption } from '../interruption.ts';
 import { duration } from '../output/figures.ts';
 import { ProgressLine } from '../output/progress-line.ts';
+import { reportFiles } from '../output/report-files.ts';
 import { tradeOffTable } from '../output/trade-off-table.ts';
 import { Session } from '../session.ts';
 import { collectTrace, slowestSpans } from '../trace/collect-trace.ts';
@@ -53,9 +55,18 @@ const SPAN_FLUSH_MS = 500;
 
 const SLOWEST_SPANS = 6;
 
+/** A campaign that was started, and what became of it. */
+interface Started {
+  readonly campaignId: string;
+  /** Folder of its files; empty when the service keeps it elsewhere. */
+  readonly folder: string;
+  /** Of the services that it runs on. */
+  readonly traceDir: string | undefined;
+}
+
 /**
- * Attaches to the services that are up or starts its own, runs the campaign of a file, and prints
- * what it found. Whatever happens, services that this call started are stopped when it returns.
+ * Attaches to the services that are up or starts its own, runs the campaign of a file, and prints what it found. Whatever
+ * happens, services that this call started are stopped when it returns, and the trace is in the campaign's folder.
  * @throws UsageError, FaultlineError
  */
 async function runCampaignFile(file: string, options: CampaignRunOptions): Promise<void> {
@@ -63,23 +74,28 @@ async function runCampaignFile(file: string, options: CampaignRunOptions): Promi
   using interruption = new Interruption();
   using ownSpans = new SpanFolder();
   const telemetry = await startTelemetry('cli', { traceDir: ownSpans.path });
-  const needs = { ...options.stack, needs: 'campaigns' as const, traceDir: ownSpans.path, signal: interruption.signal };
-  const { result, traceId, traceDirs } = await inSpan('faultline campaign run', async (span) => {
-    const { traceId } = span.spanContext();
+  const needs = { ...options.stack, needs: 'victims' as const, traceDir: ownSpans.path, signal: interruption.signal };
+  let started: Started | undefined;
+  let traceId = '';
+  const work = inSpan('faultline campaign run', async (span) => {
+    ({ traceId } = span.spanContext());
     const session = await inSpan('start services', () => Session.open(needs));
     try {
-      const result = await watched(session, specification);
-      return { result, traceId, traceDirs: new Set([ownSpans.path, session.traceDir ?? ownSpans.path]) };
+      started = await start(session, specification);
+      return await result(session, started.campaignId);
     } finally {
       await inSpan('stop services', () => session[Symbol.asyncDispose]());
     }
   }).finally(() => telemetry.shutdown());
-  // Services that stay up write their last spans a moment later.
-  if (traceDirs.size > 1) await new Promise((resolve) => setTimeout(resolve, SPAN_FLUSH_MS));
-  const spans = await collectTrace([...traceDirs], traceId);
-  const files = await writeTrace(result, spans);
-  if (options.json) process.stdout.write(`${result.reportJson.trimEnd()}\n`);
-  else printResult(result, spans, files);
+  const [ended] = await Promise.allSettled([work]);
+  const spans = started === undefined ? [] : await spansOf(started, ownSpans.path, traceId);
+  const trace = started === undefined ? [] : await writeTrace(started.folder, spans);
+  if (ended.status === 'rejected') {
+    if (trace.length > 0) process.stderr.write(`what it did until then: ${trace.join(', ')}\n`);
+    throw ended.reason;
+  }
+  if (options.json) process.stdout.write(`${ended.value.trimEnd()}\n`);
+  else printResult(JSON.parse(ended.value), spans, [...reportFiles(started?.folder ?? ''), ...trace]);
 }
 
 function withClips(
@@ -90,9 +106,33 @@ function withClips(
   return { ...specification, clips: { set: specification.clips?.set ?? '', limit: clips === 'all' ? 0 : clips } };
 }
 
-async function watched(session: Session, specification: score.CampaignSpecification): Promise<CampaignResult> {
+async function start(session: Session, specification: score.CampaignSpecification): Promise<Started> {
+  const { signal, traceDir } = session;
+  const context = { ...CALLER, idempotencyKey: randomUUID() };
+  try {
+    const { campaignId } = await session.score.startCampaign({ context, specification }, { signal });
+    const { folder } = await session.score.getCampaign({ context: CALLER, campaignId }, { signal });
+    return { campaignId, folder, traceDir };
+  } catch (error) {
+    throw await session.explain(error);
+  }
+}
+
+/** The report as JSON, once there is one. */
+async function result(session: Session, campaignId: string): Promise<string> {
   using line = new ProgressLine();
-  return runCampaign(session, specification, (progress) => line.show(progress));
+  await campaignEnd(session, campaignId, (progress) => line.show(progress));
+  const { signal } = session;
+  const { reportJson } = await session.score.getCampaign({ context: CALLER, campaignId }, { signal });
+  if (reportJson === '') throw new FaultlineError('internal', `campaign ${campaignId} ended without a report`);
+  return reportJson;
+}
+
+async function spansOf({ traceDir }: Started, ownFolder: string, traceId: string): Promise<SpanRecord[]> {
+  const folders = new Set([ownFolder, traceDir ?? ownFolder]);
+  // Services that stay up write their last spans a moment later.
+  if (folders.size > 1) await new Promise((resolve) => setTimeout(resolve, SPAN_FLUSH_MS));
+  return collectTrace([...folders], traceId);
 }
 
 /** Runs `work` in a span that ends, and says how, with it. */
@@ -109,19 +149,16 @@ function inSpan<T>(name: string, work: (span: Span) => Promise<T>): Promise<T> {
   });
 }
 
-async function writeTrace({ folder }: CampaignResult, spans: readonly unknown[]): Promise<string[]> {
+/** The trace's file; none when the folder is not on this disk. */
+async function writeTrace(folder: string, spans: readonly SpanRecord[]): Promise<string[]> {
   if (folder === '') return [];
+  await mkdir(folder, { recursive: true });
   const path = join(folder, 'trace.json');
   await writeFile(path, `[\n${spans.map((span) => JSON.stringify(span)).join(',\n')}\n]\n`);
-  return [join(folder, 'report.html'), join(folder, 'report.json'), path];
+  return [path];
 }
 
-function printResult(
-  { reportJson }: CampaignResult,
-  spans: Parameters<typeof slowestSpans>[0],
-  files: readonly string[],
-): void {
-  const report: Report = JSON.parse(reportJson);
+function printResult(report: Report, spans: readonly SpanRecord[], files: readonly string[]): void {
   const slowest = slowestSpans(spans, SLOWEST_SPANS).map(
     ({ service, name, spans, selfMs }) => `  ${duration(selfMs).padStart(9)}  ${service}: ${name} (${spans})`,
   );

@@ -1,7 +1,7 @@
-import { join } from 'node:path';
 import type { Report } from '@faultline/report';
 import { CALLER } from '../campaign/watch-campaign.ts';
 import { UsageError } from '../exit-code.ts';
+import { reportFiles } from '../output/report-files.ts';
 import { tradeOffTable } from '../output/trade-off-table.ts';
 import type { CommandDefinition } from './command-definition.ts';
 import { type CommandOptions, inSession } from './in-session.ts';
@@ -22,7 +22,7 @@ export const report: CommandDefinition = {
 };
 
 async function printReport(campaignId: string, { json, stack }: CommandOptions): Promise<void> {
-  const { reportJson, folder, summary } = await inSession(stack, ({ score, signal }) =>
+  const { reportJson, folder, summary } = await inSession(stack, 'records', ({ score, signal }) =>
     score.getCampaign({ context: CALLER, campaignId }, { signal }),
   );
   if (reportJson === '') {
@@ -34,6 +34,5 @@ async function printReport(campaignId: string, { json, stack }: CommandOptions):
     return;
   }
   const parsed: Report = JSON.parse(reportJson);
-  const files = folder === '' ? [] : ['', join(folder, 'report.html'), join(folder, 'report.json')];
-  process.stdout.write(`${[...tradeOffTable(parsed), ...files].join('\n')}\n`);
+  process.stdout.write(`${[...tradeOffTable(parsed), '', ...reportFiles(folder)].join('\n').trimEnd()}\n`);
 }

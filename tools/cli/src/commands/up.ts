@@ -39,7 +39,12 @@ async function keepServices({ json, stack: options }: CommandOptions): Promise<v
     signal: interruption.signal,
     onLog: (service, line) => process.stderr.write(`${service}: ${line}\n`),
   });
-  await writeEndpoint(runsDir, { score: stack.scoreAddress, pid: process.pid, traceDir: spans.path });
+  await writeEndpoint(runsDir, {
+    score: stack.scoreAddress,
+    pid: process.pid,
+    traceDir: spans.path,
+    logDir: stack.logDir,
+  });
   try {
     const victims = Object.fromEntries(stack.victims);
     const text = `score at ${stack.scoreAddress}; victims: ${Object.keys(victims).join(', ')}. Ctrl-C stops them.`;

@@ -26,14 +26,16 @@ async function underWay() {
   return { command, pids, inference, [Symbol.dispose]: () => command[Symbol.dispose]() };
 }
 
-test('an inference process that is killed ends the campaign with an error that names it', async () => {
+test('an inference process that is killed ends the campaign with an error that names it and its log', async () => {
   using campaign = await underWay();
   process.kill(campaign.inference, 'SIGKILL');
-  assert.equal(await campaign.command.ended, 1);
+  assert.equal(await campaign.command.ended, 3);
   const { stderr, stdout } = campaign.command;
   assert.match(
     stderr,
-    new RegExp(`faultline: service inference \\(late\\) \\(pid ${campaign.inference}\\) ended by SIGKILL`),
+    new RegExp(
+      `faultline: service inference \\(late\\) \\(pid ${campaign.inference}\\) ended by SIGKILL; its log is .*inference-late\\.log`,
+    ),
   );
   assert.equal(stdout, '');
   await gone(campaign.pids, 0);

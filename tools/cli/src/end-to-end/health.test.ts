@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connect, HealthService, ServingStatus } from '@faultline/service-kit';
 import { readCampaignFile } from '../campaign/campaign-file.ts';
-import { runCampaign } from '../campaign/watch-campaign.ts';
+import { CALLER, campaignEnd } from '../campaign/watch-campaign.ts';
 import { Session } from '../session.ts';
 import { writeEndpoint } from '../stack/endpoint.ts';
 import { Stack } from '../stack/stack.ts';
@@ -18,11 +18,18 @@ test('health answers while a loop computes', async () => {
   await using bench = await Workbench.create();
   const { runsDir, victimsDir } = bench;
   await using stack = await Stack.start({ runsDir, victimsDir });
-  await writeEndpoint(runsDir, { score: stack.scoreAddress, pid: process.pid, traceDir: bench.root });
+  await writeEndpoint(runsDir, {
+    score: stack.scoreAddress,
+    pid: process.pid,
+    traceDir: bench.root,
+    logDir: stack.logDir,
+  });
   const enough = new AbortController();
-  await using session = await Session.open({ runsDir, needs: 'campaigns', signal: enough.signal });
+  await using session = await Session.open({ runsDir, needs: 'victims', signal: enough.signal });
   const computing = Promise.withResolvers<void>();
-  const campaign = runCampaign(session, await readCampaignFile(await bench.campaign(MANY_STEPS)), ({ activity }) => {
+  const specification = await readCampaignFile(await bench.campaign(MANY_STEPS));
+  const { campaignId } = await session.score.startCampaign({ context: CALLER, specification });
+  const campaign = campaignEnd(session, campaignId, ({ activity }) => {
     if (activity.includes('linf-both')) computing.resolve();
   });
   const ended = assert.rejects(campaign, { code: 'cancelled' });

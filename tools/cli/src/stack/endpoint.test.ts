@@ -13,7 +13,7 @@ before(async () => {
 after(() => rm(folder, { recursive: true }));
 
 test('an endpoint is found while its process lives, and gone when removed', async () => {
-  const endpoint = { score: '127.0.0.1:5000', pid: process.pid, traceDir: '/nowhere' };
+  const endpoint = { score: '127.0.0.1:5000', pid: process.pid, traceDir: '/nowhere', logDir: '/nowhere' };
   await writeEndpoint(join(folder, 'runs'), endpoint);
   assert.deepEqual(await readEndpoint(join(folder, 'runs')), endpoint);
   await removeEndpoint(join(folder, 'runs'));
@@ -22,7 +22,7 @@ test('an endpoint is found while its process lives, and gone when removed', asyn
 
 test('the endpoint of a process that has gone is no endpoint', async () => {
   const { pid } = spawnSync(process.execPath, ['--version']);
-  await writeEndpoint(folder, { score: '127.0.0.1:5000', pid, traceDir: '/nowhere' });
+  await writeEndpoint(folder, { score: '127.0.0.1:5000', pid, traceDir: '/nowhere', logDir: '/nowhere' });
   assert.equal(await readEndpoint(folder), undefined);
 });
 

@@ -9,6 +9,8 @@ const endpointSchema = z.strictObject({
   pid: z.number().int(),
   /** Folder of span files. */
   traceDir: z.string(),
+  /** Folder of the services' logs. */
+  logDir: z.string(),
 });
 
 /** How one process of the command line finds the services that another one keeps. */

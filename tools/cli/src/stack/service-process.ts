@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { FaultlineError } from '@faultline/service-kit';
 import { z } from 'zod';
 
 /** Lines of a service's standard error that are kept for the error message. */
-const LAST_LINES = 12;
+const LAST_LINES = 20;
 
 const readyLine = z.object({ ready: z.object({ service: z.string(), address: z.string(), pid: z.number() }) });
 
@@ -15,6 +16,8 @@ export interface ServiceProcessOptions {
   readonly main: string;
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
+  /** File that keeps its standard error. Its folder exists. */
+  readonly logFile: string;
   /** Gets each line of its standard error, at once. */
   readonly onLog?: ((name: string, line: string) => void) | undefined;
 }
@@ -28,14 +31,17 @@ export interface Ending {
 /** One service in a process of its own. */
 export class ServiceProcess {
   readonly name: string;
+  readonly logFile: string;
   readonly #child: ChildProcess;
   readonly #ready = Promise.withResolvers<string>();
   readonly #ended = Promise.withResolvers<Ending>();
   readonly #lastLines: string[] = [];
   #stopping = false;
 
-  constructor({ name, main, cwd, env, onLog }: ServiceProcessOptions) {
+  constructor({ name, main, cwd, env, logFile, onLog }: ServiceProcessOptions) {
     this.name = name;
+    this.logFile = logFile;
+    writeFileSync(logFile, '');
     // A process group of its own, so that Ctrl-C in a terminal reaches this process alone, which then stops the services in
     // order. The open pipe on standard input is what tells a service that its parent has gone, even after a kill -9.
     this.#child = spawn(process.execPath, [main], {
@@ -69,7 +75,8 @@ export class ServiceProcess {
     if (this.#stopping) return undefined;
     const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
     const said = this.#lastLines.length === 0 ? '' : `; it said last:\n  ${this.#lastLines.join('\n  ')}`;
-    return new FaultlineError('unavailable', `service ${this.name} (pid ${this.pid}) ended ${how}${said}`);
+    const where = `its log is ${this.logFile}`;
+    return new FaultlineError('unavailable', `service ${this.name} (pid ${this.pid}) ended ${how}; ${where}${said}`);
   }
 
   /** Asks it to end, and kills it after the grace. Resolves when it is gone. */
@@ -100,10 +107,20 @@ export class ServiceProcess {
       if (ready.success) this.#ready.resolve(ready.data.ready.address);
     });
     createInterface({ input: stderr }).on('line', (line) => {
+      this.#keep(line);
       this.#lastLines.push(line);
       if (this.#lastLines.length > LAST_LINES) this.#lastLines.shift();
       onLog?.(this.name, line);
     });
+  }
+
+  /** Lines are few at the usual level, and must be in the file when this process is killed. */
+  #keep(line: string): void {
+    try {
+      appendFileSync(this.logFile, `${line}\n`);
+    } catch {
+      // A full disk, or a folder that somebody removed: no reason to end a campaign.
+    }
   }
 
   #finish(ending: Ending, spawnProblem?: string): void {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { FaultlineError } from '@faultline/service-kit';
 import { CLIPS_DIR, COMPILE_CACHE_DIR, RUNS_DIR, VICTIMS_DIR, WORKSPACE } from '../workspace.ts';
+import { logFileOf, makeLogFolder } from './log-folder.ts';
 import { ServiceProcess } from './service-process.ts';
 import { victimFolders } from './victim-folders.ts';
 
@@ -40,10 +41,12 @@ export class Stack implements AsyncDisposable {
   readonly #options: StackOptions;
   readonly #victims = new Map<string, string>();
   readonly #killOnExit = () => this.kill();
+  readonly #logDir: string;
   #scoreAddress = '';
 
-  private constructor(options: StackOptions) {
+  private constructor(options: StackOptions, logDir: string) {
     this.#options = options;
+    this.#logDir = logDir;
     process.on('exit', this.#killOnExit);
   }
 
@@ -62,7 +65,7 @@ export class Stack implements AsyncDisposable {
   }
 
   static async #started(options: StackOptions, start: (stack: Stack) => Promise<void>): Promise<Stack> {
-    const stack = new Stack(options);
+    const stack = new Stack(options, await makeLogFolder(options.runsDir ?? RUNS_DIR));
     try {
       await start(stack);
     } catch (error) {
@@ -75,6 +78,11 @@ export class Stack implements AsyncDisposable {
   /** Address of the score service, which is all that a client of campaigns needs. */
   get scoreAddress(): string {
     return this.#scoreAddress;
+  }
+
+  /** Folder of the services' logs, a file each. */
+  get logDir(): string {
+    return this.#logDir;
   }
 
   /** Address of each victim's inference service. */
@@ -141,6 +149,7 @@ export class Stack implements AsyncDisposable {
         ...this.#options.env,
         ...env,
       },
+      logFile: logFileOf(this.#logDir, name),
       onLog,
     });
     this.#processes.push(launched);
@@ -161,8 +170,8 @@ export class Stack implements AsyncDisposable {
       stopped.reject(
         limit.aborted
           ? new FaultlineError(
-              'deadline_exceeded',
-              `service ${service.name} was not ready after ${START_TIMEOUT_MS} ms`,
+              'unavailable',
+              `service ${service.name} was not ready after ${START_TIMEOUT_MS / 1000} s; its log is ${service.logFile}`,
             )
           : stop.reason,
       );

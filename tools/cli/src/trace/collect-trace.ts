@@ -9,9 +9,18 @@ export async function collectTrace(folders: readonly string[], traceId: string):
   return texts
     .flatMap((text) => text.split('\n'))
     .filter((line) => line.includes(traceId))
-    .map((line): SpanRecord => JSON.parse(line))
+    .flatMap(parseSpan)
     .filter((span) => span.traceId === traceId)
     .sort((a, b) => compare(BigInt(a.startUnixNano), BigInt(b.startUnixNano)));
+}
+
+/** The last line of a process that was killed may be cut off. */
+function parseSpan(line: string): SpanRecord[] {
+  try {
+    return [JSON.parse(line)];
+  } catch {
+    return [];
+  }
 }
 
 async function spanFiles(folder: string): Promise<string[]> {
