@@ -7,6 +7,11 @@ export interface SessionOptions {
   readonly threads?: number;
   /** Graph optimisation: 'all' for speed; 'basic' for float64, since fused kernels are float32 only. Default 'all'. */
   readonly optimization?: 'all' | 'basic' | 'disabled';
+  /**
+   * What threads do between two pieces of work: 'sleep' leaves the cores to other processes; 'spin' is faster where there
+   * are none. Default 'sleep'.
+   */
+  readonly waiting?: 'sleep' | 'spin';
 }
 
 /** Values by name. */
@@ -39,7 +44,7 @@ export class Session implements AsyncDisposable {
       // The arena keeps, for each session and for good, the most that one evaluation ever took.
       enableCpuMemArena: false,
       // Pools of several processes on few cores would spin against each other.
-      extra: { session: { intra_op: { allow_spinning: '0' } } },
+      extra: { session: { intra_op: { allow_spinning: options.waiting === 'spin' ? '1' : '0' } } },
     });
     return new Session(session);
   }
