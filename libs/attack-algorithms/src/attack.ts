@@ -1,4 +1,4 @@
-import type { NoisePlan, Programs, Tensors } from '@faultline/victim';
+import type { NoiseDistribution, Programs, Tensors } from '@faultline/victim';
 
 /** Norms in which budgets are measured. */
 export type NormName = 'linf' | 'l2';
@@ -40,7 +40,8 @@ export type Parameters = Readonly<Record<string, Float32Array>>;
  */
 export interface AttackPlan {
   readonly programs: Programs;
-  readonly noise: NoisePlan['distribution'];
+  /** Of noise/V, for every variable V. */
+  readonly noise: NoiseDistribution;
   readonly constants: Tensors;
   /** Gradient steps a restart; with 0 only the starting points are evaluated. */
   readonly steps: number;

@@ -172,7 +172,7 @@ export class LadderLoop {
 
   async #fetch(loop: Loop, indices: readonly number[], margins: readonly number[]): Promise<Candidate[]> {
     if (indices.length === 0) return [];
-    const { variables } = this.#options.loop;
+    const variables = this.#options.loop.variables.map(({ name }) => name);
     const tensors = await loop.fetch(variables.map(bestSlot), indices);
     return indices.map((index, row) => {
       const example = this.#active[index];

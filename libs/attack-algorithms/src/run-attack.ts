@@ -81,8 +81,9 @@ export async function* runAttack(
       loop: {
         ...blockBatch(block, run, checked, examples),
         modelSha256: card.sha256,
-        variables: checked.variables.map(({ name }) => name),
-        noise: { distribution: plan.noise, keys: keysOf(examples, run) },
+        variables: checked.variables.map(({ name }) => ({ name, scope: 'example' })),
+        noise: checked.variables.map(({ name, dims }) => ({ name, distribution: plan.noise, dims })),
+        noiseKeys: keysOf(examples, run),
       },
       examples,
       restarts,

@@ -86,6 +86,10 @@ export class RemoteLoop implements Loop {
     });
   }
 
+  rebatch(): Promise<void> {
+    return Promise.reject(new FaultlineError('unimplemented', 'a service cannot rebatch yet'));
+  }
+
   async fetch(slots: readonly string[], examples?: readonly number[]): Promise<Tensors> {
     if (examples?.length === 0) {
       throw FaultlineError.invalid('examples', 'is an empty list; name at least one example, or leave it out for all');
@@ -182,6 +186,13 @@ const DISTRIBUTIONS = {
   normal: inference.NoiseDistribution.NOISE_DISTRIBUTION_NORMAL,
 } as const;
 
+function noiseOf({ noise = [] }: LoopPlan): inference.NoiseDistribution {
+  const [first] = noise;
+  if (first === undefined) return inference.NoiseDistribution.NOISE_DISTRIBUTION_UNSPECIFIED;
+  if (first.distribution === 'signs') throw FaultlineError.invalid('noise', 'signs cannot be asked of a service yet');
+  return DISTRIBUTIONS[first.distribution];
+}
+
 function openRequest(plan: LoopPlan): inference.OpenRequest {
   const { objective, step, init } = plan.programs;
   return {
@@ -193,14 +204,11 @@ function openRequest(plan: LoopPlan): inference.OpenRequest {
       step: Buffer.from(step),
       init: Buffer.from(init ?? new Uint8Array()),
     },
-    variables: [...plan.variables],
+    variables: plan.variables.map(({ name }) => name),
     exampleClips: [...plan.exampleClips],
     clips: clipsOf(plan),
-    noise:
-      plan.noise === undefined
-        ? inference.NoiseDistribution.NOISE_DISTRIBUTION_UNSPECIFIED
-        : DISTRIBUTIONS[plan.noise.distribution],
-    noiseKeys: plan.noise === undefined ? Buffer.alloc(0) : littleEndian(plan.noise.keys),
+    noise: noiseOf(plan),
+    noiseKeys: plan.noiseKeys === undefined ? Buffer.alloc(0) : littleEndian(plan.noiseKeys),
   };
 }
 

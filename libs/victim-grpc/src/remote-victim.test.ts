@@ -49,7 +49,7 @@ async function serve(
     drainTimeoutMs: 0,
     services: [
       register(inference.InferenceServiceService, {
-        describe: async () => inference.DescribeResponse.fromPartial({ card, protocolVersion: 1, maxExamples: 64 }),
+        describe: async () => inference.DescribeResponse.fromPartial({ card, protocolVersion: 2, maxExamples: 64 }),
         async predict({ inputs }) {
           const { dims } = decodeTensor(inputs[0]?.tensor ?? common.Tensor.fromPartial({}));
           const rows = dims[0] ?? 0;
@@ -121,7 +121,7 @@ function plan(over: Partial<LoopPlan> = {}): LoopPlan {
   return {
     modelSha256: 'a'.repeat(64),
     programs: { objective: Uint8Array.of(1), step: Uint8Array.of(2) },
-    variables: ['waveform'],
+    variables: [{ name: 'waveform', scope: 'example' }],
     exampleClips: [0, 2],
     inputs: new Map([
       ['waveform', { dims: [3, SAMPLES], data: new Float32Array(3 * SAMPLES).map((_, index) => index) }],
@@ -137,7 +137,8 @@ test('opening uploads every slot from its first row to its last in messages belo
   await using loop = await remote.open(
     plan({
       constants: new Map([['mask', { dims: [], data: Float32Array.of(5) }]]),
-      noise: { distribution: 'normal', keys },
+      noise: [{ name: 'waveform', distribution: 'normal', dims: [SAMPLES] }],
+      noiseKeys: keys,
     }),
     {},
   );

@@ -74,8 +74,12 @@ export class RemoteVictim implements Victim {
         logits.push(decodeTensor(response.logits));
         costs.push(costOf(response.cost));
       }
-      return { logits: floatTensor(joinRows(logits)), modelSha256, cost: sumCosts(costs) };
+      return { logits: floatTensor(joinRows(logits)), taps: new Map(), modelSha256, cost: sumCosts(costs) };
     });
+  }
+
+  differentiate(): Promise<never> {
+    return Promise.reject(new FaultlineError('unimplemented', 'a service cannot differentiate yet'));
   }
 
   /** @throws FaultlineError; resource_exhausted before anything is uploaded when the service has no free slot. */

@@ -65,7 +65,7 @@ const targets = { dims: [3, LABELS], data: Float32Array.of(1, 0, 0, 0, 1, 1, 0, 
 const plan = (more: Partial<LoopPlan> = {}): LoopPlan => ({
   modelSha256: toy.card.sha256,
   programs: { objective: objective(), step: descent() },
-  variables: ['waveform'],
+  variables: [{ name: 'waveform', scope: 'example' }],
   exampleClips,
   inputs,
   targets,
@@ -139,17 +139,16 @@ test('an example starts from the same noise in whatever batch it stands; a resta
   await using victim = await LocalVictim.load(toy);
   const programs = { objective: objective(), step: descent(), init: start() };
   const radius = Float32Array.of(0.1, 0.1, 0.1);
-  await using loop = await victim.open(
-    plan({ programs, noise: { distribution: 'uniform', keys: BigUint64Array.of(7n, 8n, 9n) } }),
-    { radius },
-  );
+  const noise = [{ name: 'waveform', distribution: 'uniform', dims: [SAMPLES] }] as const;
+  await using loop = await victim.open(plan({ programs, noise, noiseKeys: BigUint64Array.of(7n, 8n, 9n) }), { radius });
   const first = (await loop.fetch(['x/waveform'])).get('x/waveform');
   await using alone = await victim.open(
     plan({
       programs,
       exampleClips: [1],
       targets: { dims: [1, LABELS], data: Float32Array.of(0, 0, 1) },
-      noise: { distribution: 'uniform', keys: BigUint64Array.of(9n) },
+      noise,
+      noiseKeys: BigUint64Array.of(9n),
     }),
     { radius: radius.slice(0, 1) },
   );
@@ -162,7 +161,7 @@ test('an example starts from the same noise in whatever batch it stands; a resta
 test('what does not fit is refused with the field and the remedy', async () => {
   await using victim = await LocalVictim.load(toy);
   await assert.rejects(
-    victim.open(plan({ variables: ['wave'] }), {}),
+    victim.open(plan({ variables: [{ name: 'wave', scope: 'example' }] }), {}),
     /variable 'wave' is no input of this victim; its inputs are waveform, frames/,
   );
   await assert.rejects(

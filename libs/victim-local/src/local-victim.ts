@@ -99,9 +99,14 @@ export class LocalVictim implements Victim {
     if (logits === undefined) throw new RangeError('the victim gave no logits');
     return {
       logits: { dims: logits.dims, data: float32Data(logits) },
+      taps: new Map(),
       modelSha256: this.#description.card.sha256,
       cost: { forwardExamples: examples, gradientExamples: 0 },
     };
+  }
+
+  differentiate(): Promise<never> {
+    return Promise.reject(new RangeError('this victim cannot differentiate yet'));
   }
 
   async open(plan: LoopPlan, parameters: Readonly<Record<string, Float32Array>>): Promise<Loop> {
@@ -116,9 +121,10 @@ export class LocalVictim implements Victim {
     const objective = readProgram('objective', plan.programs.objective);
     const step = readProgram('step', plan.programs.step);
     const init = plan.programs.init === undefined ? undefined : readProgram('init', plan.programs.init);
-    const key = `${objective.digest} ${[...plan.variables].sort().join(' ')}`;
+    const variables = plan.variables.map(({ name }) => name);
+    const key = `${objective.digest} ${[...variables].sort().join(' ')}`;
     const leases = {
-      objective: await this.#objectives.take(key, () => this.#engine.compile(objective, plan.variables)),
+      objective: await this.#objectives.take(key, () => this.#engine.compile(objective, variables)),
       step: await this.#programs.take(step.digest, () => this.#engine.load(step)),
       init: init && (await this.#programs.take(init.digest, () => this.#engine.load(init))),
     };
@@ -171,7 +177,7 @@ export class LocalVictim implements Victim {
     if (plan.exampleClips.some((clip) => clip >= clips))
       throw new RangeError(`an example names a clip outside the ${clips} uploaded`);
     if (plan.variables.length === 0) throw new RangeError('name at least one variable');
-    for (const variable of plan.variables) {
+    for (const { name: variable } of plan.variables) {
       if (!this.#engine.inputs.includes(variable)) {
         throw new RangeError(
           `variable '${variable}' is no input of this victim; its inputs are ${this.#engine.inputs.join(', ')}`,
@@ -183,8 +189,8 @@ export class LocalVictim implements Victim {
         `targets are [${plan.targets.dims.join(', ')}]; they must be [${examples}, ${card.labels.length}]`,
       );
     }
-    if (plan.noise !== undefined && plan.noise.keys.length !== examples) {
-      throw new RangeError(`there are ${plan.noise.keys.length} noise keys for ${examples} examples`);
+    if (plan.noiseKeys !== undefined && plan.noiseKeys.length !== examples) {
+      throw new RangeError(`there are ${plan.noiseKeys.length} noise keys for ${examples} examples`);
     }
   }
 

@@ -1,5 +1,5 @@
 import { type Feeds, float32Data, OrtTensor, type Session } from '@faultline/ort';
-import type { Cost, Loop, LoopPlan, StepOptions, StepResult, Tensors } from '@faultline/victim';
+import type { Cost, Loop, LoopPlan, NoiseSlot, StepOptions, StepResult, Tensors } from '@faultline/victim';
 import type { CompiledObjective } from './engine.ts';
 import { fillNoise } from './noise.ts';
 import { gatherRows, isIdentity, type Rows, toFloatRows } from './rows.ts';
@@ -60,7 +60,7 @@ export class LocalLoop implements Loop {
     this.#sessions = sessions;
     this.#onClose = onClose;
     this.#examples = plan.exampleClips.length;
-    this.#keys = [...(plan.noise?.keys ?? [])];
+    this.#keys = [...(plan.noiseKeys ?? [])];
   }
 
   /**
@@ -103,7 +103,7 @@ export class LocalLoop implements Loop {
     for (const [slot, value] of byClip) {
       const name = slot.slice('x/'.length);
       const clean = `x0/${name}`;
-      const moves = plan.variables.includes(name);
+      const moves = plan.variables.some((variable) => variable.name === name);
       if (!moves && !used.has(slot) && !used.has(clean)) continue;
       const rows = this.#byExample(value, 1);
       // The clean point and the starting point may share memory: sessions never write to their inputs.
@@ -142,29 +142,21 @@ export class LocalLoop implements Loop {
     if (init === undefined) throw new RangeError('this loop has no init program to run');
     if (this.#examples > 0) {
       const available = this.#available(parameters, 0);
-      for (const variable of this.#plan.variables) {
-        if (init.inputNames.includes(`noise/${variable}`)) available.set(`noise/${variable}`, this.#noise(variable));
+      for (const slot of this.#plan.noise ?? []) {
+        if (init.inputNames.includes(`noise/${slot.name}`)) available.set(`noise/${slot.name}`, this.#noise(slot));
       }
       await this.#advance(init, available, true);
     }
     this.#restart++;
   }
 
-  #noise(variable: string): OrtTensor {
-    const { noise } = this.#plan;
-    const dims = this.#resident.get(`x0/${variable}`)?.dims ?? [];
-    if (noise === undefined)
+  #noise({ name, distribution, dims }: NoiseSlot): OrtTensor {
+    if (this.#plan.noiseKeys === undefined)
       throw new RangeError('the init program reads noise, but the loop was opened without noise keys');
-    const values = zeros(dims);
+    const values = zeros([this.#examples, ...dims]);
     const size = values.data.length / this.#examples;
     for (const [example, key] of this.#keys.entries()) {
-      fillNoise(
-        values.data.subarray(example * size, (example + 1) * size),
-        key,
-        variable,
-        this.#restart,
-        noise.distribution,
-      );
+      fillNoise(values.data.subarray(example * size, (example + 1) * size), key, name, this.#restart, distribution);
     }
     return toOrt(values);
   }
@@ -244,7 +236,7 @@ export class LocalLoop implements Loop {
 
   /** A finishing evaluation has no gradient: the step program sees zeros, and its next point is not taken. */
   #withoutGradients(available: Map<string, OrtTensor>): void {
-    for (const variable of this.#plan.variables) {
+    for (const { name: variable } of this.#plan.variables) {
       const dims = available.get(`x/${variable}`)?.dims ?? [];
       const tensor = this.#scratch.take(`grad/${variable}`, dims);
       float32Data(tensor).fill(0);
@@ -265,6 +257,10 @@ export class LocalLoop implements Loop {
     this.#keys = examples.map((index) => this.#keys[index] ?? 0n);
     this.#examples = examples.length;
     return Promise.resolve();
+  }
+
+  rebatch(): Promise<void> {
+    return Promise.reject(new RangeError('this loop cannot rebatch yet'));
   }
 
   fetch(slots: readonly string[], examples?: readonly number[]): Promise<Tensors> {

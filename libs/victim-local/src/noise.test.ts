@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fillNoise, type NoiseDistribution } from './noise.ts';
+import type { NoiseDistribution } from '@faultline/victim';
+import { fillNoise } from './noise.ts';
 
 const COUNT = 200_001;
 

@@ -1,11 +1,11 @@
+import type { NoiseDistribution } from '@faultline/victim';
+
 /**
  * Counter-based noise: every value is a function of (key, stream, position) alone, so that an example gets the same noise in
  * whatever batch it stands, and the first n of N restarts are the n restarts.
  *
  * The mixing function is Chris Wellons' `triple32` (hash-prospector, exact bias 0.0208), applied twice with the key's halves.
  */
-export type NoiseDistribution = 'uniform' | 'normal';
-
 const GOLDEN_RATIO = 0x9e3779b9;
 const TWO_TO_MINUS_31 = 2 ** -31;
 
@@ -54,6 +54,10 @@ export function fillNoise(
   const low = triple32(Number(key & 0xffffffffn) ^ hashName(variable));
   const high = triple32(Number(key >> 32n) + Math.imul(restart + 1, GOLDEN_RATIO));
   const bits = (position: number) => triple32(triple32(position + low) ^ high);
+  if (distribution === 'signs') {
+    for (let i = 0; i < target.length; i++) target[i] = bits(i) < 0 ? -1 : 1;
+    return;
+  }
   if (distribution === 'uniform') {
     for (let i = 0; i < target.length; i++) target[i] = bits(i) * TWO_TO_MINUS_31;
     return;

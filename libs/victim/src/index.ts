@@ -1,2 +1,3 @@
 export * from './card.ts';
+export * from './loop.ts';
 export * from './victim.ts';

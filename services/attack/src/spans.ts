@@ -1,5 +1,15 @@
 import { FaultlineError, tracer } from '@faultline/service-kit';
-import type { CallOptions, Cost, Loop, LoopPlan, StepOptions, StepResult, Tensors, Victim } from '@faultline/victim';
+import type {
+  CallOptions,
+  Cost,
+  Loop,
+  LoopBatch,
+  LoopPlan,
+  StepOptions,
+  StepResult,
+  Tensors,
+  Victim,
+} from '@faultline/victim';
 import { type Attributes, type Context, context, type Span, SpanStatusCode, trace } from '@opentelemetry/api';
 import { openInTurn } from './slot-wait.ts';
 
@@ -23,6 +33,7 @@ export function traced(victim: Victim, parent: Context): Victim {
   return {
     describe: (options) => context.with(parent, () => victim.describe(options)),
     predict: (inputs, options) => context.with(parent, () => victim.predict(inputs, options)),
+    differentiate: (request, options) => context.with(parent, () => victim.differentiate(request, options)),
     open: (plan, parameters, options) => openTraced(victim, parent, plan, parameters, options),
     [Symbol.asyncDispose]: () => victim[Symbol.asyncDispose](),
   };
@@ -35,7 +46,10 @@ async function openTraced(
   parameters: Readonly<Record<string, Float32Array>>,
   options?: CallOptions,
 ): Promise<Loop> {
-  const attributes = { 'faultline.examples': plan.exampleClips.length, 'faultline.variables': [...plan.variables] };
+  const attributes = {
+    'faultline.examples': plan.exampleClips.length,
+    'faultline.variables': plan.variables.map(({ name }) => name),
+  };
   const span = startSpan('attack.loop', attributes, parent);
   const active = trace.setSpan(parent, span);
   try {
@@ -77,6 +91,10 @@ class TracedLoop implements Loop {
 
   restart(parameters: Readonly<Record<string, Float32Array>>): Promise<void> {
     return this.#within(() => this.#loop.restart(parameters));
+  }
+
+  rebatch(batch: LoopBatch): Promise<void> {
+    return this.#within(() => this.#loop.rebatch(batch));
   }
 
   fetch(slots: readonly string[], examples?: readonly number[]): Promise<Tensors> {

@@ -61,7 +61,10 @@ function plan(): LoopPlan {
   return {
     modelSha256: toy.card.sha256,
     programs: { objective: encodeModel(objective.model()), step: encodeModel(step.model()) },
-    variables: ['waveform', 'frames'],
+    variables: [
+      { name: 'waveform', scope: 'example' },
+      { name: 'frames', scope: 'example' },
+    ],
     exampleClips: [0, 1],
     inputs,
     targets: { dims: [EXAMPLES, LABELS], data: Float32Array.of(1, 0, 0, 0, 1, 1) },

@@ -8,20 +8,24 @@ const MAX_CONSTANT_BYTES = 64 * 1024 * 1024;
 
 const NOISE_KEY_BYTES = 8;
 
-function noiseOf(open: inference.OpenRequest): LoopPlan['noise'] {
-  if (open.noiseKeys.byteLength === 0) return undefined;
+function noiseOf(open: inference.OpenRequest, { card }: VictimDescription): Pick<LoopPlan, 'noise' | 'noiseKeys'> {
+  if (open.noiseKeys.byteLength === 0) return {};
   if (open.noiseKeys.byteLength !== open.exampleClips.length * NOISE_KEY_BYTES) {
     throw FaultlineError.invalid(
       'open.noise_keys',
       `holds ${open.noiseKeys.byteLength} bytes; give ${NOISE_KEY_BYTES} for each of ${open.exampleClips.length} examples`,
     );
   }
-  const keys = BigUint64Array.from({ length: open.exampleClips.length }, (_, i) =>
+  const noiseKeys = BigUint64Array.from({ length: open.exampleClips.length }, (_, i) =>
     open.noiseKeys.readBigUInt64LE(i * NOISE_KEY_BYTES),
   );
   if (open.noise !== 1 && open.noise !== 2)
     throw FaultlineError.invalid('open.noise', `is ${open.noise}; give UNIFORM or NORMAL with noise keys`);
-  return { distribution: open.noise === 1 ? 'uniform' : 'normal', keys };
+  const distribution = open.noise === 1 ? 'uniform' : 'normal';
+  const noise = card.inputs
+    .filter(({ name }) => open.variables.includes(name))
+    .map((input) => ({ name: input.name, distribution, dims: exampleDims(input) }) as const);
+  return { noise, noiseKeys };
 }
 
 /** A clean batch on its way in: checks what was announced at once, and every chunk as it arrives. */
@@ -126,12 +130,12 @@ export class Upload {
         step: programs.step.slice(),
         init: programs.init.byteLength === 0 ? undefined : programs.init.slice(),
       },
-      variables,
+      variables: variables.map((name) => ({ name, scope: 'example' })),
       exampleClips,
       inputs: new Map(this.#description.card.inputs.map(({ name }) => [name, this.#take(`x0/${name}`)])),
       targets: { dims: targets.dims, data: targets.data },
       constants: new Map(constants.map((slot) => [slot.slice('const/'.length), this.#take(slot)])),
-      noise: noiseOf(this.#open),
+      ...noiseOf(this.#open, this.#description),
     };
   }
 }
