@@ -20,6 +20,25 @@ import { float32, int64 } from './tensor.ts';
 /** Oldest operator set that is upgraded: the first whose arithmetic broadcasts as today's does. */
 export const OLDEST_OPSET = 7;
 
+/**
+ * Newest operator set that is read: what the bundled runtime runs. Sets 22 to 26 gave old operators further element types
+ * and attributes that speak of those alone, and brought new operators, which `rewriteFused` writes by old ones.
+ */
+export const NEWEST_OPSET = 26;
+
+/** What operator sets 22 to 26 brought: graphs of set 21 cannot hold it. */
+export const NEW_OPERATORS: ReadonlySet<string> = new Set(
+  'Attention BitCast CumProd RMSNormalization RotaryEmbedding Swish TensorScatter'.split(' '),
+);
+
+/** Attributes that operator sets 22 to 26 gave to old operators, all of them about element types that are not read. */
+const NEW_ATTRIBUTES: Readonly<Record<string, readonly string[]>> = {
+  Cast: ['round_mode'],
+  CastLike: ['round_mode'],
+  DequantizeLinear: ['output_dtype'],
+  QuantizeLinear: ['precision'],
+};
+
 /** Writes helpers with the builder and returns the node in its next form. */
 type Step = (node: Node, b: GraphBuilder, graph: Graph) => Node;
 
@@ -198,17 +217,32 @@ const STEPS: Readonly<Record<string, Readonly<Record<number, Step>>>> = {
   Upsample: { 11: asymmetricResize },
 };
 
+/** A model of a newer operator set in that of the graphs written here; new operators stay, for others to write out. */
+function downgraded(model: Model): Model {
+  const graph = rewriteNodes(
+    model.graph,
+    (node) => {
+      const names = node.domain === '' ? NEW_ATTRIBUTES[node.op] : undefined;
+      return names === undefined ? node : { ...node, attributes: without(node, ...names) };
+    },
+    'upgraded/',
+  );
+  return { ...model, irVersion: IR_VERSION, opset: OPSET, graph };
+}
+
 /**
- * Writes a model in a later operator set: every node takes the form that this set gives it, with the same meaning.
- * @throws OnnxError when the model is older than `OLDEST_OPSET` or newer than `target`, or holds a training form.
+ * Writes a model in operator set 21: every node takes the form that this set gives it, with the same meaning.
+ * @throws OnnxError when the model is older than `OLDEST_OPSET` or newer than `NEWEST_OPSET`, or holds a training form.
  */
-export function upgradeModel(model: Model, target = OPSET): Model {
-  if (model.opset > target || model.opset < OLDEST_OPSET) {
+export function upgradeModel(model: Model): Model {
+  const target = OPSET;
+  if (model.opset > NEWEST_OPSET || model.opset < OLDEST_OPSET) {
     throw new OnnxError(
-      `the model is written in opset ${model.opset}; opsets ${OLDEST_OPSET} to ${target} can be read: convert it`,
+      `the model is written in opset ${model.opset}; opsets ${OLDEST_OPSET} to ${NEWEST_OPSET} can be read: convert it`,
     );
   }
   if (model.opset === target) return model;
+  if (model.opset > target) return downgraded(model);
   const graph = rewriteNodes(
     model.graph,
     (node, b, outer) => {

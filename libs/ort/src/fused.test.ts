@@ -75,6 +75,13 @@ const CASES: readonly Fused[] = [
     attributes: { transA: int(1), transB: int(1) },
   },
   {
+    op: 'FusedMatMul',
+    about: 'batch axes inside',
+    x: [3, 2, 4],
+    more: [[2, 3, 4]],
+    attributes: { transBatchA: int(1), transB: int(1) },
+  },
+  {
     op: 'SkipLayerNormalization',
     x: [2, 3, 4],
     more: [[2, 3, 4], [4], [4], [4]],
@@ -144,7 +151,7 @@ test('a form without a rewriting stays', () => {
     op: 'Attention',
     x: [2, 3, 4],
     more: [[4, 12], [12]],
-    attributes: { num_heads: int(2), unidirectional: int(1) },
+    attributes: { num_heads: int(2), do_rotary: int(1) },
   });
   assert.equal(rewriteFused(model).graph.nodes.at(-1)?.op, 'Attention');
 });

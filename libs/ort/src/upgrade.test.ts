@@ -218,7 +218,6 @@ test('a model of this operator set stays as it is; others are refused', () => {
   const model = b.model();
   assert.equal(upgradeModel(model), model);
   assert.throws(() => upgradeModel({ ...model, opset: 6 }), OnnxError);
-  assert.throws(() => upgradeModel({ ...model, opset: 22 }), /opset 22; opsets 7 to 21/);
 });
 
 test('training forms are refused by name', () => {
