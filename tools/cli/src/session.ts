@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { score } from '@faultline/contracts';
 import { type Client, connect, FaultlineError } from '@faultline/service-kit';
+import { UsageError } from './exit-code.ts';
 import { type Endpoint, readEndpoint } from './stack/endpoint.ts';
 import { Stack, type StackOptions } from './stack/stack.ts';
 import { RUNS_DIR } from './workspace.ts';
@@ -61,7 +62,7 @@ export class Session implements AsyncDisposable {
   /** The error behind an error of a call: the interruption, the service that died, or the services that went away. */
   async explain(error: unknown): Promise<unknown> {
     if (this.#caller.aborted) return FaultlineError.from(this.#caller.reason);
-    if (error instanceof FaultlineError && ANSWERS.has(error.code)) return error;
+    if (error instanceof UsageError || (error instanceof FaultlineError && ANSWERS.has(error.code))) return error;
     if (this.#services instanceof Stack) return (await deathOf(this.#services)) ?? error;
     if (await this.#answers()) return error;
     const { pid, logDir } = this.#services;

@@ -3,6 +3,7 @@ import { score } from '@faultline/contracts';
 import { FaultlineError } from '@faultline/service-kit';
 import type { Progress } from '../output/progress-line.ts';
 import type { Session } from '../session.ts';
+import { CALLER } from './caller.ts';
 
 /** Connections lost in a row before the campaign counts as out of reach, and the time between attempts. */
 const MAX_LOST = 5;
@@ -10,9 +11,6 @@ const RECONNECT_MS = 500;
 
 /** Patience with a service that is asked to cancel. */
 const CANCEL_MS = 3_000;
-
-/** Who asks, as campaigns record it. */
-export const CALLER = { caller: 'faultline-cli', idempotencyKey: '' };
 
 /**
  * Waits for the end of a campaign. When interrupted it cancels the campaign.

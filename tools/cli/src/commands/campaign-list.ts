@@ -1,49 +1,52 @@
-import { score } from '@faultline/contracts';
-import { CALLER } from '../campaign/watch-campaign.ts';
-import { textTable } from '../output/text-table.ts';
+import { CALLER } from '../campaign/caller.ts';
+import { stateName, summaryJson } from '../campaign/campaign-summary.ts';
+import { time } from '../output/figures.ts';
+import { printJson, printLines } from '../output/print.ts';
+import { textColumn, textTable } from '../output/text-table.ts';
 import type { CommandDefinition } from './command-definition.ts';
 import { type CommandOptions, inSession } from './in-session.ts';
-import { addJson, addRuns, type FolderOptions, foldersOf, type JsonOption } from './options.ts';
+import { addJson, addRuns, type FolderOptions, foldersOf, type JsonOption, wholeNumber } from './options.ts';
+
+/** Campaigns that are listed when nothing else is said. */
+const DEFAULT_LIMIT = 50;
+
+/** Most that the service gives at once. */
+const MAX_PAGE = 1_000;
 
 /** `faultline campaign list`: the newest campaigns. */
 export const campaignList: CommandDefinition = {
   name: 'list',
   summary: 'list campaigns, the newest first',
-  examples: ['faultline campaign list --json'],
+  examples: ['faultline campaign list', 'faultline campaign list --limit 1 --json'],
   configure: (command) => {
-    addJson(addRuns(command), 'print JSON').action((options: FolderOptions & JsonOption) =>
-      listCampaigns({ json: options.json === true, stack: foldersOf(options) }),
+    addRuns(command).option('--limit <count>', 'list at most this many', wholeNumber(1), DEFAULT_LIMIT);
+    addJson(command).action((options: FolderOptions & JsonOption & { readonly limit: number }) =>
+      listCampaigns(options.limit, { json: options.json === true, stack: foldersOf(options) }),
     );
   },
 };
 
-/** Most campaigns that are listed. */
-const PAGE_SIZE = 50;
-
-async function listCampaigns({ json, stack }: CommandOptions): Promise<void> {
-  const { campaigns } = await inSession(stack, 'records', ({ score, signal }) =>
-    score.listCampaigns({ context: CALLER, pageSize: PAGE_SIZE, pageToken: '' }, { signal }),
-  );
-  if (json) {
-    process.stdout.write(`${JSON.stringify(campaigns.map(score.CampaignSummary.toJSON), undefined, 2)}\n`);
-    return;
-  }
+async function listCampaigns(limit: number, { json, stack }: CommandOptions): Promise<void> {
+  const campaigns = await inSession(stack, 'records', async ({ score, signal }) => {
+    const found = [];
+    for (let pageToken = ''; ; ) {
+      const pageSize = Math.min(MAX_PAGE, limit - found.length);
+      const page = await score.listCampaigns({ context: CALLER, pageSize, pageToken }, { signal });
+      found.push(...page.campaigns);
+      pageToken = page.nextPageToken;
+      if (pageToken === '' || found.length >= limit) return found;
+    }
+  });
+  if (json) return printJson(campaigns.map(summaryJson));
   if (campaigns.length === 0) {
-    process.stdout.write('no campaigns yet; run one: faultline campaign run campaigns/quick.yaml\n');
-    return;
+    return printLines(['no campaigns yet; run one: faultline campaign run campaigns/quick.yaml']);
   }
-  const columns = ['campaign', 'name', 'state', 'started', 'why'].map((title) => ({ title, align: 'left' as const }));
   const rows = campaigns.map(({ campaignId, name, state, startedAt, error }) => [
     campaignId,
     name,
     stateName(state),
-    startedAt?.toISOString() ?? '',
+    time(startedAt),
     error.split('\n')[0] ?? '',
   ]);
-  process.stdout.write(`${textTable(columns, rows).join('\n')}\n`);
+  printLines(textTable(['campaign', 'name', 'state', 'started', 'why'].map(textColumn), rows));
 }
-
-const STATE_PREFIX = 'CAMPAIGN_STATE_';
-
-const stateName = (state: score.CampaignState): string =>
-  score.campaignStateToJSON(state).replace(STATE_PREFIX, '').toLowerCase();

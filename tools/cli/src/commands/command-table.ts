@@ -1,12 +1,22 @@
+import { campaignCancel } from './campaign-cancel.ts';
 import { campaignList } from './campaign-list.ts';
 import { campaignRun } from './campaign-run.ts';
+import { campaignShow } from './campaign-show.ts';
 import type { CommandDefinition, CommandGroup } from './command-definition.ts';
+import { gc } from './gc.ts';
 import { report } from './report.ts';
 import { up } from './up.ts';
+import { victims } from './victims.ts';
 
 /** All commands, in the order of the help. */
 export const COMMANDS: readonly (CommandDefinition | CommandGroup)[] = [
   up,
-  { name: 'campaign', summary: 'robustness evaluations', commands: [campaignRun, campaignList] },
+  victims,
+  {
+    name: 'campaign',
+    summary: 'robustness evaluations',
+    commands: [campaignRun, campaignList, campaignShow, campaignCancel],
+  },
   report,
+  gc,
 ];

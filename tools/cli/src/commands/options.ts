@@ -14,7 +14,7 @@ export interface FolderOptions {
   readonly victims?: string;
 }
 
-export function addJson(command: Command, description: string): Command {
+export function addJson(command: Command, description = 'print JSON in place of text'): Command {
   return command.option('--json', description);
 }
 

@@ -1,5 +1,6 @@
 import type { Report } from '@faultline/report';
-import { CALLER } from '../campaign/watch-campaign.ts';
+import { CALLER } from '../campaign/caller.ts';
+import { knownCampaign } from '../campaign/known-campaign.ts';
 import { UsageError } from '../exit-code.ts';
 import { reportFiles } from '../output/report-files.ts';
 import { tradeOffTable } from '../output/trade-off-table.ts';
@@ -23,7 +24,7 @@ export const report: CommandDefinition = {
 
 async function printReport(campaignId: string, { json, stack }: CommandOptions): Promise<void> {
   const { reportJson, folder, summary } = await inSession(stack, 'records', ({ score, signal }) =>
-    score.getCampaign({ context: CALLER, campaignId }, { signal }),
+    knownCampaign(score.getCampaign({ context: CALLER, campaignId }, { signal })),
   );
   if (reportJson === '') {
     const why = summary?.error === undefined || summary.error === '' ? '' : `: ${summary.error}`;

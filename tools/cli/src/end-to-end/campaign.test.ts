@@ -130,7 +130,7 @@ test('services that are up serve campaigns; the same seed gives the same report'
   const campaigns: { campaignId: string; state: string }[] = JSON.parse(list.stdout);
   assert.deepEqual(
     campaigns.map(({ state }) => state),
-    ['CAMPAIGN_STATE_SUCCEEDED', 'CAMPAIGN_STATE_SUCCEEDED'],
+    ['succeeded', 'succeeded'],
   );
   assert.equal(campaigns[1]?.campaignId, report.run.id);
 

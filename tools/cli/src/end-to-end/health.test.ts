@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connect, HealthService, ServingStatus } from '@faultline/service-kit';
+import { CALLER } from '../campaign/caller.ts';
 import { readCampaignFile } from '../campaign/campaign-file.ts';
-import { CALLER, campaignEnd } from '../campaign/watch-campaign.ts';
+import { campaignEnd } from '../campaign/watch-campaign.ts';
 import { Session } from '../session.ts';
 import { writeEndpoint } from '../stack/endpoint.ts';
 import { Stack } from '../stack/stack.ts';

@@ -24,3 +24,28 @@ export function duration(milliseconds: number): string {
   const seconds = Math.round(milliseconds / 1_000);
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')} min`;
 }
+
+/** Seconds of UTC for people, "2026-11-22 23:38:29Z"; empty when there is no time. */
+export const time = (date: Date | undefined): string =>
+  date === undefined
+    ? ''
+    : date
+        .toISOString()
+        .replace('T', ' ')
+        .replace(/\.\d+Z$/, 'Z');
+
+/** "512 B", "1.4 MB", powers of 1,000. */
+export function bytes(value: number): string {
+  if (value < 1_000) return `${value} B`;
+  const [unit = '', size = 1] = BYTE_UNITS.find(([, size]) => value < 1_000 * size) ?? BYTE_UNITS.at(-1) ?? [];
+  return `${(value / size).toFixed(1)} ${unit}`;
+}
+
+const BYTE_UNITS = [
+  ['kB', 1e3],
+  ['MB', 1e6],
+  ['GB', 1e9],
+] as const;
+
+/** A count with its noun: "1 clip", "3 clips". */
+export const counted = (value: number, noun: string): string => `${value} ${noun}${value === 1 ? '' : 's'}`;
