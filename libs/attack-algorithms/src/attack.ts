@@ -1,7 +1,9 @@
 import type { NoiseDistribution, Programs, Tensors } from '@faultline/victim';
+import type { ParameterSpecs, ParameterValues, ValuesOf } from './attack-parameters.ts';
+import type { BandRegion } from './band-region.ts';
 
 /** Norms in which budgets are measured. */
-export type NormName = 'linf' | 'l2';
+export type NormName = 'linf' | 'l2' | 'l1' | 'l0';
 
 /** An input that the attack may change. */
 export interface AttackVariable {
@@ -14,12 +16,14 @@ export interface AttackVariable {
   readonly high: number;
   /** 1 where a coordinate may change, 0 where not; one example's coordinates in row-major order. Default: all may. */
   readonly mask?: Float32Array | undefined;
+  /** The frequencies and times to which the perturbation is confined. Default: none. Not together with a mask. */
+  readonly band?: BandRegion | undefined;
 }
 
 /** What an attack is built for: everything but the clips and their budgets. */
-export interface AttackSetting {
+export interface AttackSetting<Norm extends NormName = NormName> {
   readonly variables: readonly AttackVariable[];
-  readonly norm: NormName;
+  readonly norm: Norm;
   /** Gradient steps a restart. */
   readonly steps: number;
   /** Activation threshold of each label, in logits, in the order of the logits. */
@@ -51,6 +55,12 @@ export interface AttackPlan {
   stepParameters(examples: readonly ExampleBudget[], first: number, count: number): Parameters;
 }
 
+/** What an attack looks for: the lowest margin within a budget, or (a baseline) nothing. */
+export type AttackKind = 'fixed budget' | 'baseline';
+
+/** What an attack must know of its victim. */
+export type AttackKnowledge = 'gradients' | 'scores' | 'labels' | 'nothing';
+
 /** A row of the catalogue. */
 export interface AttackDefinition {
   readonly name: string;
@@ -58,8 +68,31 @@ export interface AttackDefinition {
   readonly summary: string;
   /** Where the algorithm comes from. */
   readonly source: string;
+  readonly kind: AttackKind;
+  readonly knowledge: AttackKnowledge;
   readonly norms: readonly NormName[];
-  /** True when it needs gradients of the victim. */
-  readonly whiteBox: boolean;
-  plan(setting: AttackSetting): AttackPlan;
+  /** What it can be told beside steps and restarts, by name. */
+  readonly parameters: ParameterSpecs;
+  /** `values`: one of each parameter, as its specification allows; `setting.norm`: one of `norms`. */
+  plan(setting: AttackSetting, values: ParameterValues): AttackPlan;
+}
+
+/** A row whose plan sees the norms and parameters that the row itself declares. */
+export function defineAttack<const Norm extends NormName, const Specs extends ParameterSpecs>(
+  row: Omit<AttackDefinition, 'norms' | 'parameters' | 'plan'> & {
+    readonly norms: readonly Norm[];
+    readonly parameters: Specs;
+    plan(setting: AttackSetting<Norm>, values: ValuesOf<Specs>): AttackPlan;
+  },
+): AttackDefinition {
+  const isOffered = (norm: NormName): norm is Norm => row.norms.some((offered) => offered === norm);
+  return {
+    ...row,
+    plan(setting, values) {
+      const { norm } = setting;
+      if (!isOffered(norm)) throw new RangeError(`attack '${row.name}' has no ${norm} form`);
+      // The specifications say what each value is, and `checkParameters` has held the values against them.
+      return row.plan({ ...setting, norm }, values as ValuesOf<Specs>);
+    },
+  };
 }

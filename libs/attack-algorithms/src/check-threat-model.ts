@@ -1,7 +1,9 @@
 import { attack, elementCount, type victim } from '@faultline/contracts';
 import { exampleDims, valueRange } from '@faultline/victim';
 import type { AttackDefinition, AttackVariable, NormName } from './attack.ts';
+import { defaultValues, type ParameterValues, parameterFault } from './attack-parameters.ts';
 import { catalogue } from './catalogue.ts';
+import { checkRegion } from './check-region.ts';
 import type { Faults } from './faults.ts';
 
 /** Limits of a threat model, as the contract states them. */
@@ -12,42 +14,81 @@ const MAX_SEED = Number.MAX_SAFE_INTEGER;
 /** Beyond this, restarts find next to nothing and a typo costs a day. */
 const MAX_RESTARTS = 1_000;
 
+/** An attack with everything that it is told. */
+export interface CheckedAttack {
+  readonly definition: AttackDefinition;
+  readonly norm: NormName;
+  /** One value of each of its parameters. */
+  readonly parameters: ParameterValues;
+}
+
 /** A variable with its budget at scale 1. */
 export interface BudgetedVariable extends AttackVariable {
   readonly rho: number;
 }
 
+const NORM_NAMES = new Map<attack.Norm, NormName>([
+  [attack.Norm.NORM_LINF, 'linf'],
+  [attack.Norm.NORM_L2, 'l2'],
+  [attack.Norm.NORM_L1, 'l1'],
+  [attack.Norm.NORM_L0, 'l0'],
+]);
+
 /** A norm's short name, or undefined for one that is not known. */
-export function normName(norm: attack.Norm): NormName | undefined {
-  if (norm === attack.Norm.NORM_LINF) return 'linf';
-  return norm === attack.Norm.NORM_L2 ? 'l2' : undefined;
-}
+export const normName = (norm: attack.Norm): NormName | undefined => NORM_NAMES.get(norm);
+
+const DOMAINS = { waveform: attack.Domain.DOMAIN_AMPLITUDE, frames: attack.Domain.DOMAIN_PIXELS } as const;
 
 const isWithin = (value: number, low: number, high: number) => Number.isInteger(value) && value >= low && value <= high;
 
 /** The attack and its norm, where both are known and fit each other. */
-export function checkAttack(
-  threatModel: attack.ThreatModel,
-  faults: Faults,
-): { readonly definition: AttackDefinition; readonly norm: NormName } | undefined {
+export function checkAttack(threatModel: attack.ThreatModel, faults: Faults): CheckedAttack | undefined {
   const { attack: name, restarts, seed, steps } = threatModel;
   const definition = catalogue.get(name);
   const known = [...catalogue.keys()].join(', ');
   if (definition === undefined)
     faults.add('threat_model.attack', `'${name}' is not in the catalogue; use one of ${known}`);
   const norm = normName(threatModel.norm);
-  if (norm === undefined) faults.add('threat_model.norm', 'is not given; use NORM_LINF or NORM_L2');
-  const stepsFit = definition?.whiteBox !== true || isWithin(steps, 1, MAX_STEPS);
+  if (norm === undefined)
+    faults.add('threat_model.norm', 'is not given; use one that the catalogue names for the attack');
+  const stepsFit = definition?.knowledge !== 'gradients' || isWithin(steps, 1, MAX_STEPS);
   faults.unless(stepsFit, 'threat_model.steps', `is ${steps}; give 1 to ${MAX_STEPS}`);
   const restartsFit = isWithin(restarts, 1, MAX_RESTARTS);
   faults.unless(restartsFit, 'threat_model.restarts', `is ${restarts}; give 1 to ${MAX_RESTARTS}`);
   const seedFits = isWithin(seed, 0, MAX_SEED);
   faults.unless(seedFits, 'threat_model.seed', `is ${seed}; give an integer from 0, below 2^53`);
-  if (definition === undefined || norm === undefined) return undefined;
+  if (definition === undefined) return undefined;
+  const parameters = checkParameters(threatModel.parameters, definition, faults);
+  if (norm === undefined) return undefined;
   const offered = definition.norms.join(', ');
   const fits = definition.norms.includes(norm);
   faults.unless(fits, 'threat_model.norm', `'${name}' has no ${norm} form; it has ${offered}`);
-  return { definition, norm };
+  return { definition, norm, parameters };
+}
+
+/** The attack's parameters: those that are given, and the defaults of the others. */
+function checkParameters(
+  given: readonly attack.AttackParameter[],
+  { name: algorithm, parameters: specs }: AttackDefinition,
+  faults: Faults,
+): ParameterValues {
+  const values = defaultValues(specs);
+  const known = Object.keys(specs);
+  for (const [index, { name, value }] of given.entries()) {
+    const field = `threat_model.parameters[${index}]`;
+    const spec = known.includes(name) ? specs[name] : undefined;
+    if (spec === undefined) {
+      const offered = known.length === 0 ? 'takes none' : `takes ${known.join(', ')}`;
+      faults.add(`${field}.name`, `'${name}' is no parameter of attack '${algorithm}', which ${offered}`);
+      continue;
+    }
+    const twice = given.findIndex((other) => other.name === name) !== index;
+    faults.unless(!twice, `${field}.name`, `'${name}' is given twice`);
+    const fault = value === undefined ? `is not given; set ${spec.type}` : parameterFault(spec, value.value);
+    if (fault === undefined && value !== undefined) values[name] = value.value;
+    else faults.add(`${field}.${value?.$case ?? spec.type}`, `'${name}' ${fault}`);
+  }
+  return values;
 }
 
 /** Rungs ascend, and each says when it stops. */
@@ -76,7 +117,7 @@ export function checkVariables(
   faults.unless(variables.length > 0, 'threat_model.variables', 'is empty; name at least one input to change');
   const inputs = card.inputs.map(({ name }) => name).join(', ');
   const checked: BudgetedVariable[] = [];
-  for (const [index, { variable, rho }] of variables.entries()) {
+  for (const [index, { variable, rho, region, domain }] of variables.entries()) {
     const field = `threat_model.variables[${index}]`;
     faults.unless(Number.isFinite(rho) && rho > 0, `${field}.rho`, `is ${rho}; give a number above 0`);
     const twice = checked.some(({ name }) => name === variable);
@@ -86,12 +127,23 @@ export function checkVariables(
       faults.add(`${field}.variable`, `'${variable}' is no input of victim '${card.name}', which takes ${inputs}`);
       continue;
     }
+    checkDomain(domain, input, `${field}.domain`, faults);
     const dims = exampleDims(input);
-    const mask = masks.get(variable);
-    if (mask !== undefined) checkMask(variable, mask, elementCount(dims), faults);
-    checked.push({ name: variable, dims, ...valueRange(input), mask, rho });
+    const own = masks.get(variable);
+    if (own !== undefined) checkMask(variable, own, elementCount(dims), faults);
+    const free = region === undefined ? {} : (checkRegion(region, input, `${field}.region`, faults) ?? {});
+    const single = own === undefined || (free.mask === undefined && free.band === undefined);
+    faults.unless(single, `masks['${variable}']`, 'comes on top of a region; give one of them');
+    checked.push({ name: variable, dims, ...valueRange(input), mask: own ?? free.mask, band: free.band, rho });
   }
   return checked;
+}
+
+function checkDomain(domain: attack.Domain, input: victim.InputSpecification, field: string, faults: Faults): void {
+  if (domain === attack.Domain.DOMAIN_UNSPECIFIED || input.kind === undefined) return;
+  const actual = DOMAINS[input.kind.$case];
+  const given = attack.domainToJSON(domain);
+  faults.unless(domain === actual, field, `is ${given}; '${input.name}' holds ${attack.domainToJSON(actual)}`);
 }
 
 function checkMask(variable: string, mask: Float32Array, elements: number, faults: Faults): void {

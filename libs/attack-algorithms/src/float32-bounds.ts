@@ -19,6 +19,9 @@ export function blocksOf(elements: number): { readonly blocks: number; readonly 
   return { blocks, block: elements / blocks };
 }
 
+/** Error of a norm's sum, as a share of the error of its squares or absolute values. */
+const SUMMATION_SHARE = { linf: 0, l2: 0.5, l1: 1 } as const;
+
 /** What rounding depends on: the clean example of one variable. */
 export interface CleanSize {
   /** Number of coordinates. */
@@ -32,12 +35,13 @@ export interface CleanSize {
  * `epsilon`. The projections (projection.ts) end with x = x0 + delta in float32, which rounds each coordinate by at most
  * u |x|, u = 2^-24; in any norm that adds at most u (|x0| + epsilon). For L2 the length of delta is itself a float32 sum:
  * n terms in two stages of b and n / b summands err by at most (b + n / b) u in the square, whatever the order of summation,
- * half of it in the length. (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 4.2.)
+ * half of it in the length; the sum of L1 has no root that halves it. A count is exact. (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 4.2.)
  * The result is itself rounded down to float32; 0 when nothing is left.
  */
 export function inwardEpsilon(norm: NormName, epsilon: number, clean: CleanSize): number {
   const { blocks, block } = blocksOf(clean.elements);
-  const summation = norm === 'l2' ? (blocks + block) / 2 : 0;
+  if (norm === 'l0') return Math.floor(epsilon);
+  const summation = SUMMATION_SHARE[norm] * (blocks + block);
   const relative = (summation + SCALAR_ROUNDINGS) * UNIT_ROUNDOFF * SECOND_ORDER;
   const absolute = (clean.norm + epsilon) * UNIT_ROUNDOFF * SECOND_ORDER;
   return Math.max(0, Math.fround((epsilon - absolute) * (1 - relative) * (1 - UNIT_ROUNDOFF)));
@@ -46,11 +50,14 @@ export function inwardEpsilon(norm: NormName, epsilon: number, clean: CleanSize)
 /** Norm of a vector in float64, of its float32 or (divided by 255) uint8 elements. */
 export function vectorNorm(norm: NormName, vector: Float32Array | Uint8Array): number {
   const unit = vector instanceof Uint8Array ? 1 / 255 : 1;
-  let largest = 0;
-  let squares = 0;
+  let [largest, squares, sum, count] = [0, 0, 0, 0];
   for (const value of vector) {
-    largest = Math.max(largest, Math.abs(value));
-    squares += value * value;
+    const size = Math.abs(value);
+    largest = Math.max(largest, size);
+    squares += size * size;
+    sum += size;
+    if (size > 0) count += 1;
   }
-  return unit * (norm === 'linf' ? largest : Math.sqrt(squares));
+  if (norm === 'l0') return count;
+  return unit * { linf: largest, l2: Math.sqrt(squares), l1: sum }[norm];
 }

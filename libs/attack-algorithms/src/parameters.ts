@@ -1,5 +1,6 @@
 import type { DenseTensor } from '@faultline/contracts';
 import type { AttackSetting, ExampleBudget, Parameters } from './attack.ts';
+import { bandConstants } from './band-projection.ts';
 import { maskName } from './projection.ts';
 
 /** Name of the parameter that holds a variable's epsilon, [examples]. */
@@ -22,12 +23,13 @@ export function stepwise(values: readonly number[], examples: number): Float32Ar
   return rows;
 }
 
-/** The constants that every program may read: thresholds [labels], and mask/V [1, ...dims] where there is a mask. */
+/** The constants that every program may read: thresholds [labels], and what each variable's region takes. */
 export function settingConstants(setting: AttackSetting): Map<string, DenseTensor> {
   const constants = new Map<string, DenseTensor>();
   constants.set('thresholds', { dims: [setting.thresholds.length], data: Float32Array.from(setting.thresholds) });
-  for (const { name, dims, mask } of setting.variables) {
-    if (mask !== undefined) constants.set(maskName(name), { dims: [1, ...dims], data: mask });
+  for (const { name, dims, mask, band } of setting.variables) {
+    if (band !== undefined) for (const [slot, tensor] of bandConstants(name, band)) constants.set(slot, tensor);
+    else if (mask !== undefined) constants.set(maskName(name), { dims: [1, ...dims], data: mask });
   }
   return constants;
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { sliceRows } from '@faultline/contracts';
-import type { NormName } from './attack.ts';
 import { stepSizes } from './pgd.ts';
+import type { BallNorm } from './projection.ts';
 import { collect, runOf } from './testing/attack-run.ts';
 import { criticalScale, optimalMargin } from './testing/linear-optimum.ts';
 import { floats, LinearVictim } from './testing/linear-victim.ts';
@@ -10,6 +10,7 @@ import { randomNumbers } from './testing/random.ts';
 
 /** definitions: PGD reaches the closed-form optimum of linear victims within 1 %. */
 const TOLERANCE = 0.01;
+const DEFAULTS = { step_scale: 1, schedule: 'cosine', last_step: 0.004, random_start: 1 } as const;
 const CLIPS = 3;
 const STEPS = 60;
 
@@ -71,7 +72,7 @@ for (const { norm, labels, region, variables } of CASES) {
   });
 }
 
-function budgetsOf(norm: NormName, variables: readonly string[]): Map<string, number> {
+function budgetsOf(norm: BallNorm, variables: readonly string[]): Map<string, number> {
   return new Map(Object.entries(BUDGETS[norm]).filter(([name]) => variables.includes(name)));
 }
 
@@ -85,7 +86,7 @@ test('at least 30 % of the coordinates stand at the box', () => {
 
 test('step sizes fall, and suffice to cross the ball', () => {
   for (const steps of [1, 2, 5, 20, 100]) {
-    const sizes = stepSizes(steps, 'linf');
+    const sizes = stepSizes(steps, 'linf', DEFAULTS);
     assert.equal(sizes.length, steps);
     assert.deepEqual(
       sizes,
@@ -93,4 +94,34 @@ test('step sizes fall, and suffice to cross the ball', () => {
     );
     if (steps >= 5) assert.ok(sizes.reduce((sum, size) => sum + size) >= 2);
   }
+});
+
+test('step sizes follow their parameters', () => {
+  const constant = stepSizes(10, 'linf', { ...DEFAULTS, schedule: 'constant', step_scale: 0.4 });
+  assert.deepEqual(constant, Array(10).fill(0.1));
+  const scaled = stepSizes(40, 'l2', { ...DEFAULTS, step_scale: 2, last_step: 0.01 });
+  assert.deepEqual([scaled[0], scaled.at(-1)], [0.5, 0.01]);
+});
+
+test('without a random start the first step is taken from the clean point', async () => {
+  const base = {
+    inputs: clips,
+    labels: [[0], [1], [2]],
+    labelCount: 3,
+    norm: 'l2' as const,
+    budgets: new Map([['waveform', 1]]),
+    rungs: [[1, 'never']] as const,
+    steps: 1,
+  };
+  const margins = async (random_start: number) => {
+    const parameters = { random_start, schedule: 'constant', step_scale: 0.01 };
+    return (await collect(linear.victim, runOf({ ...base, parameters }))).rows.map(({ margin }) => margin);
+  };
+  // A step of a twentieth of epsilon, down a slope of |w|: nearly the clean margin.
+  const [fixed, random] = [await margins(0), await margins(1)];
+  for (let clip = 0; clip < CLIPS; clip += 1) {
+    const before = linear.margins(clips, clip)[clip] ?? Number.NaN;
+    assert.ok(Math.abs((fixed[clip] ?? Number.NaN) - before) < 0.1);
+  }
+  assert.notDeepEqual(fixed, random);
 });

@@ -1,9 +1,13 @@
-import type { AttackVariable, NormName } from './attack.ts';
+import type { AttackVariable } from './attack.ts';
+import { confineToBand } from './band-projection.ts';
 import { blocksOf } from './float32-bounds.ts';
 import type { ProgramBuilder } from './program-builder.ts';
 
 /** Lengths below this count as zero: their square is lost in float32, and a zero gradient must not become NaN. */
 const SMALLEST_LENGTH = 1e-18;
+
+/** Norms that these projections know. */
+export type BallNorm = 'linf' | 'l2';
 
 /** Euclidean length of each example's tensor, [examples], summed in two stages (see `inwardEpsilon`). */
 export function euclideanLength(b: ProgramBuilder, value: string, dims: readonly number[]): string {
@@ -17,9 +21,16 @@ export function clipToRange(b: ProgramBuilder, value: string, { low, high }: Att
   return b.op('Clip', [value, b.scalar(low), b.scalar(high)]);
 }
 
-/** Scales each example's delta down to length `epsilon` where it is longer; [examples, ...dims]. */
-function shorten(b: ProgramBuilder, delta: string, epsilon: string, dims: readonly number[]): string {
-  const length = b.op('Max', [euclideanLength(b, delta, dims), b.scalar(SMALLEST_LENGTH)]);
+/** Norm of each example's tensor, [examples], not below what float32 can divide by. */
+function normOf(b: ProgramBuilder, norm: BallNorm, value: string, dims: readonly number[]): string {
+  const length =
+    norm === 'l2' ? euclideanLength(b, value, dims) : b.reduceMax(b.op('Abs', [b.reshape(value, [0, -1])]), [1], false);
+  return b.op('Max', [length, b.scalar(SMALLEST_LENGTH)]);
+}
+
+/** Scales each example's delta down to norm `epsilon` where it is longer; [examples, ...dims]. */
+function shorten(b: ProgramBuilder, norm: BallNorm, delta: string, epsilon: string, dims: readonly number[]): string {
+  const length = normOf(b, norm, delta, dims);
   const factor = b.op('Min', [b.over(epsilon, length), b.scalar(1)]);
   return b.times(delta, b.spread(factor, dims));
 }
@@ -41,25 +52,33 @@ const between = (b: ProgramBuilder, value: string, [lowest, highest]: readonly [
  * The point of the ball of radius `epsilon` [examples] around x0, and of the variable's range, that a tentative point
  * [examples, ...dims] is brought to. For L-inf that is the exact projection. For L2 the point is limited to the range first and
  * then scaled towards x0, which stays inside the range; its fixed points under ever smaller gradient steps are the
- * constrained optima, as for the exact projection.
+ * constrained optima, as for the exact projection. A perturbation of a band is brought back to it and scaled down as a whole, for L-inf
+ * too; then the range clips it, which makes no norm larger.
  */
 export function project(
   b: ProgramBuilder,
-  norm: NormName,
+  norm: BallNorm,
   tentative: string,
   epsilon: string,
   variable: AttackVariable,
 ) {
-  if (norm === 'linf') return between(b, tentative, bounds(b, epsilon, variable));
-  const { name, dims } = variable;
+  const { name, dims, band } = variable;
+  if (norm === 'linf' && band === undefined) return between(b, tentative, bounds(b, epsilon, variable));
   const x0 = b.read(`x0/${name}`, dims);
-  const delta = shorten(b, b.minus(clipToRange(b, tentative, variable), x0), epsilon, dims);
+  const free =
+    band === undefined
+      ? b.minus(clipToRange(b, tentative, variable), x0)
+      : confineToBand(b, b.minus(tentative, x0), name, band, dims);
+  const delta = shorten(b, norm, free, epsilon, dims);
   return clipToRange(b, b.plus(x0, delta), variable);
 }
 
+/** Whether a point can be limited coordinate by coordinate. */
+const hasBounds = (norm: BallNorm, { band }: AttackVariable) => norm === 'linf' && band === undefined;
+
 /** Part of an init program: keeps what `projectAgain` needs. */
-export function keepBounds(b: ProgramBuilder, norm: NormName, epsilon: string, variable: AttackVariable): void {
-  if (norm !== 'linf') return;
+export function keepBounds(b: ProgramBuilder, norm: BallNorm, epsilon: string, variable: AttackVariable): void {
+  if (!hasBounds(norm, variable)) return;
   const [lowestSlot, highestSlot] = boundSlots(variable.name);
   const [lowest, highest] = bounds(b, epsilon, variable);
   b.write(`next/${lowestSlot}`, lowest, variable.dims);
@@ -69,29 +88,32 @@ export function keepBounds(b: ProgramBuilder, norm: NormName, epsilon: string, v
 /** As `project`, for step programs: the L-inf bounds come from state, since each pass over the tensors costs. */
 export function projectAgain(
   b: ProgramBuilder,
-  norm: NormName,
+  norm: BallNorm,
   tentative: string,
   epsilon: string,
   variable: AttackVariable,
 ) {
-  if (norm !== 'linf') return project(b, norm, tentative, epsilon, variable);
+  if (!hasBounds(norm, variable)) return project(b, norm, tentative, epsilon, variable);
   const [lowest, highest] = boundSlots(variable.name);
   return between(b, tentative, [b.read(lowest, variable.dims), b.read(highest, variable.dims)]);
 }
 
 /**
- * The direction of steepest ascent with norm 1, [examples, ...dims]: the sign for L-inf, the unit vector for L2; zero where
- * `vector` is zero.
+ * The direction of steepest ascent with norm `length` [examples], in [examples, ...dims], for a `vector` inside the variable's region: its
+ * sign for L-inf, itself for L2; zero where `vector` is zero. In a band the sign is brought back to it, which is not the steepest direction
+ * any more, but one that ascends.
  */
-export function steepest(b: ProgramBuilder, norm: NormName, vector: string, dims: readonly number[], length: string) {
-  if (norm === 'linf') return b.times(b.op('Sign', [vector]), b.spread(length, dims));
-  const size = b.op('Max', [euclideanLength(b, vector, dims), b.scalar(SMALLEST_LENGTH)]);
-  return b.times(vector, b.spread(b.over(length, size), dims));
+export function steepest(b: ProgramBuilder, norm: BallNorm, vector: string, variable: AttackVariable, length: string) {
+  const { dims, band } = variable;
+  if (norm === 'linf' && band === undefined) return b.times(b.op('Sign', [vector]), b.spread(length, dims));
+  const direction = norm === 'linf' ? confined(b, b.op('Sign', [vector]), variable) : vector;
+  return b.times(direction, b.spread(b.over(length, normOf(b, norm, direction, dims)), dims));
 }
 
-/** Zeroes what the variable's mask does not free; the value itself where there is no mask. */
-export function masked(b: ProgramBuilder, value: string, { name, dims, mask }: AttackVariable): string {
-  return mask === undefined ? value : b.times(value, b.constantSlot(maskName(name), [1, ...dims]));
+/** What of a perturbation [examples, ...dims] the variable's region leaves: all of it where there is no region. */
+export function confined(b: ProgramBuilder, delta: string, { name, dims, mask, band }: AttackVariable): string {
+  if (band !== undefined) return confineToBand(b, delta, name, band, dims);
+  return mask === undefined ? delta : b.times(delta, b.constantSlot(maskName(name), [1, ...dims]));
 }
 
 /** Name of a variable's mask among the constants. */

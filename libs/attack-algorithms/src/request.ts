@@ -1,8 +1,13 @@
 import type { attack, DenseTensor } from '@faultline/contracts';
 import type { Tensors, VictimDescription } from '@faultline/victim';
-import type { AttackDefinition, NormName } from './attack.ts';
 import { checkDigests, checkInputs, checkTargets } from './check-batch.ts';
-import { type BudgetedVariable, checkAttack, checkLadder, checkVariables } from './check-threat-model.ts';
+import {
+  type BudgetedVariable,
+  type CheckedAttack,
+  checkAttack,
+  checkLadder,
+  checkVariables,
+} from './check-threat-model.ts';
 import { AttackRequestError, Faults } from './faults.ts';
 
 /** What `runAttack` is asked for. */
@@ -21,9 +26,7 @@ export interface AttackRun {
 }
 
 /** A request after its checks, in the terms of the algorithms. */
-export interface CheckedRun {
-  readonly definition: AttackDefinition;
-  readonly norm: NormName;
+export interface CheckedRun extends CheckedAttack {
   readonly variables: readonly BudgetedVariable[];
   readonly clips: number;
   readonly targets: DenseTensor<Float32Array>;

@@ -56,13 +56,16 @@ export async function* runAttack(
   }
   const checked = checkRun(run, description);
   const { restarts, steps, rungs } = run.threatModel;
-  const plan = checked.definition.plan({
-    variables: checked.variables,
-    norm: checked.norm,
-    steps,
-    thresholds: card.labels.map(({ threshold }) => threshold),
-    logitScale: card.logitScale,
-  });
+  const plan = checked.definition.plan(
+    {
+      variables: checked.variables,
+      norm: checked.norm,
+      steps,
+      thresholds: card.labels.map(({ threshold }) => threshold),
+      logitScale: card.logitScale,
+    },
+    checked.parameters,
+  );
   const elements = checked.variables.reduce((sum, { dims }) => sum + elementCount(dims), 0);
   const blocks = planBlocks(checked.clips, rungs.length, loopExamples(elements, description.maxExamples));
 

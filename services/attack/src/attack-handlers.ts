@@ -11,7 +11,8 @@ import type { attack } from '@faultline/contracts';
 import { type CallContext, FaultlineError, type Handlers } from '@faultline/service-kit';
 import type { Victim } from '@faultline/victim';
 import { context, trace } from '@opentelemetry/api';
-import { attackRun, describeAttack, resultMessages } from './messages.ts';
+import { describeAttack } from './catalogue-messages.ts';
+import { attackRun, resultMessages } from './messages.ts';
 import { recordFailure, startSpan, traced } from './spans.ts';
 import type { Victims } from './victims.ts';
 

@@ -35,7 +35,7 @@ function request(changes: Partial<attack.ThreatModel> = {}): attack.AttackReques
     modelSha256: linear.card.sha256,
     threatModel: {
       name: 'linf-waveform',
-      variables: [{ variable: 'waveform', rho: 1 }],
+      variables: [attack.VariableBudget.fromPartial({ variable: 'waveform', rho: 1 })],
       norm: attack.Norm.NORM_LINF,
       rungs: [
         { scale: 0, stopping: attack.Stopping.STOPPING_EARLY },
@@ -46,6 +46,7 @@ function request(changes: Partial<attack.ThreatModel> = {}): attack.AttackReques
       steps: 20,
       restarts: 1,
       seed: 7,
+      parameters: [],
       ...changes,
     },
     inputs: [
@@ -54,6 +55,7 @@ function request(changes: Partial<attack.ThreatModel> = {}): attack.AttackReques
     ],
     targets: encodeTensor({ dims: [CLIPS, LABELS], data: Float32Array.of(1, 0, 0, 1, 1, 1) }),
     clipSha256: Array.from({ length: CLIPS }, (_, clip) => createHash('sha256').update(`${clip}`).digest('hex')),
+    delivery: attack.TensorDelivery.TENSOR_DELIVERY_RAW,
   };
 }
 
@@ -112,13 +114,25 @@ describe('the attack process beside an inference process', () => {
 
   it('lists its catalogue', async () => {
     const { attacks } = await client.listAttacks({ context: undefined });
+    const { ATTACK_KIND_FIXED_BUDGET, ATTACK_KIND_BASELINE } = attack.AttackKind;
+    const { ATTACK_KNOWLEDGE_GRADIENTS, ATTACK_KNOWLEDGE_NOTHING } = attack.AttackKnowledge;
     assert.deepEqual(
-      attacks.map(({ name, whiteBox }) => [name, whiteBox]),
+      attacks.map(({ name, kind, knowledge }) => [name, kind, knowledge]),
       [
-        ['pgd', true],
-        ['noise', false],
+        ['pgd', ATTACK_KIND_FIXED_BUDGET, ATTACK_KNOWLEDGE_GRADIENTS],
+        ['noise', ATTACK_KIND_BASELINE, ATTACK_KNOWLEDGE_NOTHING],
       ],
     );
+    const [pgd] = attacks;
+    const types = new Map(pgd?.parameters.map(({ name, type }) => [name, type]));
+    assert.deepEqual(types.get('random_start'), {
+      $case: 'number',
+      value: { minimum: 0, maximum: 1, defaultValue: 1, whole: false },
+    });
+    assert.deepEqual(types.get('schedule'), {
+      $case: 'choice',
+      value: { values: ['cosine', 'constant'], defaultValue: 'cosine' },
+    });
     assert.ok(attacks.every(({ summary, source, norms }) => summary !== '' && source !== '' && norms.length === 2));
   });
 

@@ -1,11 +1,6 @@
+import { AttackRequestError, type AttackRun, type RungCandidates } from '@faultline/attack-algorithms';
 import {
-  type AttackDefinition,
-  AttackRequestError,
-  type AttackRun,
-  type RungCandidates,
-} from '@faultline/attack-algorithms';
-import {
-  attack,
+  type attack,
   type common,
   type DenseTensor,
   decodeTensor,
@@ -16,14 +11,6 @@ import {
 
 /** Bytes of tensors in one message of results; the contract's limit of a message is 32 MiB, and names and margins take some. */
 const RESULT_BYTES = 24 * 1024 * 1024;
-
-const NORMS = { linf: attack.Norm.NORM_LINF, l2: attack.Norm.NORM_L2 } as const;
-
-/** A row of the catalogue as a message. */
-export function describeAttack(definition: AttackDefinition): attack.AttackDescription {
-  const { name, summary, source, norms, whiteBox } = definition;
-  return { name, summary, source, norms: norms.map((norm) => NORMS[norm]), whiteBox };
-}
 
 /**
  * A request in the terms of the algorithms; its values are checked there, against the victim.

@@ -188,7 +188,7 @@ test('a bad specification is refused with every violation, each naming field, va
   const early = attack.Stopping.STOPPING_EARLY;
   const bad = threatModel({
     name: 'bad name',
-    variables: [{ variable: 'smell', rho: 0 }],
+    variables: [attack.VariableBudget.fromPartial({ variable: 'smell', rho: 0 })],
     attack: 'magic',
     norm: attack.Norm.NORM_UNSPECIFIED,
     rungs: [

@@ -5,7 +5,8 @@ import type { NormName } from '../attack.ts';
 import type { AttackRun } from '../request.ts';
 import { type RungCandidates, runAttack } from '../run-attack.ts';
 
-const NORMS = { linf: attack.Norm.NORM_LINF, l2: attack.Norm.NORM_L2 } as const;
+const { NORM_LINF, NORM_L2, NORM_L1, NORM_L0 } = attack.Norm;
+const NORMS = { linf: NORM_LINF, l2: NORM_L2, l1: NORM_L1, l0: NORM_L0 } as const;
 const STOPPINGS = { early: attack.Stopping.STOPPING_EARLY, never: attack.Stopping.STOPPING_NEVER } as const;
 
 export interface RunOptions {
@@ -20,24 +21,32 @@ export interface RunOptions {
   readonly steps?: number;
   readonly restarts?: number;
   readonly seed?: number;
+  readonly parameters?: Readonly<Record<string, number | string>>;
+  readonly regions?: ReadonlyMap<string, attack.Region>;
   readonly masks?: ReadonlyMap<string, Float32Array>;
 }
 
 /** A complete request from the parts that a test cares for. */
 export function runOf(options: RunOptions): AttackRun {
-  const { labels, labelCount, norm, budgets, rungs } = options;
+  const { labels, labelCount, norm, budgets, rungs, regions = new Map(), parameters = {} } = options;
   const targets = new Float32Array(labels.length * labelCount);
   for (const [clip, active] of labels.entries()) for (const label of active) targets[clip * labelCount + label] = 1;
   return {
     threatModel: {
       name: `${norm}-test`,
-      variables: Array.from(budgets, ([variable, rho]) => ({ variable, rho })),
+      variables: Array.from(budgets, ([variable, rho]) =>
+        attack.VariableBudget.fromPartial({ variable, rho, region: regions.get(variable) }),
+      ),
       norm: NORMS[norm],
       rungs: rungs.map(([scale, stopping]) => ({ scale, stopping: STOPPINGS[stopping] })),
       attack: options.attack ?? 'pgd',
       steps: options.steps ?? 20,
       restarts: options.restarts ?? 1,
       seed: options.seed ?? 1,
+      parameters: Object.entries(parameters).map(([name, value]) => ({
+        name,
+        value: typeof value === 'number' ? { $case: 'number', value } : { $case: 'choice', value },
+      })),
     },
     modelSha256: '',
     inputs: options.inputs,

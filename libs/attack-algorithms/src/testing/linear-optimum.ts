@@ -1,4 +1,4 @@
-import type { NormName } from '../attack.ts';
+import type { BallNorm } from '../projection.ts';
 
 /** The reach of one variable of a linear victim around a clean point. */
 export interface LinearVariable {
@@ -12,7 +12,7 @@ export interface LinearVariable {
 }
 
 export interface LinearProblem {
-  readonly norm: NormName;
+  readonly norm: BallNorm;
   /** z_y - t_y of each true label at the clean point; one or two labels. */
   readonly margins: readonly number[];
   readonly variables: readonly LinearVariable[];
@@ -26,7 +26,7 @@ const SCALE_HALVINGS = 17;
 const limited = (value: number, low: number, high: number) => Math.min(high, Math.max(low, value));
 
 /** min of w . delta over the ball of radius epsilon and the box, for combined weights w. Water-filling for L2. */
-function lowestProduct(norm: NormName, w: Float64Array, { down, up }: LinearVariable, epsilon: number): number {
+function lowestProduct(norm: BallNorm, w: Float64Array, { down, up }: LinearVariable, epsilon: number): number {
   // delta_i = clip(-level w_i) is optimal in L2 for the level at which the length is epsilon, or at which all is at the box.
   const sum = (level: number) => {
     let [product, squares] = [0, 0];

@@ -1,4 +1,4 @@
-import { type attack, encodeTensor } from '@faultline/contracts';
+import { attack, encodeTensor } from '@faultline/contracts';
 import type { CostReport } from '@faultline/report';
 import { FaultlineError } from '@faultline/service-kit';
 import type { Candidate } from '../judge/inspect.ts';
@@ -75,6 +75,7 @@ export async function attackBatch(
       ),
     }),
     clipSha256: batch.map((clip) => clip.sha256),
+    delivery: attack.TensorDelivery.TENSOR_DELIVERY_RAW,
   };
   const candidates: Candidate[] = [];
   let cost = NO_COST;

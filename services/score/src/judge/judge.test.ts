@@ -31,8 +31,8 @@ const clean: ClipInputs = new Map([
 ]);
 const model = threatModel({
   variables: [
-    { variable: 'waveform', rho: 0.1 },
-    { variable: 'frames', rho: 0.2 },
+    attack.VariableBudget.fromPartial({ variable: 'waveform', rho: 0.1 }),
+    attack.VariableBudget.fromPartial({ variable: 'frames', rho: 0.2 }),
   ],
   rungs: [{ scale: 2, stopping: STOPPING_EARLY }],
 });

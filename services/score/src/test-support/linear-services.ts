@@ -113,10 +113,10 @@ function noiseDirection(size: number): Float32Array {
 
 export function serveAttack(models: readonly LinearVictim[], faults: AttackFaults = {}): Promise<RunningServer> {
   const { overshoot = 1, optimism = 0 } = faults;
-  const description = { summary: '', source: '', norms: [attack.Norm.NORM_LINF, attack.Norm.NORM_L2], whiteBox: true };
+  const norms = [attack.Norm.NORM_LINF, attack.Norm.NORM_L2];
   const handlers: Handlers<typeof attack.AttackServiceService> = {
     async listAttacks() {
-      return { attacks: ['pgd', 'noise'].map((name) => ({ ...description, name })) };
+      return { attacks: ['pgd', 'noise'].map((name) => attack.AttackDescription.fromPartial({ name, norms })) };
     },
     async *attack(request, { signal }) {
       await faults.before?.(request, signal);

@@ -26,8 +26,8 @@ test('a campaign file becomes a specification, its ladder ascending and its defa
       {
         name: 'linf-both',
         variables: [
-          { variable: 'waveform', rho: 0.001 },
-          { variable: 'frames', rho: 0.004 },
+          attack.VariableBudget.fromPartial({ variable: 'waveform', rho: 0.001 }),
+          attack.VariableBudget.fromPartial({ variable: 'frames', rho: 0.004 }),
         ],
         norm: attack.Norm.NORM_LINF,
         rungs: [
@@ -39,6 +39,7 @@ test('a campaign file becomes a specification, its ladder ascending and its defa
         steps: 20,
         restarts: 1,
         seed: 7,
+        parameters: [],
       },
     ],
     seed: 7,

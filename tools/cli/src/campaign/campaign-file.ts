@@ -113,13 +113,16 @@ function specificationOf({ name, victims, clips, seed, threatModels }: CampaignF
     clips: { set: clips.set, limit: clips.limit === 'all' ? 0 : clips.limit },
     threatModels: threatModels.map((model) => ({
       name: model.name,
-      variables: Object.entries(model.variables).map(([variable, rho]) => ({ variable, rho })),
+      variables: Object.entries(model.variables).map(([variable, rho]) =>
+        attack.VariableBudget.fromPartial({ variable, rho }),
+      ),
       norm: NORMS[model.norm],
       rungs: rungsOf(model.ladder),
       attack: model.attack,
       steps: model.steps,
       restarts: model.restarts,
       seed,
+      parameters: [],
     })),
     seed,
   };

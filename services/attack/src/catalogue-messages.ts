@@ -1,0 +1,50 @@
+import type { AttackDefinition } from '@faultline/attack-algorithms';
+import { attack } from '@faultline/contracts';
+
+const NORMS = {
+  linf: attack.Norm.NORM_LINF,
+  l2: attack.Norm.NORM_L2,
+  l1: attack.Norm.NORM_L1,
+  l0: attack.Norm.NORM_L0,
+} as const satisfies Record<AttackDefinition['norms'][number], attack.Norm>;
+
+const KINDS = {
+  'fixed budget': attack.AttackKind.ATTACK_KIND_FIXED_BUDGET,
+  baseline: attack.AttackKind.ATTACK_KIND_BASELINE,
+} as const satisfies Record<AttackDefinition['kind'], attack.AttackKind>;
+
+const KNOWLEDGE = {
+  gradients: attack.AttackKnowledge.ATTACK_KNOWLEDGE_GRADIENTS,
+  scores: attack.AttackKnowledge.ATTACK_KNOWLEDGE_SCORES,
+  labels: attack.AttackKnowledge.ATTACK_KNOWLEDGE_LABELS,
+  nothing: attack.AttackKnowledge.ATTACK_KNOWLEDGE_NOTHING,
+} as const satisfies Record<AttackDefinition['knowledge'], attack.AttackKnowledge>;
+
+type Specification = AttackDefinition['parameters'][string];
+
+/** A row of the catalogue as a message. */
+export function describeAttack(definition: AttackDefinition): attack.AttackDescription {
+  const { name, summary, source, norms, kind, knowledge, parameters } = definition;
+  return {
+    name,
+    summary,
+    source,
+    norms: norms.map((norm) => NORMS[norm]),
+    kind: KINDS[kind],
+    knowledge: KNOWLEDGE[knowledge],
+    parameters: Object.entries(parameters).map(([parameter, specification]) => ({
+      name: parameter,
+      description: specification.description,
+      type: typeOf(specification),
+    })),
+  };
+}
+
+function typeOf(specification: Specification): attack.ParameterDescription['type'] {
+  const defaultValue = specification.default;
+  if (specification.type === 'choice') {
+    return { $case: 'choice', value: { values: [...specification.values], defaultValue: String(defaultValue) } };
+  }
+  const { minimum, maximum, whole = false } = specification;
+  return { $case: 'number', value: { minimum, maximum, defaultValue: Number(defaultValue), whole } };
+}
