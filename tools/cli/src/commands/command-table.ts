@@ -3,6 +3,7 @@ import { campaignList } from './campaign-list.ts';
 import { campaignRun } from './campaign-run.ts';
 import { campaignShow } from './campaign-show.ts';
 import type { CommandDefinition, CommandGroup } from './command-definition.ts';
+import { completion } from './completion.ts';
 import { gc } from './gc.ts';
 import { report } from './report.ts';
 import { up } from './up.ts';
@@ -19,4 +20,5 @@ export const COMMANDS: readonly (CommandDefinition | CommandGroup)[] = [
   },
   report,
   gc,
+  completion,
 ];
