@@ -1,8 +1,9 @@
 import { score } from '@faultline/contracts';
 import { type CommonConfig, FaultlineError, type RunningServer, register, startServer } from '@faultline/service-kit';
 import { CampaignRunner } from './campaign/campaign-runner.ts';
-import { Services } from './campaign/services.ts';
 import type { ScoreConfig } from './config.ts';
+import { InputCache } from './inputs/input-cache.ts';
+import { Services } from './peers/services.ts';
 import { scoreHandlers } from './score-handlers.ts';
 import { CampaignStore } from './store/campaign-store.ts';
 
@@ -20,7 +21,8 @@ export async function startScore(
     features: config.featuresAddress,
     attack: config.attackAddress,
   });
-  const runner = new CampaignRunner(services, config.runsDir);
+  const cache = new InputCache(config.inputCacheBytes);
+  const runner = new CampaignRunner(services, cache, config.runsDir);
   let ready = false;
   const store = CampaignStore.open(config.runsDir);
   store.then(() => {
@@ -33,7 +35,7 @@ export async function startScore(
     services: [
       register(
         score.ScoreServiceService,
-        scoreHandlers({ services, runner, store, runsDir: config.runsDir, clipsDir: config.clipsDir }),
+        scoreHandlers({ services, cache, runner, store, runsDir: config.runsDir, clipsDir: config.clipsDir }),
       ),
     ],
     ready: () => ready,

@@ -2,15 +2,15 @@ import type { attack } from '@faultline/contracts';
 import type { CostReport } from '@faultline/report';
 import type { Candidate } from '../judge/inspect.ts';
 import type { Verified } from '../judge/verified.ts';
-import { attackBatch } from './attack-batch.ts';
-import { attackClips, cut } from './batches.ts';
+import { attackBatch } from '../peers/attack-batch.ts';
+import { attackClips, cut } from '../peers/batches.ts';
+import { addCosts, NO_COST } from '../peers/predict-clips.ts';
+import type { Services } from '../peers/services.ts';
+import { verifyBatch } from '../peers/verify-batch.ts';
+import type { VictimUnderTest } from '../peers/victim-under-test.ts';
+import { withSpan } from '../spans.ts';
 import type { PreparedClip } from './clean-phase.ts';
-import { addCosts, NO_COST } from './predict-clips.ts';
 import type { ProgressMeter } from './progress.ts';
-import type { Services } from './services.ts';
-import { withSpan } from './spans.ts';
-import { verifyBatch } from './verify-batch.ts';
-import type { VictimUnderTest } from './victim-under-test.ts';
 import { attackWeight, NOISE_ATTACK, verifyWeight } from './work-plan.ts';
 
 /** What one attack on one victim came to. */

@@ -1,16 +1,16 @@
 import type { Report } from '@faultline/report';
 import { FaultlineError, logger } from '@faultline/service-kit';
 import { type Context, trace } from '@opentelemetry/api';
+import type { InputCache } from '../inputs/input-cache.ts';
+import type { Services } from '../peers/services.ts';
+import type { PlannedCampaign } from '../planning/specification.ts';
 import { runFiles } from '../report/run-files.ts';
+import { withSpan } from '../spans.ts';
 import type { CampaignEnd, CampaignRecord } from '../store/campaign-record.ts';
 import type { CampaignStore } from '../store/campaign-store.ts';
 import { runFolder, writeRunFiles } from '../store/run-folder.ts';
-import { InputCache } from './clip-inputs.ts';
 import { LiveCampaign } from './live-campaign.ts';
 import { runCampaign } from './run-campaign.ts';
-import type { Services } from './services.ts';
-import { withSpan } from './spans.ts';
-import type { PlannedCampaign } from './specification.ts';
 
 const log = logger('campaign');
 
@@ -18,12 +18,13 @@ const log = logger('campaign');
 export class CampaignRunner {
   readonly #services: Services;
   readonly #runsDir: string;
-  readonly #cache = new InputCache();
+  readonly #cache: InputCache;
   readonly #live = new Map<string, LiveCampaign>();
   #last: Promise<void> = Promise.resolve();
 
-  constructor(services: Services, runsDir: string) {
+  constructor(services: Services, cache: InputCache, runsDir: string) {
     this.#services = services;
+    this.#cache = cache;
     this.#runsDir = runsDir;
   }
 

@@ -1,11 +1,11 @@
 import { rankingFigures } from '@faultline/metrics';
 import type { CleanFigures, FusionCheck } from '@faultline/report';
 import type { CleanRun } from '../judge/clean-run.ts';
+import { predictClips } from '../peers/predict-clips.ts';
+import type { Services } from '../peers/services.ts';
+import type { ClipInputs } from '../peers/tensor-rows.ts';
+import { isDeactivated, marginOf, targetsOf, type VictimUnderTest } from '../peers/victim-under-test.ts';
 import { checkFusion } from './fusion-check.ts';
-import { predictClips } from './predict-clips.ts';
-import type { Services } from './services.ts';
-import type { ClipInputs } from './tensor-rows.ts';
-import { isDeactivated, marginOf, targetsOf, type VictimUnderTest } from './victim-under-test.ts';
 
 /** A selected clip with its extracted inputs. */
 export interface PreparedClip {

@@ -1,7 +1,7 @@
 import { rankingFigures } from '@faultline/metrics';
 import type { FusionCheck } from '@faultline/report';
-import type { ClipInputs } from './tensor-rows.ts';
-import { targetsOf, type VictimUnderTest } from './victim-under-test.ts';
+import type { ClipInputs } from '../peers/tensor-rows.ts';
+import { targetsOf, type VictimUnderTest } from '../peers/victim-under-test.ts';
 
 /** A clip as this check needs it. */
 export interface LabelledClip {

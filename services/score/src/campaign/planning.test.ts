@@ -1,24 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inference } from '@faultline/contracts';
 import fc from 'fast-check';
+import { attackClips, cut, predictRows } from '../peers/batches.ts';
+import { stackRows, toFloat32 } from '../peers/tensor-rows.ts';
+import { isDeactivated, marginOf, targetsOf, victimUnderTest } from '../peers/victim-under-test.ts';
 import { linearVictim } from '../test-support/linear-victim.ts';
-import { attackClips, cut, predictRows } from './batches.ts';
 import { campaignId } from './campaign-id.ts';
 import { disjointPartners } from './fusion-check.ts';
 import { ProgressMeter, type ProgressState } from './progress.ts';
-import { stackRows, toFloat32 } from './tensor-rows.ts';
-import { isDeactivated, marginOf, targetsOf, victimUnderTest } from './victim-under-test.ts';
 
 const { card } = linearVictim('v', { waveform: 1, frames: 1 });
-const victim = victimUnderTest('v', {
-  card,
-  protocolVersion: 1,
-  optimizeSlots: 1,
-  maxExamples: 20,
-  runtime: 'r',
-  threads: 1,
-  gradient: undefined,
-});
+const victim = victimUnderTest('v', inference.DescribeResponse.fromPartial({ card, maxExamples: 20 }));
 
 test('runs are nearly equal, none too long, nothing lost', () => {
   fc.assert(

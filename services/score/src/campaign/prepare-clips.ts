@@ -1,9 +1,11 @@
 import type { victim } from '@faultline/contracts';
+import { clipMedia } from '../clips/clip-media.ts';
+import { clipInputs } from '../inputs/clip-inputs.ts';
+import type { InputLookup } from '../inputs/input-cache.ts';
+import type { Services } from '../peers/services.ts';
+import type { VictimUnderTest } from '../peers/victim-under-test.ts';
+import type { PlannedCampaign } from '../planning/specification.ts';
 import type { PreparedClip } from './clean-phase.ts';
-import { clipInputs, type InputCache } from './clip-inputs.ts';
-import type { Services } from './services.ts';
-import type { PlannedCampaign } from './specification.ts';
-import type { VictimUnderTest } from './victim-under-test.ts';
 
 /** Media in flight: the features service decodes on as many cores as it has, usually few. */
 const EXTRACTIONS_IN_FLIGHT = 2;
@@ -15,7 +17,7 @@ export type PreparedClips = ReadonlyMap<VictimUnderTest, readonly PreparedClip[]
 export async function prepareClips(
   plan: PlannedCampaign,
   services: Services,
-  cache: InputCache,
+  cache: InputLookup,
   onClip: () => void,
   signal: AbortSignal,
 ): Promise<PreparedClips> {
@@ -28,7 +30,7 @@ export async function prepareClips(
     for (const [index, clip] of waiting) {
       for (const one of victims) {
         const inputs: readonly victim.InputSpecification[] = one.card.inputs;
-        const rows = await clipInputs(services, cache, clipSet, clip, inputs, stop);
+        const rows = await clipInputs(services, cache, clipMedia(clipSet, clip), inputs, stop);
         const { id, sha256, labels, stratum, agree } = clip;
         prepared.get(one)?.push({ index, id, sha256, labels, stratum, agree, inputs: rows });
       }

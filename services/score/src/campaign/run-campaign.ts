@@ -1,20 +1,20 @@
 import type { attack } from '@faultline/contracts';
 import type { ThreatModelResult, TimingsReport } from '@faultline/report';
+import type { InputCache } from '../inputs/input-cache.ts';
 import type { Candidate } from '../judge/inspect.ts';
 import { threatModelResult } from '../judge/threat-model-result.ts';
 import type { Verified } from '../judge/verified.ts';
+import { addCosts } from '../peers/predict-clips.ts';
+import type { Services } from '../peers/services.ts';
+import type { PlannedCampaign } from '../planning/specification.ts';
 import { type Example, exampleOf } from '../report/example.ts';
 import { type ReportBody, reportBody } from '../report/report-body.ts';
+import { withLookupSpan, withSpan } from '../spans.ts';
 import { attackPhase } from './attack-phase.ts';
 import { type CleanPhase, cleanPhase } from './clean-phase.ts';
-import type { InputCache } from './clip-inputs.ts';
 import { ExampleKeeper, shownThreatModel } from './example-keeper.ts';
-import { addCosts } from './predict-clips.ts';
 import { prepareClips } from './prepare-clips.ts';
 import { ProgressMeter, type ProgressState } from './progress.ts';
-import type { Services } from './services.ts';
-import { withSpan } from './spans.ts';
-import type { PlannedCampaign } from './specification.ts';
 import { campaignWeight, cleanWeight, noiseModel, prepareWeight } from './work-plan.ts';
 
 /** What a campaign found. */
@@ -132,8 +132,8 @@ export async function runCampaign(plan: PlannedCampaign, around: CampaignSurroun
     preparing.advance(extracted / plan.clips.length);
   };
   const [prepared, prepareMs] = await timed(() =>
-    withSpan('score.prepare', { 'faultline.clips': plan.clips.length }, () =>
-      prepareClips(plan, services, cache, onClip, signal),
+    withLookupSpan('score.prepare', { 'faultline.clips': plan.clips.length }, cache, (lookup) =>
+      prepareClips(plan, services, lookup, onClip, signal),
     ),
   );
   const phases: CleanPhase[] = [];

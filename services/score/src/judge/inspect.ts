@@ -1,8 +1,8 @@
 import { attack } from '@faultline/contracts';
 import { firstOutside, peakSignalToNoiseDb, perturbationNorms, signalToNoiseDb } from '@faultline/metrics';
 import { valueRange } from '@faultline/victim';
-import { type ClipInputs, toFloat32 } from '../campaign/tensor-rows.ts';
-import type { VictimUnderTest } from '../campaign/victim-under-test.ts';
+import { type ClipInputs, toFloat32 } from '../peers/tensor-rows.ts';
+import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 
 /** One adversarial point that an attack returned; nothing about it is believed yet. */
 export interface Candidate {

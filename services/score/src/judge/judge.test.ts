@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { attack } from '@faultline/contracts';
+import { attack, inference } from '@faultline/contracts';
 import fc from 'fast-check';
-import type { ClipInputs } from '../campaign/tensor-rows.ts';
-import { victimUnderTest } from '../campaign/victim-under-test.ts';
+import type { ClipInputs } from '../peers/tensor-rows.ts';
+import { victimUnderTest } from '../peers/victim-under-test.ts';
 import { threatModel } from '../test-support/linear-campaign.ts';
 import { LABELS, linearVictim } from '../test-support/linear-victim.ts';
 import type { CleanRun } from './clean-run.ts';
@@ -14,15 +14,7 @@ import { threatModelResult } from './threat-model-result.ts';
 import { judgeCandidate, type Verdict, type Verified } from './verified.ts';
 
 const { card } = linearVictim('v', { waveform: 1, frames: 1 });
-const victim = victimUnderTest('v', {
-  card,
-  protocolVersion: 1,
-  optimizeSlots: 1,
-  maxExamples: 8,
-  runtime: 'r',
-  threads: 1,
-  gradient: undefined,
-});
+const victim = victimUnderTest('v', inference.DescribeResponse.fromPartial({ card, maxExamples: 8 }));
 const { STOPPING_EARLY, STOPPING_NEVER } = attack.Stopping;
 
 const clean: ClipInputs = new Map([

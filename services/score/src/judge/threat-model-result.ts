@@ -17,7 +17,7 @@ import type {
   ThreatModelResult,
   VariableReport,
 } from '@faultline/report';
-import type { VictimUnderTest } from '../campaign/victim-under-test.ts';
+import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 import type { CleanRun } from './clean-run.ts';
 import { flagsOf } from './flags.ts';
 import { Ledger } from './ledger.ts';

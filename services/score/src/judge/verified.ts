@@ -1,5 +1,5 @@
-import type { VictimUnderTest } from '../campaign/victim-under-test.ts';
-import { isDeactivated, marginOf } from '../campaign/victim-under-test.ts';
+import type { VictimUnderTest } from '../peers/victim-under-test.ts';
+import { isDeactivated, marginOf } from '../peers/victim-under-test.ts';
 import type { Candidate, Inspection, Measured } from './inspect.ts';
 
 /** What a candidate turned out to be. */

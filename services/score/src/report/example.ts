@@ -1,7 +1,7 @@
 import type { attack, victim } from '@faultline/contracts';
 import type { CleanPhase } from '../campaign/clean-phase.ts';
 import type { KeptExample } from '../campaign/example-keeper.ts';
-import { toFloat32 } from '../campaign/tensor-rows.ts';
+import { toFloat32 } from '../peers/tensor-rows.ts';
 
 /** One input of an example, clean and attacked; equal where the attack may not change it. */
 export interface ExampleInput {

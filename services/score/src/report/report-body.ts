@@ -10,8 +10,8 @@ import {
   type VictimReport,
 } from '@faultline/report';
 import type { CleanPhase } from '../campaign/clean-phase.ts';
-import type { PlannedCampaign } from '../campaign/specification.ts';
 import { normName, stoppingName } from '../judge/threat-model-result.ts';
+import type { PlannedCampaign } from '../planning/specification.ts';
 
 /** A report without what only the service knows: identifiers, dates, durations. */
 export type ReportBody = Omit<Report, 'run' | 'timings'>;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { attack, score } from '@faultline/contracts';
 import { type Client, connect, type RunningServer } from '@faultline/service-kit';
-import type { ServiceAddresses } from '../campaign/services.ts';
+import type { ServiceAddresses } from '../peers/services.ts';
 import { startScore } from '../start-score.ts';
 import { type AttackFaults, type LinearMedia, serveAttack, serveFeatures, serveInference } from './linear-services.ts';
 import { LABELS, linearVictim, PIXELS, SAMPLES } from './linear-victim.ts';
@@ -83,6 +83,7 @@ export async function linearSetting(faults: AttackFaults = {}): Promise<LinearSe
     attackAddress: addresses.attack,
     runsDir,
     clipsDir,
+    inputCacheBytes: 1_000_000,
   };
   const start = async () => {
     const server = await startScore(config, (error) => {

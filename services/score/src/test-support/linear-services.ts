@@ -1,6 +1,6 @@
 import { attack, type common, decodeTensor, encodeTensor, features, inference } from '@faultline/contracts';
 import { FaultlineError, type Handlers, type RunningServer, register, startServer } from '@faultline/service-kit';
-import { float32Rows, toFloat32 } from '../campaign/tensor-rows.ts';
+import { float32Rows, toFloat32 } from '../peers/tensor-rows.ts';
 import { LABELS, type LinearVictim, linearLogits, PIXELS, SAMPLES } from './linear-victim.ts';
 
 // Features, inference and attack services of linear victims, over real gRPC. For tests of the score service alone.
@@ -50,7 +50,7 @@ export function serveInference(model: LinearVictim): Promise<RunningServer> {
     async describe() {
       return {
         card: model.card,
-        protocolVersion: 1,
+        protocolVersion: 2,
         optimizeSlots: 1,
         maxExamples: 64,
         runtime: 'linear 1',

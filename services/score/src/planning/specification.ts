@@ -1,6 +1,6 @@
 import { attack, type score } from '@faultline/contracts';
 import type { Clip, ClipSet } from '../clips/manifest.ts';
-import type { VictimUnderTest } from './victim-under-test.ts';
+import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 
 /** What is wrong with one field of a specification, and what to do about it. */
 export interface Violation {

@@ -89,7 +89,8 @@ export class Services implements Disposable {
     signal: AbortSignal,
   ): Promise<FreshPrediction> {
     return named(`victim '${victim.name}': inference service`, async () => {
-      const request = { context: this.#context, modelSha256: victim.card.sha256, inputs };
+      const { sha256: modelSha256 } = victim.card;
+      const request = inference.PredictRequest.fromPartial({ context: this.#context, modelSha256, inputs });
       const response = await this.#client(victim.name).predict(request, { signal, deadlineMs: PREDICT_DEADLINE_MS });
       if (response.modelSha256 !== victim.card.sha256) {
         throw new FaultlineError('failed_precondition', 'the model changed during the campaign');
