@@ -40,7 +40,8 @@ export function parameterFault(spec: ParameterSpec, value: number | string): str
   const { minimum, maximum, whole = false } = spec;
   const fits = typeof value === 'number' && value >= minimum && value <= maximum && (!whole || Number.isInteger(value));
   const kind = whole ? 'a whole number' : 'a number';
-  return fits ? undefined : `is ${JSON.stringify(value) ?? 'nothing'}; give ${kind} from ${minimum} to ${maximum}`;
+  const given = typeof value === 'number' ? `${value}` : JSON.stringify(value);
+  return fits ? undefined : `is ${given}; give ${kind} from ${minimum} to ${maximum}`;
 }
 
 /** The defaults of these specifications. */
