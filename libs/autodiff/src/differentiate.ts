@@ -198,9 +198,12 @@ export function attempt(options: DifferentiateOptions, report: (node: Node, erro
       contributions.set(name, [...(contributions.get(name) ?? []), part]);
     try {
       if (rule === undefined) throw new MissingRuleError(node, opset, output);
-      for (const [i, write] of rule(context).entries()) {
-        const name = node.inputs[i];
-        if (write === undefined || name === undefined || !context.needs(i)) continue;
+      const writers = rule(context);
+      for (const [i, name] of node.inputs.entries()) {
+        if (!context.needs(i)) continue;
+        const write = writers[i];
+        // Silence would make a wrong gradient.
+        if (write === undefined) throw context.fail(`its input ${i}, '${name}', has no rule`);
         contribute(name, reduceTo(e, write(), typedValue(name).dims));
       }
     } catch (error) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { GraphBuilder, int, type Node, string, type Tensor } from '@faultline/onnx';
+import { float32, GraphBuilder, int, type Node, type Tensor } from '@faultline/onnx';
 import { dryRun } from '@faultline/ort';
 import { inspect } from './inspect.ts';
 
@@ -42,18 +42,29 @@ describe('inspect', () => {
 
   test('a form that a rule does not cover is missing, with its reason', async () => {
     const b = new GraphBuilder();
-    const x = b.input('x', [2, 2]);
-    b.output(
-      b.op('ScatterElements', [x, b.op('ArgMax', [x], { axis: int(1) }), b.slice(x, [0], [1], [1])], {
-        axis: int(1),
-        reduction: string('max'),
-      }),
-    );
+    const x = b.input('x', ['batch', 3]);
+    const mean = b.fresh('mean');
+    b.add('LayerNormalization', [b.slice(x, [0], [2], [1]), b.constant(float32([1, 1]))], {}, [b.fresh('y'), mean]);
+    b.output(mean);
     const found = inspect({ graph: b.graph(), types: await dryRun(b.graph()) });
-    assert.equal(treatments(found).ScatterElements, 'missing');
-    assert.match(found.operators[0]?.reason ?? '', /reduction 'max' has no rule/);
+    assert.equal(treatments(found).LayerNormalization, 'missing');
+    assert.match(found.operators[0]?.reason ?? '', /mean and deviation outputs have no rule/);
     // What lies behind it is looked at all the same.
     assert.equal(treatments(found).Slice, 'rule');
+  });
+
+  test('an input without a rule is missing where it matters, and there alone', async () => {
+    const zero: Tensor = { dataType: 'uint8', dims: [], data: Uint8Array.of(128) };
+    const b = new GraphBuilder();
+    const [x, scale] = [b.input('x', ['batch', 2]), b.input('scale', [])];
+    const q = b.op('QuantizeLinear', [x, scale, b.constant(zero)]);
+    b.output(b.op('DequantizeLinear', [q, b.scalar(0.1), b.constant(zero)]));
+    const found = inspect({ graph: b.graph(), types: await dryRun(b.graph()) });
+    assert.deepEqual(
+      found.variables.map(({ verdict }) => verdict),
+      ['white-box with estimation', 'black-box only'],
+    );
+    assert.match(found.variables[1]?.reason ?? '', /its input 1, 'scale', has no rule/);
   });
 
   test('quantisation is an estimate', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { float32, GraphBuilder, type Tensor } from '@faultline/onnx';
+import { float32, GraphBuilder, int, type Tensor } from '@faultline/onnx';
 import { float64Data, gradientsAt } from './finite-differences.ts';
 
 const uint8 = (value: number): Tensor => ({ dataType: 'uint8', dims: [], data: Uint8Array.of(value) });
@@ -36,6 +36,20 @@ describe('quantisation passes gradients straight through', () => {
     assert.deepEqual(
       found.map((value) => Math.round(value * 1e4) / 1e4),
       [1, 3, 0.4, 0.8],
+    );
+  });
+
+  test('scales by block', async () => {
+    const b = new GraphBuilder();
+    const x = b.input('x', [1, 4]);
+    const scales = b.constant(float32([0.1, 0.5], [1, 2]));
+    const q = b.op('QuantizeLinear', [x, scales], { axis: int(1), block_size: int(2) });
+    const other = b.constant(float32([0.1, 0.1], [1, 2]));
+    const y = b.op('DequantizeLinear', [q, other], { axis: int(1), block_size: int(2) });
+    const found = await slopes(b, b.times(y, b.constant(float32([1, 2, 3, 4]))), float32([0.3, 0.3, 0.7, -90], [1, 4]));
+    assert.deepEqual(
+      found.map((value) => Math.round(value * 1e4) / 1e4),
+      [1, 2, 0.6, 0],
     );
   });
 

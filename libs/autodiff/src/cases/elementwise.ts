@@ -1,4 +1,4 @@
-import { type Attributes, type Dimension, float, int } from '@faultline/onnx';
+import { type Attributes, type Dimension, float, int, int64 } from '@faultline/onnx';
 import { B, type Case, CURVED, LINEAR, POSITIVE, SMOOTH } from './case.ts';
 
 const unary = (op: string, more: Partial<Case> = {}, attributes: Attributes = {}): Case => ({
@@ -89,6 +89,45 @@ export const ELEMENTWISE: readonly Case[] = [
   },
   { op: 'Clip', inputs: [[B, 6]], build: (b, x) => b.op('Clip', [x, b.scalar(-1), b.scalar(0.5)]) },
   { op: 'Clip', about: 'one bound', inputs: [[B, 6]], build: (b, x) => b.op('Clip', [x, '', b.scalar(0.5)]) },
+  ...[0, 1].map(
+    (crossed): Case => ({
+      op: 'Clip',
+      about: crossed === 0 ? 'bounds too' : 'bounds that cross',
+      inputs: [[B, 8], [], []],
+      build: (b, x, low, high) => {
+        const [down, up] = crossed === 0 ? [-0.9, 0.8] : [0.8, -0.9];
+        const near = (value: string, to: number) => b.plus(b.times(value, b.scalar(0.02)), b.scalar(to));
+        return b.op('Clip', [x, near(low ?? '', down), near(high ?? '', up)]);
+      },
+    }),
+  ),
+  unary('Selu', { about: 'attributes', ...CURVED }, { alpha: float(1.2), gamma: float(0.8) }),
+  unary('HardSigmoid', { about: 'attributes', ...CURVED }, { alpha: float(0.3), beta: float(0.4) }),
+  unary('LeakyRelu', { about: 'default slope', ...CURVED }),
+  {
+    op: 'PRelu',
+    about: 'one slope',
+    inputs: [[B, 3], [1]],
+    build: (b, x, slope) => b.op('PRelu', [x, slope]),
+    ...CURVED,
+  },
+  {
+    op: 'Where',
+    about: 'three shapes',
+    inputs: [
+      [B, 1, 2],
+      [3, 1],
+    ],
+    build: (b, x, y) =>
+      b.op('Where', [b.constant({ dataType: 'bool', dims: [1, 2], data: Uint8Array.of(1, 0) }), x, y]),
+  },
+  {
+    op: 'Pow',
+    about: 'integer exponents by element',
+    inputs: [[B, 3]],
+    build: (b, x) => b.op('Pow', [x, b.constant(int64([2, 3, 1]))]),
+    domain: POSITIVE,
+  },
   {
     op: 'Where',
     inputs: [[B, 3], [3]],

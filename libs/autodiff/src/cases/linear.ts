@@ -44,6 +44,22 @@ export const LINEARS: readonly Case[] = [
   einsum('...ij,...kj->...ik', [B, 2, 3], [1, 2, 3]),
   einsum('...i,i', [B, 2, 3], [3]),
   einsum('bi,b,ij->j', [B, 2], [B], [2, 3]),
+  einsum('bii->bi', [B, 3, 3]),
+  einsum('bii', [B, 3, 3]),
+  einsum('ij,jj->i', [2, 3], [3, 3]),
+  einsum('bii,biji->bj', [B, 2, 2], [B, 2, 3, 2]),
+  einsum('...ii->...i', [B, 2, 3, 3]),
+  matmul('vector times matrix', [3], [3, 2]),
+  matmul('both sides broadcast', [B, 1, 2, 3], [1, 4, 3, 2]),
+  matmul('matrix times batch of one', [B, 2, 3], [1, 3, 4]),
+  ...[[], [1], [1, 4], [B, 1], [B, 4]].map(
+    (bias): Case => ({
+      op: 'Gemm',
+      about: `bias [${bias}]`,
+      inputs: [[B, 3], [3, 4], bias],
+      build: (b, ...inputs) => b.op('Gemm', inputs),
+    }),
+  ),
   {
     op: 'Gemm',
     about: 'no bias',

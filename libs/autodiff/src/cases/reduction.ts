@@ -1,4 +1,4 @@
-import { float32, int } from '@faultline/onnx';
+import { float32, int, int64 } from '@faultline/onnx';
 import { B, type Case, CURVED, LINEAR } from './case.ts';
 
 const reduction = (op: string, more: Partial<Case> = {}): Case[] => [
@@ -50,6 +50,42 @@ export const REDUCTIONS: readonly Case[] = [
     inputs: [[B, 3]],
     build: (b, x) => b.op('ReduceMean', [x], { noop_with_empty_axes: int(1) }),
   },
+  {
+    op: 'ReduceSum',
+    about: 'an empty list of axes, no operation',
+    inputs: [[B, 3]],
+    build: (b, x) => b.op('ReduceSum', [x, b.ints([])], { noop_with_empty_axes: int(1) }),
+  },
+  {
+    op: 'ReduceMax',
+    about: 'an empty list of axes, all of them',
+    inputs: [[B, 3]],
+    build: (b, x) => b.op('ReduceMax', [x, b.ints([])]),
+  },
+  {
+    op: 'ReduceMean',
+    about: 'axes computed from a shape',
+    inputs: [[B, 3, 4]],
+    build: (b, x) => {
+      const rank = b.op('Size', [b.op('Shape', [x])]);
+      return b.op('ReduceMean', [x, b.op('Range', [b.constant(int64([1], [])), rank, b.constant(int64([1], []))])]);
+    },
+  },
+  {
+    op: 'GlobalAveragePool',
+    about: '1-D',
+    inputs: [[B, 2, 5]],
+    build: (b, x) => b.op('GlobalAveragePool', [x]),
+    ...LINEAR,
+  },
+  {
+    op: 'GlobalAveragePool',
+    about: '3-D',
+    inputs: [[B, 2, 2, 3, 2]],
+    build: (b, x) => b.op('GlobalAveragePool', [x]),
+    ...LINEAR,
+  },
+  { op: 'Softmax', about: 'first axis', inputs: [[3, 2]], build: (b, x) => b.op('Softmax', [x], { axis: int(0) }) },
   { op: 'GlobalAveragePool', inputs: [[B, 2, 3, 2]], build: (b, x) => b.op('GlobalAveragePool', [x]), ...LINEAR },
   { op: 'GlobalMaxPool', inputs: [[B, 2, 3, 2]], build: (b, x) => b.op('GlobalMaxPool', [x]), ...CURVED },
   { op: 'Softmax', inputs: [[B, 4]], build: (b, x) => b.op('Softmax', [x]) },

@@ -1,4 +1,14 @@
-import { type Attributes, type Dimension, float, float32, int, int64, string } from '@faultline/onnx';
+import {
+  type Attributes,
+  type Dimension,
+  float,
+  float32,
+  float64,
+  int,
+  int64,
+  string,
+  type Tensor,
+} from '@faultline/onnx';
 import { B, type Case, CURVED, LINEAR } from './case.ts';
 
 type Build = Case['build'];
@@ -148,9 +158,90 @@ const SCATTERS: readonly Case[] = ([{}, { reduction: string('add') }] as const s
   ],
 );
 
+/** Two writes to one element, ties apart. */
+const REDUCED: readonly Case[] = ['max', 'min', 'mul'].flatMap((reduction): Case[] => [
+  {
+    op: 'ScatterElements',
+    about: reduction,
+    inputs: [
+      [3, 4],
+      [3, 3],
+    ],
+    build: (b, x, updates) =>
+      b.op('ScatterElements', [x, indices(b, [0, 2, 0, 1, 3, 1, 2, 0, 2], [3, 3]), updates], {
+        axis: int(1),
+        reduction: string(reduction),
+      }),
+  },
+  {
+    op: 'ScatterND',
+    about: reduction,
+    inputs: [
+      [4, 2],
+      [3, 2],
+    ],
+    build: (b, x, updates) =>
+      b.op('ScatterND', [x, indices(b, [2, 0, 2], [3, 1]), updates], { reduction: string(reduction) }),
+  },
+]);
+
+const ZEROS: Case = {
+  op: 'ScatterElements',
+  about: 'product with zeros among the factors',
+  inputs: [[5], [6]],
+  build: (b, x, updates) => {
+    const data = b.times(x, b.constant(float64([1, 0, 1, 0, 1])));
+    const factors = b.times(updates, b.constant(float64([0, 1, 0, 0, 1, 1])));
+    return b.op('ScatterElements', [data, indices(b, [0, 1, 2, 2, 3, 4], [6]), factors], { reduction: string('mul') });
+  },
+};
+
+const CROPS: readonly Case[] = ['linear', 'nearest'].map(
+  (mode): Case => ({
+    op: 'Resize',
+    about: `a region, ${mode}`,
+    inputs: [[1, 1, 4, 5]],
+    build: (b, x) =>
+      b.op('Resize', [x, b.constant(float32([0, 0, 0.2, -0.3, 1, 1, 0.7, 0.9])), '', b.ints([1, 1, 3, 6])], {
+        ...coordinates(mode, 'tf_crop_and_resize'),
+        extrapolation_value: float(2),
+      }),
+    ...LINEAR,
+  }),
+);
+
+const LEVELS: Tensor = { dataType: 'uint8', dims: [2, 3], data: Uint8Array.of(3, 200, 17, 90, 255, 0) };
+const ZERO_POINTS: Tensor = { dataType: 'uint8', dims: [3], data: Uint8Array.of(100, 128, 7) };
+
+const SCALES: readonly Case[] = [
+  {
+    op: 'DequantizeLinear',
+    about: 'scale by column',
+    inputs: [[3]],
+    build: (b, scale) =>
+      b.op('DequantizeLinear', [b.constant(LEVELS), scale, b.constant(ZERO_POINTS)], { axis: int(1) }),
+    domain: [0.1, 1],
+    dataType: 'float32',
+    step: 0.05,
+  },
+  {
+    op: 'DequantizeLinear',
+    about: 'one scale',
+    inputs: [[]],
+    build: (b, scale) => b.op('DequantizeLinear', [b.constant(LEVELS), scale]),
+    domain: [0.1, 1],
+    dataType: 'float32',
+    step: 0.05,
+  },
+];
+
 export const SELECTIONS: readonly Case[] = [
   ...RESIZES,
   ...SCATTERS,
+  ...REDUCED,
+  ZEROS,
+  ...CROPS,
+  ...SCALES,
   {
     op: 'GatherElements',
     inputs: [[3, 4]],

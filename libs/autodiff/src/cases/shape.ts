@@ -84,6 +84,53 @@ export const SHAPES: readonly Case[] = [
     build: (b, x) => b.op('Pad', [x, b.ints([1, 2]), b.scalar(3), b.ints([-1])]),
   },
   {
+    op: 'Pad',
+    about: 'the filling too, cropped at one end',
+    inputs: [[B, 4, 3], []],
+    build: (b, x, value) => b.op('Pad', [x, b.ints([0, 1, -1, 0, 2, 3]), value]),
+  },
+  {
+    op: 'Split',
+    about: 'equal parts, the last one smaller',
+    inputs: [[B, 5]],
+    build: (b, x) => {
+      const parts = ['a', 'b', 'c'].map((name) => b.fresh(name));
+      b.add('Split', [x], { axis: int(1), num_outputs: int(3) }, parts);
+      return b.concat([b.times(parts[0] ?? '', parts[1] ?? ''), parts[2] ?? ''], 1);
+    },
+  },
+  { op: 'Squeeze', about: 'every axis of size 1', inputs: [[B, 1, 3, 1]], build: (b, x) => b.op('Squeeze', [x]) },
+  { op: 'Flatten', about: 'at axis 0', inputs: [[B, 2, 3]], build: (b, x) => b.op('Flatten', [x], { axis: int(0) }) },
+  { op: 'Flatten', about: 'at axis -1', inputs: [[B, 2, 3]], build: (b, x) => b.op('Flatten', [x], { axis: int(-1) }) },
+  { op: 'Expand', about: 'both ways', inputs: [[B, 1, 3]], build: (b, x) => b.op('Expand', [x, b.ints([4, 1])]) },
+  {
+    op: 'Reshape',
+    about: 'sizes copied by 0',
+    inputs: [[B, 4, 3]],
+    build: (b, x) => b.op('Reshape', [x, b.ints([0, 2, -1])]),
+  },
+  {
+    op: 'Reshape',
+    about: 'shape computed from the shape, as exporters do',
+    inputs: [[B, 4, 3]],
+    build: (b, x) => {
+      const size = b.op('Gather', [b.op('Shape', [x]), b.constant(int64([0], []))]);
+      return b.op('Reshape', [x, b.concat([b.op('Unsqueeze', [size, b.ints([0])]), b.ints([-1])], 0)]);
+    },
+  },
+  {
+    op: 'CumSum',
+    about: 'exclusive, negative axis',
+    inputs: [[B, 4, 2]],
+    build: (b, x) => b.op('CumSum', [x, b.constant(int64([-2], []))], { exclusive: int(1) }),
+  },
+  {
+    op: 'CumSum',
+    about: 'reverse',
+    inputs: [[B, 4]],
+    build: (b, x) => b.op('CumSum', [x, b.constant(int64([1], []))], { reverse: int(1) }),
+  },
+  {
     op: 'Gather',
     inputs: [[B, 5]],
     build: (b, x) => b.op('Gather', [x, b.constant(int64([3, 0, -1, 3], [2, 2]))], { axis: int(1) }),

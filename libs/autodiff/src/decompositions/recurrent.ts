@@ -1,12 +1,49 @@
-import { floatAttribute, intAttribute, integers, type Node, stringAttribute } from '@faultline/onnx';
+import {
+  float,
+  floatAttribute,
+  intAttribute,
+  integers,
+  type Node,
+  stringAttribute,
+  type Tensor,
+} from '@faultline/onnx';
 import { fixedSize, range, type Value } from '../dims.ts';
+import type { Expressions } from '../expressions.ts';
 import type { RuleContext } from '../rule.ts';
 import type { Decomposition } from './decomposition.ts';
 
-/** Activations without parameters that a recurrent node may name. */
-const ACTIVATIONS: ReadonlySet<string> = new Set(['Sigmoid', 'Tanh', 'Relu', 'Softsign', 'Softplus']);
-
 type Activation = (value: Value) => Value;
+
+/** Activations that a recurrent node may name, with the defaults of their parameters. */
+const ACTIVATIONS: Readonly<
+  Record<
+    string,
+    {
+      readonly alpha?: number;
+      readonly beta?: number;
+      readonly write: (e: Expressions, x: Value, alpha: number, beta: number) => Value;
+    }
+  >
+> = {
+  Affine: { alpha: 1, beta: 0, write: (e, x, alpha, beta) => e.add(e.scale(x, alpha), e.scalar(beta, x.dataType)) },
+  Elu: { alpha: 1, write: (e, x, alpha) => e.node('Elu', [x], x.dims, { alpha: float(alpha) }) },
+  HardSigmoid: {
+    alpha: 0.2,
+    beta: 0.5,
+    write: (e, x, alpha, beta) => e.node('HardSigmoid', [x], x.dims, { alpha: float(alpha), beta: float(beta) }),
+  },
+  LeakyRelu: { alpha: 0.01, write: (e, x, alpha) => e.node('LeakyRelu', [x], x.dims, { alpha: float(alpha) }) },
+  Relu: { write: (e, x) => e.unary('Relu', x) },
+  ScaledTanh: { alpha: 1, beta: 1, write: (e, x, alpha, beta) => e.scale(e.unary('Tanh', e.scale(x, beta)), alpha) },
+  Sigmoid: { write: (e, x) => e.unary('Sigmoid', x) },
+  Softplus: { write: (e, x) => e.unary('Softplus', x) },
+  Softsign: { write: (e, x) => e.unary('Softsign', x) },
+  Tanh: { write: (e, x) => e.unary('Tanh', x) },
+  ThresholdedRelu: {
+    alpha: 1,
+    write: (e, x, alpha) => e.node('ThresholdedRelu', [x], x.dims, { alpha: float(alpha) }),
+  },
+};
 
 /** One direction of a recurrent layer. */
 interface Direction {
@@ -32,15 +69,34 @@ type State = readonly Value[];
 /** One step of a cell from what the input gives it, x W^T with biases as the cell wants them: [batch, gates x hidden]. */
 type CellStep = (c: RuleContext, cell: Cell, projected: Value, state: State) => State;
 
+const numbersOf = (c: RuleContext, name: string): number[] => {
+  const given = c.node.attributes[name];
+  return given?.type === 'floats' ? [...given.value] : [];
+};
+
+/** Parameters are consumed in the order of the activations that take them. */
 function activationsOf(c: RuleContext, defaults: readonly string[]): Activation[] {
   const given = c.node.attributes.activations;
   const names = given?.type === 'strings' ? given.value : [...defaults, ...defaults];
-  return names.map((name) => {
-    const op = [...ACTIVATIONS].find((known) => known.toLowerCase() === name.toLowerCase());
-    if (op === undefined) throw c.fail(`activation '${name}' has no rule here; those of ${[...ACTIVATIONS]} have`);
-    return (value) => c.e.unary(op, value);
+  const [alphas, betas] = [numbersOf(c, 'activation_alpha'), numbersOf(c, 'activation_beta')];
+  const clip = floatAttribute(c.node, 'clip', 0);
+  return names.map((name, at) => {
+    const op = Object.keys(ACTIVATIONS).find((known) => known.toLowerCase() === name.toLowerCase());
+    const activation = op === undefined ? undefined : ACTIVATIONS[op];
+    if (activation === undefined)
+      throw c.fail(`activation '${name}' has no rule here; those of ${Object.keys(ACTIVATIONS)} have`);
+    const alpha = activation.alpha === undefined ? 0 : (alphas.shift() ?? activation.alpha);
+    const beta = activation.beta === undefined ? 0 : (betas.shift() ?? activation.beta);
+    const bound = at % defaults.length < CLIPPED ? clip : 0;
+    return (value) => activation.write(c.e, bound === 0 ? value : clipped(c, value, bound), alpha, beta);
   });
 }
+
+/** Activations of a cell whose input is clipped: those of the gates and the candidate, not that of an LSTM's cell state. */
+const CLIPPED = 2;
+
+const clipped = ({ e }: RuleContext, value: Value, bound: number): Value =>
+  e.node('Clip', [value, e.scalar(-bound, value.dataType), e.scalar(bound, value.dataType)], value.dims);
 
 function directionsOf(c: RuleContext, defaults: readonly string[]): Direction[] {
   const direction = stringAttribute(c.node, 'direction', 'forward');
@@ -52,17 +108,28 @@ function directionsOf(c: RuleContext, defaults: readonly string[]): Direction[] 
   }));
 }
 
-function checkForm(c: RuleContext, steps: number): void {
-  const { node } = c;
-  if (intAttribute(node, 'layout', 0) !== 0) throw c.fail('layout 1 has no rule; put the sequence first');
-  if (floatAttribute(node, 'clip', 0) !== 0) throw c.fail('clipped activations have no rule');
-  if (intAttribute(node, 'input_forget', 0) !== 0) throw c.fail('coupled input and forget gates have no rule');
-  if (!c.has(4)) return;
+/** Lengths of the batch's sequences, where they are not all the whole one: [batch]. */
+function lengthsOf(c: RuleContext, steps: number): Value | undefined {
+  // The stock runtime does not run it either; `standardModel` puts the sequence first.
+  if (intAttribute(c.node, 'layout', 0) !== 0) throw c.fail('layout 1 has no rule; put the sequence first');
+  if (!c.has(4)) return undefined;
   const lengths = c.constant(4);
-  if (lengths === undefined || integers(lengths).some((length) => length !== steps)) {
-    throw c.fail('sequences of different lengths (sequence_lens, input 4) have no rule');
-  }
+  const whole = lengths !== undefined && integers(lengths).every((length) => length === steps);
+  return whole ? undefined : c.input(4);
 }
+
+/** Whether each sequence has a step t: [batch, 1]. */
+const runningAt = ({ e }: RuleContext, lengths: Value, t: number): Value =>
+  e.unsqueeze(
+    e.compare(
+      'Less',
+      e.shared(`int32 ${t}`, () => int32Scalar(t)),
+      lengths,
+    ),
+    [1],
+  );
+
+const int32Scalar = (value: number): Tensor => ({ dataType: 'int32', dims: [], data: Int32Array.of(value) });
 
 /** Slice `index` of the axis of directions, that axis dropped. */
 const ofDirection = ({ e }: RuleContext, value: Value, index: number): Value =>
@@ -95,7 +162,7 @@ function unroll(
   const { e, node } = c;
   const x = c.input(0);
   const steps = fixedSize(x.dims, 0, `gradient of ${node.op}, whose sequence must be of fixed length`);
-  checkForm(c, steps);
+  const lengths = lengthsOf(c, steps);
   const [, batch = 1] = x.dims;
   const hidden = fixedSize(c.input(2).dims, 2, 'recurrent weights');
   const runs = directionsOf(c, options.activations).map(({ index, backward, activations }) => {
@@ -124,9 +191,14 @@ function unroll(
     for (const t of backward ? range(0, steps).reverse() : range(0, steps)) {
       const given = each[t];
       if (given === undefined) throw c.fail('its sequence is empty');
-      state = options.step(c, cell, given, state);
-      const [h] = state;
-      if (h !== undefined) outputs[t] = e.reshape(h, [1, 1, batch, hidden]);
+      const next = options.step(c, cell, given, state);
+      // Behind its end a sequence keeps its state, and its outputs are zeros.
+      const running = lengths && runningAt(c, lengths, t);
+      const before = state;
+      state = running === undefined ? next : next.map((value, i) => e.where(running, value, required(before[i])));
+      const [h] = next;
+      const shown = running === undefined || h === undefined ? h : e.mask(running, h);
+      if (shown !== undefined) outputs[t] = e.reshape(shown, [1, 1, batch, hidden]);
     }
     return { outputs: e.concat(outputs, 0), state };
   });
@@ -169,7 +241,11 @@ const lstmStep: CellStep = (c, cell, projected, [h, memory]) => {
   const seeing = (gate: Value | undefined, peephole: Value | undefined, seen: Value) =>
     peephole === undefined ? required(gate) : e.add(required(gate), e.multiply(peephole, seen));
   const input = activated(cell, 0, seeing(i, peeps[0], held));
-  const forget = activated(cell, 0, seeing(f, peeps[2], held));
+  // Coupled gates forget what they do not take in.
+  const coupled = intAttribute(c.node, 'input_forget', 0) === 1;
+  const forget = coupled
+    ? e.subtract(e.scalar(1, held.dataType), input)
+    : activated(cell, 0, seeing(f, peeps[2], held));
   const next = e.add(e.multiply(forget, held), e.multiply(input, activated(cell, 1, required(candidate))));
   const output = activated(cell, 0, seeing(o, peeps[1], next));
   return [e.multiply(output, activated(cell, 2, next)), next];

@@ -1,9 +1,10 @@
 import type { Rule } from '../rule.ts';
 import * as activation from './activation.ts';
 import { convolution, transposedConvolution } from './convolution.ts';
+import { einsum } from './einsum.ts';
 import * as elementwise from './elementwise.ts';
 import * as indexing from './indexing.ts';
-import { einsum, gemm, matmul } from './linear.ts';
+import { gemm, matmul } from './linear.ts';
 import * as normalization from './normalization.ts';
 import { averagePool, maxPool } from './pooling.ts';
 import * as quantization from './quantization.ts';

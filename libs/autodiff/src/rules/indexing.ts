@@ -80,17 +80,23 @@ const PAD_SOURCES: Readonly<Record<string, (at: number, size: number) => number>
   wrap: (at, size) => ((at % size) + size) % size,
 };
 
+/** How much a Pad adds to each axis that it changes. */
+function padding(c: RuleContext) {
+  const { length } = c.input(0).dims;
+  const pads = c.integers(1, 'pads');
+  const axes = c.has(3) ? normalAxes(c.integers(3, 'axes'), length) : range(0, length);
+  return axes
+    .map((axis, i) => ({ axis, before: pads[i] ?? 0, after: pads[i + axes.length] ?? 0 }))
+    .filter(({ before, after }) => before !== 0 || after !== 0);
+}
+
 export const pad: Rule = (c) => [
   () => {
     const { dims } = c.input(0);
-    const pads = c.integers(1, 'pads');
-    const axes = c.has(3) ? normalAxes(c.integers(3, 'axes'), dims.length) : range(0, dims.length);
     const mode = stringAttribute(c.node, 'mode', 'constant');
     const sourceOf = PAD_SOURCES[mode];
     if (sourceOf === undefined) throw c.fail(`pad mode '${mode}' has no rule`);
-    const parts = axes
-      .map((axis, i) => ({ axis, before: pads[i] ?? 0, after: pads[i + axes.length] ?? 0 }))
-      .filter(({ before, after }) => before !== 0 || after !== 0);
+    const parts = padding(c);
     if (mode === 'constant') {
       return c.e.pad(
         c.grad(),
@@ -102,6 +108,14 @@ export const pad: Rule = (c) => [
       const sources = range(-before, size + after).map((at) => sourceOf(at, size));
       return gatherBack(c, g, axis, sources, size);
     }, c.grad());
+  },
+  undefined,
+  // The filling is everywhere around the value.
+  () => {
+    const { e } = c;
+    const around = e.pad(e.zerosLike(c.input(0)), padding(c), 1);
+    const filled = e.multiply(c.grad(), around);
+    return e.reshape(e.reduceSum(filled, range(0, filled.dims.length), false), c.input(2).dims);
   },
 ];
 

@@ -1,4 +1,4 @@
-import { floatAttribute, intAttribute, string, stringAttribute } from '@faultline/onnx';
+import { floatAttribute, intAttribute } from '@faultline/onnx';
 import type { Value } from '../dims.ts';
 import type { Rule, RuleContext } from '../rule.ts';
 
@@ -51,55 +51,4 @@ export const gemm: Rule = (c) => {
     },
     () => c.e.scale(c.grad(), floatAttribute(c.node, 'beta', 1)),
   ];
-};
-
-/** The terms of an equation with every axis named: ellipses become upper-case letters, a missing output is made. */
-function termsOf(c: RuleContext): { terms: string[]; result: string } {
-  const equation = stringAttribute(c.node, 'equation', '').replaceAll(' ', '');
-  const [left = '', given] = equation.split('->');
-  const written = left.split(',');
-  const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'].filter((letter) => !equation.includes(letter));
-  const hidden = written.map((term, i) =>
-    term.includes('...') ? c.input(i).dims.length - (term.length - '...'.length) : 0,
-  );
-  const most = Math.max(...hidden);
-  // The axes behind an ellipsis are aligned at their ends, as broadcasting has them.
-  const named = (term: string, count: number) => term.replace('...', letters.slice(most - count, most).join(''));
-  const terms = written.map((term, i) => named(term, hidden[i] ?? 0));
-  const all = written.join('').replaceAll('.', '');
-  const once = [...new Set(all)].filter((axis) => all.indexOf(axis) === all.lastIndexOf(axis)).sort();
-  const result = given === undefined ? letters.slice(0, most).join('') + once.join('') : named(given, most);
-  if ([...terms, result].some((term) => new Set(term).size !== term.length || term.includes('.'))) {
-    throw c.fail(`equation '${equation}' has no rule: no term may name an axis twice`);
-  }
-  return { terms, result };
-}
-
-/**
- * Sum of products over named axes: the gradient of an operand is the product of the output's gradient with the other
- * operands, summed onto the operand's axes. An axis that only this operand has is one along which its gradient is constant.
- */
-export const einsum: Rule = (c) => {
-  const { terms, result } = termsOf(c);
-  return terms.map((term, i) => () => {
-    const others = terms.flatMap((other, j) => (j === i ? [] : [{ term: other, value: c.input(j) }]));
-    const factors = [{ term: result, value: c.grad() }, ...others];
-    const known = [...term].filter((axis) => factors.some((factor) => factor.term.includes(axis)));
-    const x = c.input(i);
-    // An operand of size 1 behind an ellipsis is broadcast; the walker sums its gradient.
-    const sizeOf = (axis: string) => {
-      const sizes = [{ term, value: x }, ...factors].flatMap((factor) =>
-        factor.term.includes(axis) ? [factor.value.dims[factor.term.indexOf(axis)] ?? 1] : [],
-      );
-      return sizes.find((size) => size !== 1) ?? 1;
-    };
-    const made = c.e.node(
-      'Einsum',
-      factors.map(({ value }) => value),
-      known.map(sizeOf),
-      { equation: string(`${factors.map((factor) => factor.term).join(',')}->${known.join('')}`) },
-    );
-    const lone = [...term].flatMap((axis, at) => (known.includes(axis) ? [] : [at]));
-    return lone.length === 0 ? made : c.e.unsqueeze(made, lone);
-  });
 };

@@ -9,6 +9,8 @@ interface ResizedAxis {
   readonly from: number;
   readonly to: number;
   readonly scale: number;
+  /** Part of the input that is read, in units of its size, where the mode crops. */
+  readonly region: readonly [start: number, end: number];
 }
 
 /** What an output element reads: input elements and their weights. */
@@ -25,7 +27,12 @@ const COORDINATES: Readonly<Record<string, (at: number, axis: ResizedAxis) => nu
     const adjustment = to / (scale * from);
     return (from / 2) * (1 - adjustment) + (at + 0.5) / scale - 0.5;
   },
+  tf_crop_and_resize: (at, { from, to, region: [start, end] }) =>
+    to > 1 ? start * (from - 1) + (at * (end - start) * (from - 1)) / (to - 1) : 0.5 * (start + end) * (from - 1),
 };
+
+/** The mode that reads a region, and a constant where the region leaves the input. */
+const CROP = 'tf_crop_and_resize';
 
 const NEAREST: Readonly<Record<string, (place: number) => number>> = {
   round_prefer_floor: (place) => Math.ceil(place - 0.5),
@@ -57,11 +64,12 @@ function readsOf(c: RuleContext, resized: ResizedAxis): Reads[] {
   if (placeOf === undefined) throw c.fail(`coordinate_transformation_mode '${coordinates}' has no rule`);
   const { from, to, scale } = resized;
   const places = range(0, to).map((at) => placeOf(at, resized));
+  const isOutside = (place: number) => coordinates === CROP && (place < 0 || place > from - 1);
   if (mode === 'nearest') {
     const nearestMode = stringAttribute(c.node, 'nearest_mode', 'round_prefer_floor');
     const round = NEAREST[nearestMode];
     if (round === undefined) throw c.fail(`nearest_mode '${nearestMode}' has no rule`);
-    return places.map((place) => [[clamp(round(place), from), 1]]);
+    return places.map((place) => (isOutside(place) ? [] : [[clamp(round(place), from), 1]]));
   }
   if (mode !== 'linear' && mode !== 'cubic') throw c.fail(`mode '${mode}' has no rule`);
   const weigh = mode === 'linear' ? triangle : cubic(floatAttribute(c.node, 'cubic_coeff_a', -0.75));
@@ -69,6 +77,7 @@ function readsOf(c: RuleContext, resized: ResizedAxis): Reads[] {
   const exclude = intAttribute(c.node, 'exclude_outside', 0) === 1;
   const widened = intAttribute(c.node, 'antialias', 0) === 1 && scale < 1;
   return places.map((given) => {
+    if (isOutside(given)) return [];
     // With antialiasing the filter widens with the reduction, and weights no longer add up to one by themselves.
     const place = mode === 'linear' && !widened ? clamp(given, from) : given;
     const [first, last] = widened
@@ -90,12 +99,18 @@ function resizedAxes(c: RuleContext): ResizedAxis[] {
   const scales = c.has(2) ? c.constant(2) : undefined;
   if (c.has(2) && scales === undefined) throw c.fail('its scales (input 2) must be constant');
   const given = scales === undefined ? undefined : [...floats(scales)];
+  const crops = stringAttribute(c.node, 'coordinate_transformation_mode', 'half_pixel') === CROP;
+  const regions = crops ? c.constant(1) : undefined;
+  if (crops && regions === undefined) throw c.fail('its region (input 1) must be constant');
+  const bounds = regions === undefined ? [] : [...floats(regions)];
   const changed = axes.flatMap((axis, i) => {
     const scale = given?.[i];
-    if (sameSize(x.dims[axis] ?? 1, y.dims[axis] ?? 1) && (scale ?? 1) === 1) return [];
+    const region = [bounds[i] ?? 0, bounds[i + axes.length] ?? 1] as const;
+    const isWhole = region[0] === 0 && region[1] === 1;
+    if (isWhole && sameSize(x.dims[axis] ?? 1, y.dims[axis] ?? 1) && (scale ?? 1) === 1) return [];
     const from = fixedSize(x.dims, axis, 'gradient of Resize');
     const to = fixedSize(y.dims, axis, 'gradient of Resize');
-    return [{ axis, from, to, scale: scale ?? to / from }];
+    return [{ axis, from, to, region, scale: scale ?? to / from }];
   });
   const policy = stringAttribute(c.node, 'keep_aspect_ratio_policy', 'stretch');
   if (given !== undefined || policy === 'stretch') return changed;

@@ -26,38 +26,79 @@ export const gatherElements: Rule = (c) => [
   },
 ];
 
-/** Reductions of the scatters whose gradients are linear in the output's; the others depend on which element won. */
-function reductionOf(c: RuleContext): 'none' | 'add' {
-  const reduction = stringAttribute(c.node, 'reduction', 'none');
-  if (reduction !== 'none' && reduction !== 'add') throw c.fail(`reduction '${reduction}' has no rule`);
-  return reduction;
+/** The two ways of writing at indices, and of reading there. */
+interface Places {
+  readonly scatter: (data: Value, updates: Value, reduction?: 'add' | 'mul') => Value;
+  readonly gather: (value: Value) => Value;
+}
+
+/** Maxima and minima: what ties for an element shares its gradient equally. */
+function scatteredExtremum(c: RuleContext, { scatter, gather }: Places) {
+  const { e } = c;
+  const { dataType } = c.output();
+  const won = () => e.cast(e.compare('Equal', c.input(0), c.output()), dataType);
+  const updatesWon = () => e.cast(e.compare('Equal', c.input(2), gather(c.output())), dataType);
+  const share = () => e.divide(c.grad(), scatter(won(), updatesWon(), 'add'));
+  // Where neither won, an element written many times has its ties elsewhere: 0 times a finite share.
+  return [() => e.multiply(share(), won()), undefined, () => e.multiply(gather(share()), updatesWon())];
+}
+
+/** Products: each factor's slope is the product of the others, zeros among them counted apart. */
+function scatteredProduct(c: RuleContext, { scatter, gather }: Places) {
+  const { e } = c;
+  const { dataType } = c.output();
+  const [zero, one] = [e.scalar(0, dataType), e.scalar(1, dataType)];
+  const isZero = (value: Value) => e.compare('Equal', value, zero);
+  const filled = (value: Value) => e.where(isZero(value), one, value);
+  const counted = (value: Value) => e.cast(isZero(value), dataType);
+  const product = () => scatter(filled(c.input(0)), filled(c.input(2)), 'mul');
+  const zeros = () => scatter(counted(c.input(0)), counted(c.input(2)), 'add');
+  const slope = (value: Value, all: Value, count: Value) =>
+    e.where(isZero(e.subtract(count, counted(value))), e.divide(all, filled(value)), zero);
+  return [
+    () => e.multiply(c.grad(), slope(c.input(0), product(), zeros())),
+    undefined,
+    () => e.multiply(gather(c.grad()), slope(c.input(2), gather(product()), gather(zeros()))),
+  ];
 }
 
 /** Elements written over pass nothing to the data they replace; the updates read the gradient where they were written. */
-export const scatterElements: Rule = (c) => {
-  const reduction = reductionOf(c);
-  const axis = int(axisOf(c, 0));
+function scattered(c: RuleContext, places: Places) {
+  const reduction = stringAttribute(c.node, 'reduction', 'none');
+  if (reduction !== 'none') needsAddition(c);
+  if (reduction === 'max' || reduction === 'min') return scatteredExtremum(c, places);
+  if (reduction === 'mul') return scatteredProduct(c, places);
+  if (reduction !== 'none' && reduction !== 'add') throw c.fail(`reduction '${reduction}' has no rule`);
   return [
-    () =>
-      reduction === 'add'
-        ? c.grad()
-        : c.e.node('ScatterElements', [c.grad(), c.input(1), c.e.zerosLike(c.input(2))], c.input(0).dims, { axis }),
+    () => (reduction === 'add' ? c.grad() : places.scatter(c.grad(), c.e.zerosLike(c.input(2)))),
     undefined,
-    () => c.e.node('GatherElements', [c.grad(), c.input(1)], c.input(2).dims, { axis }),
+    () => places.gather(c.grad()),
   ];
+}
+
+export const scatterElements: Rule = (c) => {
+  const axis = int(axisOf(c, 0));
+  return scattered(c, {
+    scatter: (data, updates, reduction) =>
+      c.e.node('ScatterElements', [data, c.input(1), updates], data.dims, {
+        axis,
+        ...(reduction && { reduction: string(reduction) }),
+      }),
+    gather: (value) => c.e.node('GatherElements', [value, c.input(1)], c.input(2).dims, { axis }),
+  });
 };
 
-export const scatterND: Rule = (c) => {
-  const reduction = reductionOf(c);
-  return [
-    () =>
-      reduction === 'add'
-        ? c.grad()
-        : c.e.node('ScatterND', [c.grad(), c.input(1), c.e.zerosLike(c.input(2))], c.input(0).dims),
-    undefined,
-    () => c.e.node('GatherND', [c.grad(), c.input(1)], c.input(2).dims),
-  ];
-};
+export const scatterND: Rule = (c) =>
+  scattered(c, {
+    scatter: (data, updates, reduction) =>
+      c.e.node(
+        'ScatterND',
+        [data, c.input(1), updates],
+        data.dims,
+        reduction === undefined ? {} : { reduction: string(reduction) },
+      ),
+    gather: (value) => c.e.node('GatherND', [value, c.input(1)], c.input(2).dims),
+  });
 
 /** The number of each row of `like`, `count` times: [rows, count, 1]. */
 function rowNumbers({ e }: RuleContext, like: Value, count: number): Value {

@@ -1,11 +1,24 @@
 import type { Rule } from '../rule.ts';
 
-/** Kink: a value at a bound passes its gradient, one beyond does not. Bounds have no gradient. */
-export const clip: Rule = (c) => [
-  () => c.e.gate(c.e.compare('Equal', c.input(0), c.output()), c.broadcastGrad()),
-  undefined,
-  undefined,
-];
+/**
+ * min(max(x, low), high). Kink: a value at a bound passes its gradient to x; one beyond passes it to the bound. Bounds that
+ * cross leave the upper one.
+ */
+export const clip: Rule = (c) => {
+  const { e } = c;
+  const x = () => c.input(0);
+  const raised = () => (c.has(1) ? e.node('Max', [x(), c.input(1)], x().dims) : x());
+  const above = () => e.compare('Greater', raised(), c.input(2));
+  const below = () => {
+    const under = e.compare('Less', x(), c.input(1));
+    return c.has(2) ? e.node('And', [under, e.node('Not', [above()], under.dims)], under.dims) : under;
+  };
+  return [
+    () => e.gate(e.compare('Equal', x(), c.output()), c.broadcastGrad()),
+    () => e.gate(below(), c.grad()),
+    () => e.gate(above(), c.grad()),
+  ];
+};
 
 /** Max and Min of any number of inputs. Kink: inputs that tie share the gradient equally. */
 export const extremum: Rule = (c) => {
