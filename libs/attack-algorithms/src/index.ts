@@ -1,8 +1,15 @@
-export type { AttackDefinition, NormName } from './attack.ts';
+export type { AttackDefinition, AttackKind, AttackKnowledge, NormName } from './attack.ts';
+export type { ChoiceParameter, NumberParameter, ParameterSpec, ParameterSpecs } from './attack-parameters.ts';
 export { catalogue } from './catalogue.ts';
 export { normName } from './check-threat-model.ts';
 export { AttackRequestError, type Violation } from './faults.ts';
 export { inwardEpsilon } from './float32-bounds.ts';
 export { AttackNumericError } from './ladder-loop.ts';
 export { type AttackRun, checkRun } from './request.ts';
-export { type AttackEvent, ModelMismatchError, type RungCandidates, runAttack } from './run-attack.ts';
+export {
+  type AttackEvent,
+  type AttackOptions,
+  ModelMismatchError,
+  type RungCandidates,
+  runAttack,
+} from './run-attack.ts';

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { sliceRows } from '@faultline/contracts';
+import type { StepOptions, Victim } from '@faultline/victim';
 import { AttackRequestError } from './faults.ts';
-import { type AttackEvent, ModelMismatchError, runAttack } from './run-attack.ts';
+import { type AttackEvent, type AttackOptions, ModelMismatchError, runAttack } from './run-attack.ts';
 import { collect, type RunOptions, runOf } from './testing/attack-run.ts';
 import { LinearVictim } from './testing/linear-victim.ts';
 
@@ -158,6 +159,61 @@ test('an aborted run stops between steps', async () => {
   await assert.rejects(async () => {
     for await (const _ of events);
   }, /no longer wanted/);
+});
+
+/** The linear victim, whose loops fail at these steps: the n-th entry is for the n-th loop that is opened. */
+function failing(steps: readonly number[]): Victim {
+  const left = [...steps];
+  return {
+    describe: () => linear.victim.describe(),
+    predict: (batch) => linear.victim.predict(batch),
+    differentiate: (request) => linear.victim.differentiate(request),
+    async open(plan, parameters) {
+      const loop = await linear.victim.open(plan, parameters);
+      const failsAt = left.shift() ?? Number.POSITIVE_INFINITY;
+      let calls = 0;
+      const step = loop.step.bind(loop);
+      return Object.assign(loop, {
+        step: (wanted: StepOptions) => {
+          calls += 1;
+          return calls === failsAt ? Promise.reject(new Error('lost')) : step(wanted);
+        },
+      });
+    },
+    [Symbol.asyncDispose]: async () => {},
+  };
+}
+
+async function eventsOf(victim: Victim, rerun?: AttackOptions['rerun']): Promise<AttackEvent[]> {
+  const events: AttackEvent[] = [];
+  for await (const event of runAttack(victim, runOf(BASE), { rerun })) events.push(event);
+  return events;
+}
+
+test('a lost loop is run anew: the same bits, the same cost, progress that never falls', async () => {
+  const withoutProgress = (events: readonly AttackEvent[]) => events.filter(({ kind }) => kind !== 'progress');
+  const undisturbed = await eventsOf(linear.victim);
+  const asked: number[] = [];
+  const disturbed = await eventsOf(failing([1, 4, 3]), async (failure, failures) => {
+    assert.match(String(failure), /lost/);
+    asked.push(failures);
+    return true;
+  });
+  assert.deepEqual(asked, [1, 2, 3]);
+  assert.deepEqual(withoutProgress(disturbed), withoutProgress(undisturbed));
+  const done = disturbed.flatMap((event) => (event.kind === 'progress' ? [event.stepsDone] : []));
+  assert.deepEqual(
+    done,
+    done.toSorted((a, b) => a - b),
+  );
+});
+
+test('a lost loop is an error where nobody wants it anew', async () => {
+  await assert.rejects(eventsOf(failing([2])), /lost/);
+  await assert.rejects(
+    eventsOf(failing([2, 2]), async (_, failures) => failures < 2),
+    /lost/,
+  );
 });
 
 test('a pinned model that is not there any more is refused', async () => {

@@ -1,11 +1,12 @@
-import { attack, type DenseTensor, elementCount, sliceRows } from '@faultline/contracts';
+import { attack, type DenseTensor, elementCount, sliceRows, type victim } from '@faultline/contracts';
 import { type Cost, type LoopPlan, type Victim, verdictTolerance } from '@faultline/victim';
-import type { ExampleBudget } from './attack.ts';
+import type { AttackPlan, ExampleBudget } from './attack.ts';
 import { type Block, loopExamples, planBlocks } from './batch-plan.ts';
 import { inwardEpsilon, vectorNorm } from './float32-bounds.ts';
 import { type Candidate, type LadderExample, LadderLoop } from './ladder-loop.ts';
 import { noiseKey } from './noise-keys.ts';
 import { type AttackRun, type CheckedRun, checkRun } from './request.ts';
+import { Work } from './work.ts';
 
 /** What a running attack reports, in order; results of a block of clips come when its loop ends, the cost comes last. */
 export type AttackEvent =
@@ -33,21 +34,30 @@ export class ModelMismatchError extends Error {
   override name = 'ModelMismatchError';
 }
 
+export interface AttackOptions {
+  /** Ends the loop on the victim's side when aborted. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Asked when a loop has failed, for the how-manieth time in a row: true runs it anew from its seed. Nothing of the failed one is used, so that the
+   * result is that of an undisturbed run. Default: the failure is thrown.
+   */
+  readonly rerun?: ((failure: unknown, failures: number) => Promise<boolean>) | undefined;
+}
+
 /**
  * Attacks a batch of clips over a ladder of budgets. Loops run one after another, each over some clips and (where it fits) their
  * whole ladder. The outcome depends on the request and the victim alone: noise is keyed by seed, clip and threat model, and
- * checks fall on fixed steps.
+ * checks fall on fixed steps. The model that the victim holds at the start is pinned for all loops.
  *
  * @throws AttackRequestError for a request that cannot be run, ModelMismatchError, AttackNumericError when the victim's logits are not numbers, and
- * whatever the victim throws. Aborting the signal ends the loop on the victim's side and throws the signal's reason.
+ * whatever the victim throws. Aborting the signal throws its reason.
  */
 export async function* runAttack(
   victim: Victim,
   run: AttackRun,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  options: AttackOptions = {},
 ): AsyncGenerator<AttackEvent> {
-  const { signal } = options;
-  const description = await victim.describe({ signal });
+  const description = await victim.describe({ signal: options.signal });
   const { card } = description;
   if (run.modelSha256 !== '' && run.modelSha256 !== card.sha256) {
     throw new ModelMismatchError(
@@ -55,56 +65,58 @@ export async function* runAttack(
     );
   }
   const checked = checkRun(run, description);
-  const { restarts, steps, rungs } = run.threatModel;
-  const plan = checked.definition.plan(
-    {
-      variables: checked.variables,
-      norm: checked.norm,
-      steps,
-      thresholds: card.labels.map(({ threshold }) => threshold),
-      logitScale: card.logitScale,
-    },
-    checked.parameters,
-  );
+  const { restarts, rungs } = run.threatModel;
+  const plan = planOf(run, checked, card);
   const elements = checked.variables.reduce((sum, { dims }) => sum + elementCount(dims), 0);
   const blocks = planBlocks(checked.clips, rungs.length, loopExamples(elements, description.maxExamples));
 
   const reached = new Set<number>();
-  const total = { stepsDone: 0, forwardExamples: 0, gradientExamples: 0 };
-  let stepsWaiting = checked.clips * rungs.length * plan.steps * restarts;
+  const work = new Work(checked.clips * rungs.length * plan.steps * restarts);
   for (const block of blocks) {
-    stepsWaiting -= block.clips * block.rungs * plan.steps * restarts;
+    work.begin(block.clips * block.rungs * plan.steps * restarts);
     const examples = blockExamples(block, run, checked).filter(
       ({ clip, stopsEarly }) => !stopsEarly || !reached.has(clip),
     );
     if (examples.length === 0) continue;
-    const ladder = new LadderLoop({
-      victim,
-      attack: plan,
-      loop: {
-        ...blockBatch(block, run, checked, examples),
-        modelSha256: card.sha256,
-        variables: checked.variables.map(({ name }) => ({ name, scope: 'example' })),
-        noise: checked.variables.map(({ name, dims }) => ({ name, distribution: plan.noise, dims })),
-        noiseKeys: keysOf(examples, run),
-      },
-      examples,
-      restarts,
-      tolerance: verdictTolerance(card),
-      signal,
-    });
-    for await (const progress of ladder.run()) {
-      total.stepsDone += progress.stepsDone;
-      total.forwardExamples += progress.cost.forwardExamples;
-      total.gradientExamples += progress.cost.gradientExamples;
-      const stepsPlanned = total.stepsDone + progress.stepsLeft + stepsWaiting;
-      yield { kind: 'progress', stepsDone: total.stepsDone, stepsPlanned };
-    }
+    const loop = {
+      ...blockBatch(block, run, checked, examples),
+      modelSha256: card.sha256,
+      variables: checked.variables.map(({ name }) => ({ name, scope: 'example' as const })),
+      noise: checked.variables.map(({ name, dims }) => ({ name, distribution: plan.noise, dims })),
+      noiseKeys: keysOf(examples, run),
+    };
+    const { signal, rerun } = options;
+    const tolerance = verdictTolerance(card);
+    const newLadder = () => new LadderLoop({ victim, attack: plan, loop, examples, restarts, tolerance, signal });
+    const ladder = yield* runLadder(newLadder, work, rerun);
     for (const clip of ladder.reachedClips) reached.add(clip);
     for (const result of byRung([...ladder.early, ...ladder.complete])) yield { kind: 'result', result };
   }
-  const { forwardExamples, gradientExamples } = total;
-  yield { kind: 'cost', cost: { forwardExamples, gradientExamples } };
+  yield { kind: 'cost', cost: work.cost };
+}
+
+/** Runs a ladder to its end, anew as often as the caller wants it to; the one that got there. */
+async function* runLadder(
+  newLadder: () => LadderLoop,
+  work: Work,
+  rerun: AttackOptions['rerun'],
+): AsyncGenerator<AttackEvent, LadderLoop> {
+  for (let failures = 1; ; failures += 1) {
+    const ladder = newLadder();
+    try {
+      for await (const progress of ladder.run()) yield { kind: 'progress', ...work.add(progress) };
+      return ladder;
+    } catch (failure) {
+      if ((await rerun?.(failure, failures)) !== true) throw failure;
+      work.forgetLoop();
+    }
+  }
+}
+
+function planOf({ threatModel }: AttackRun, checked: CheckedRun, { labels, logitScale }: victim.Card): AttackPlan {
+  const { variables, norm, definition, parameters } = checked;
+  const thresholds = labels.map(({ threshold }) => threshold);
+  return definition.plan({ variables, norm, steps: threatModel.steps, thresholds, logitScale }, parameters);
 }
 
 /** The block's examples, clip by clip, each with its inward budgets. */
