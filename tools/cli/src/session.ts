@@ -3,7 +3,7 @@ import { score } from '@faultline/contracts';
 import { type Client, connect, FaultlineError } from '@faultline/service-kit';
 import { UsageError } from './exit-code.ts';
 import { type Endpoint, readEndpoint } from './stack/endpoint.ts';
-import { Stack, type StackOptions } from './stack/stack.ts';
+import { Stack, type StackOptions, type StackPurpose } from './stack/stack.ts';
 import { RUNS_DIR } from './workspace.ts';
 
 /** How long services that an endpoint file names may take to answer. */
@@ -13,8 +13,11 @@ const ATTACH_TIMEOUT_MS = 3_000;
 const DEATH_GRACE_MS = 1_000;
 
 export interface SessionOptions extends StackOptions {
-  /** What services that are started for the session must be able to do: compute, or tell what earlier campaigns left. */
-  readonly needs: 'victims' | 'records';
+  /**
+   * What services that are started for the session must be able to do: attack, predict without attacks, or tell what
+   * earlier campaigns left.
+   */
+  readonly needs: StackPurpose;
   readonly signal: AbortSignal;
 }
 
@@ -50,7 +53,7 @@ export class Session implements AsyncDisposable {
       if (await session.#answers()) return session;
       session.score.close();
     }
-    const stack = await (options.needs === 'victims' ? Stack.start(options) : Stack.startScore(options));
+    const stack = await Stack.startFor(options.needs, options);
     return new Session(stack.scoreAddress, options.traceDir, stack, options.signal);
   }
 

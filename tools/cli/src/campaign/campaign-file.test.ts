@@ -58,6 +58,12 @@ for (const [change, replacement, expected] of [
   ['frames: 0.004', 'frames: -1', /^x\.yaml:8: threatModels\[0\]\.variables\.frames: /],
   ['never: [0.5]', 'never: [1]', /^x\.yaml:9: threatModels\[0\]\.ladder: a budget is there twice/],
   ['never: [0.5]', 'late: [0.5]', /^x\.yaml:9: threatModels\[0\]\.ladder\.late: unknown field/],
+  ['frames: 0.004', 'frames: { rho: 1, region: {} }', /^x\.yaml:8: .*frames\.region: name windows/],
+  [
+    'frames: 0.004',
+    'frames: { rho: 1, region: { windows: [[2, 1]] } }',
+    /^x\.yaml:8: .*windows\[0\]: .*second above the first/,
+  ],
   ['limit: 2', 'limit: 0', /^x\.yaml:4: clips\.limit: /],
   ['{ limit: 2 }', '{ limit: 2', /^x\.yaml:\d+: not YAML: /],
 ] as const) {
@@ -68,6 +74,24 @@ for (const [change, replacement, expected] of [
     });
   });
 }
+
+test('regions and parameters of an attack reach the specification', () => {
+  const text = VALID.replace(
+    'frames: 0.004',
+    'frames: { rho: 0.004, region: { boxes: [[0, 0, 0.5, 1]], windows: [[0.5, 1]] } }',
+  );
+  const [model] = parseCampaign(`${text}    parameters: { step_scale: 1.5, start: zero }\n`, 'x.yaml').threatModels;
+  assert.deepEqual(model?.variables[1]?.region, {
+    windows: [{ startSeconds: 0.5, endSeconds: 1 }],
+    frames: [],
+    boxes: [{ left: 0, top: 0, right: 0.5, bottom: 1 }],
+    bands: [],
+  });
+  assert.deepEqual(model?.parameters, [
+    { name: 'step_scale', value: { $case: 'number', value: 1.5 } },
+    { name: 'start', value: { $case: 'choice', value: 'zero' } },
+  ]);
+});
 
 test('an empty file and a missing file are refused', async () => {
   assert.throws(() => parseCampaign('', 'x.yaml'), { name: 'UsageError', message: /^x\.yaml:1: campaign: / });

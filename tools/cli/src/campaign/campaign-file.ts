@@ -1,56 +1,21 @@
 import { readFile } from 'node:fs/promises';
-import { attack, type score } from '@faultline/contracts';
+import type { score } from '@faultline/contracts';
 import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { UsageError } from '../exit-code.ts';
+import { name, threatModelMessage, threatModelSchema } from '../threat-model/threat-model.ts';
 
-const MAX_RUNGS = 16;
-const MAX_STEPS = 10_000;
-
-const name = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'use lower-case letters, digits and hyphens');
 const seed = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
-const scale = z.number().positive();
-
-const ladder = z
-  .strictObject({
-    /** Budgets at which an attack ends with success: for success rates and critical budgets. */
-    early: z.array(scale).default([]),
-    /** Budgets at which an attack does all its steps: for robust mAP. */
-    never: z.array(scale).default([]),
-  })
-  .refine(({ early, never }) => early.length + never.length > 0, 'give at least one budget under early or never')
-  .refine(({ early, never }) => early.length + never.length <= MAX_RUNGS, `give at most ${MAX_RUNGS} budgets`)
-  .refine(
-    ({ early, never }) => new Set([...early, ...never]).size === early.length + never.length,
-    'a budget is there twice; budgets under never count for success rates, too',
-  );
-
-const attackSettings = {
-  attack: name.default('pgd'),
-  steps: z.number().int().min(1).max(MAX_STEPS).default(20),
-  restarts: z.number().int().min(1).default(1),
-};
-
-const threatModel = z.strictObject({
-  name,
-  norm: z.enum(['linf', 'l2']),
-  /** rho of each variable: its budget at scale 1. */
-  variables: z.record(name, z.number().positive()).refine((value) => Object.keys(value).length > 0, 'name a variable'),
-  ladder,
-  ...attackSettings,
-});
 
 const campaign = z.strictObject({
   name,
   victims: z.union([z.literal('all'), z.array(name).min(1)]).default('all'),
   clips: z.strictObject({ set: z.string().default(''), limit: z.union([z.literal('all'), z.number().int().min(1)]) }),
   seed,
-  threatModels: z.array(threatModel).min(1),
+  threatModels: z.array(threatModelSchema).min(1),
 });
 
 type CampaignFile = z.output<typeof campaign>;
-
-const NORMS = { linf: attack.Norm.NORM_LINF, l2: attack.Norm.NORM_L2 } as const;
 
 /**
  * Reads a campaign file.
@@ -111,27 +76,7 @@ function specificationOf({ name, victims, clips, seed, threatModels }: CampaignF
     name,
     victims: victims === 'all' ? [] : victims,
     clips: { set: clips.set, limit: clips.limit === 'all' ? 0 : clips.limit },
-    threatModels: threatModels.map((model) => ({
-      name: model.name,
-      variables: Object.entries(model.variables).map(([variable, rho]) =>
-        attack.VariableBudget.fromPartial({ variable, rho }),
-      ),
-      norm: NORMS[model.norm],
-      rungs: rungsOf(model.ladder),
-      attack: model.attack,
-      steps: model.steps,
-      restarts: model.restarts,
-      seed,
-      parameters: [],
-    })),
+    threatModels: threatModels.map((model) => threatModelMessage(model, seed)),
     seed,
   };
-}
-
-function rungsOf({ early, never }: z.output<typeof ladder>): attack.Rung[] {
-  const { STOPPING_EARLY, STOPPING_NEVER } = attack.Stopping;
-  return [
-    ...early.map((scale) => ({ scale, stopping: STOPPING_EARLY })),
-    ...never.map((scale) => ({ scale, stopping: STOPPING_NEVER })),
-  ].sort((a, b) => a.scale - b.scale);
 }

@@ -75,7 +75,7 @@ async function runCampaignFile(file: string, options: CampaignRunOptions): Promi
   using interruption = new Interruption();
   using ownSpans = new SpanFolder();
   const telemetry = await startTelemetry('cli', { traceDir: ownSpans.path });
-  const needs = { ...options.stack, needs: 'victims' as const, traceDir: ownSpans.path, signal: interruption.signal };
+  const needs = { ...options.stack, needs: 'attacks' as const, traceDir: ownSpans.path, signal: interruption.signal };
   let started: Started | undefined;
   let traceId = '';
   const work = inSpan('faultline campaign run', async (span) => {

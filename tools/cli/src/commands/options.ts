@@ -29,6 +29,20 @@ export function addVictims(command: Command): Command {
   );
 }
 
+export interface VictimOption {
+  readonly victim?: readonly string[];
+}
+
+/** Adds `--victim`, which may be given several times and takes lists. */
+export function addVictim(command: Command): Command {
+  return command.option('--victim <victim>', 'only this victim; several: repeat it, or a,b (default: all)', collect);
+}
+
+/** Parser of an option that may be repeated and takes lists: "a,b". */
+export function collect(text: string, earlier: readonly string[] = []): string[] {
+  return [...earlier, ...text.split(',').map((part) => part.trim())];
+}
+
 /** Folders as the stack takes them, absolute: services run elsewhere. */
 export function foldersOf({ runs, victims }: FolderOptions): Pick<StackOptions, 'runsDir' | 'victimsDir'> {
   return {

@@ -22,7 +22,7 @@ export const victims: CommandDefinition = {
 const { VICTIM_STATE_REACHABLE, VICTIM_STATE_UNREACHABLE } = score.VictimState;
 
 async function listVictims({ json, stack }: CommandOptions): Promise<void> {
-  const { victims } = await inSession(stack, 'victims', ({ score, signal }) =>
+  const { victims } = await inSession(stack, 'predictions', ({ score, signal }) =>
     score.listVictims({ context: CALLER }, { signal }),
   );
   if (json) return printJson(victims.map(statusJson));

@@ -26,7 +26,7 @@ test('health answers while a loop computes', async () => {
     logDir: stack.logDir,
   });
   const enough = new AbortController();
-  await using session = await Session.open({ runsDir, needs: 'victims', signal: enough.signal });
+  await using session = await Session.open({ runsDir, needs: 'attacks', signal: enough.signal });
   const computing = Promise.withResolvers<void>();
   const specification = await readCampaignFile(await bench.campaign(MANY_STEPS));
   const { campaignId } = await session.score.startCampaign({ context: CALLER, specification });

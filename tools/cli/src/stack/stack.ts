@@ -8,6 +8,8 @@ import { victimFolders } from './victim-folders.ts';
 export interface StackOptions {
   /** Folder with one folder a victim; default: the victims that ship with the project. */
   readonly victimsDir?: string;
+  /** Names of the victims to serve; empty: all in the folder. */
+  readonly only?: readonly string[];
   /** Clip set; default: the one that ships with the project. */
   readonly clipsDir?: string;
   /** Folder of runs and of the database; default: `runs` in the checkout. */
@@ -21,6 +23,9 @@ export interface StackOptions {
   /** Gives up starting when aborted. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** What a stack is for: attacks need every service, predictions all but attack, records score alone. */
+export type StackPurpose = 'attacks' | 'predictions' | 'records';
 
 /** How long services may take to end by themselves: longer than a loop's slice of work, shorter than patience. */
 const STOP_GRACE_MS = 8_000;
@@ -56,12 +61,12 @@ export class Stack implements AsyncDisposable {
    * @throws FaultlineError with the last words of the service that did not start. Nothing is left running then.
    */
   static start(options: StackOptions = {}): Promise<Stack> {
-    return Stack.#started(options, (stack) => stack.#startAll());
+    return Stack.startFor('attacks', options);
   }
 
-  /** Starts score alone, which is enough to read what earlier campaigns found: it reaches no victim. */
-  static startScore(options: StackOptions = {}): Promise<Stack> {
-    return Stack.#started(options, (stack) => stack.#startScore(NOWHERE, NOWHERE));
+  /** As `start`, with those services alone that the purpose asks for. */
+  static startFor(purpose: StackPurpose, options: StackOptions = {}): Promise<Stack> {
+    return Stack.#started(options, (stack) => stack.#startAll(purpose));
   }
 
   static async #started(options: StackOptions, start: (stack: Stack) => Promise<void>): Promise<Stack> {
@@ -109,15 +114,19 @@ export class Stack implements AsyncDisposable {
     process.off('exit', this.#killOnExit);
   }
 
-  async #startAll(): Promise<void> {
-    const folders = await victimFolders(this.#options.victimsDir ?? VICTIMS_DIR);
+  async #startAll(purpose: StackPurpose): Promise<void> {
+    if (purpose === 'records') return this.#startScore(NOWHERE, NOWHERE);
+    const folders = await victimFolders(this.#options.victimsDir ?? VICTIMS_DIR, this.#options.only);
     const features = this.#launch('features', 'features', {});
     const inference = [...folders].map(([victim, folder]) => ({
       victim,
       service: this.#launch(`inference (${victim})`, 'inference', { FAULTLINE_VICTIM_DIR: folder }),
     }));
     for (const { victim, service } of inference) this.#victims.set(victim, await this.#ready(service));
-    const attack = await this.#ready(this.#launch('attack', 'attack', { FAULTLINE_VICTIMS: this.#victimMap() }));
+    const attack =
+      purpose === 'predictions'
+        ? NOWHERE
+        : await this.#ready(this.#launch('attack', 'attack', { FAULTLINE_VICTIMS: this.#victimMap() }));
     await this.#startScore(await this.#ready(features), attack);
   }
 

@@ -4,9 +4,10 @@ import { UsageError } from '../exit-code.ts';
 
 /**
  * The folders in `root` that hold a victim (a card.json), by name.
- * @throws UsageError when there is none.
+ * @param only names of those to find; empty: all
+ * @throws UsageError when there is none, or none of a name.
  */
-export async function victimFolders(root: string): Promise<ReadonlyMap<string, string>> {
+export async function victimFolders(root: string, only: readonly string[] = []): Promise<ReadonlyMap<string, string>> {
   const entries = await readdir(root, { withFileTypes: true }).catch((cause: unknown) => {
     throw new UsageError(`the folder of victims ${root} cannot be read: ${String(cause)}`, { cause });
   });
@@ -18,7 +19,11 @@ export async function victimFolders(root: string): Promise<ReadonlyMap<string, s
   if (found.size === 0) {
     throw new UsageError(`${root} holds no victim; a victim is a folder with a card.json and its ONNX file`);
   }
-  return found;
+  const unknown = only.find((name) => !found.has(name));
+  if (unknown !== undefined) {
+    throw new UsageError(`there is no victim ${unknown} in ${root}; there are: ${[...found.keys()].join(', ')}`);
+  }
+  return only.length === 0 ? found : new Map([...found].filter(([name]) => only.includes(name)));
 }
 
 /** From the earliest fusion to the latest, as a reader expects them in a table; others after these. */

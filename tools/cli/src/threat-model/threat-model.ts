@@ -1,0 +1,123 @@
+import { attack } from '@faultline/contracts';
+import { z } from 'zod';
+
+const MAX_RUNGS = 16;
+const MAX_STEPS = 10_000;
+
+/** Gradient steps a restart where nothing is said. */
+export const DEFAULT_STEPS = 20;
+
+export const NORMS = {
+  linf: attack.Norm.NORM_LINF,
+  l2: attack.Norm.NORM_L2,
+  l1: attack.Norm.NORM_L1,
+  l0: attack.Norm.NORM_L0,
+} as const;
+
+export type NormName = keyof typeof NORMS;
+
+export const NORM_NAMES = ['linf', 'l2', 'l1', 'l0'] as const satisfies readonly NormName[];
+
+export const name = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'use lower-case letters, digits and hyphens');
+
+/** Names of a victim's inputs, and of parameters, are those that its maker gave. */
+const foreignName = z.string().min(1);
+const scale = z.number().positive();
+
+const ladder = z
+  .strictObject({
+    /** Budgets at which an attack ends with success: for success rates and critical budgets. */
+    early: z.array(scale).default([]),
+    /** Budgets at which an attack does all its steps: for robust mAP. */
+    never: z.array(scale).default([]),
+  })
+  .refine(({ early, never }) => early.length + never.length > 0, 'give at least one budget under early or never')
+  .refine(({ early, never }) => early.length + never.length <= MAX_RUNGS, `give at most ${MAX_RUNGS} budgets`)
+  .refine(
+    ({ early, never }) => new Set([...early, ...never]).size === early.length + never.length,
+    'a budget is there twice; budgets under never count for success rates, too',
+  );
+
+/** [low, high] of a stretch of time in seconds, or of a band in hertz. */
+const stretch = z
+  .tuple([z.number().min(0), z.number().positive()])
+  .refine(([low, high]) => high > low, 'give [low, high], the second above the first');
+
+const share = z.number().min(0).max(1);
+
+/** Where a variable may change; what is free in all lists together. Ranges as in the contract's Region. */
+const region = z
+  .strictObject({
+    /** Seconds. */
+    windows: z.array(stretch).default([]),
+    /** Indices of frames. */
+    frames: z.array(z.number().int().min(0)).default([]),
+    /** [left, top, right, bottom], shares of width and height. */
+    boxes: z.array(z.tuple([share, share, share, share])).default([]),
+    /** Hertz. */
+    bands: z.array(stretch).default([]),
+  })
+  .refine((lists) => Object.values(lists).some((list) => list.length > 0), 'name windows, frames, boxes or bands');
+
+const rho = z.number().positive();
+
+/** rho alone, or with a region. */
+const budget = z.union(
+  [rho.transform((value) => ({ rho: value, region: undefined })), z.strictObject({ rho, region })],
+  {
+    error: 'give its budget at scale 1, a number above 0, or { rho, region }',
+  },
+);
+
+/** A threat model as people write it. */
+export const threatModelSchema = z.strictObject({
+  name,
+  norm: z.enum(NORM_NAMES),
+  /** Each variable's budget at scale 1, or that with a region. */
+  variables: z.record(foreignName, budget).refine((value) => Object.keys(value).length > 0, 'name a variable'),
+  ladder,
+  attack: name.default('pgd'),
+  steps: z.number().int().min(1).max(MAX_STEPS).default(DEFAULT_STEPS),
+  restarts: z.number().int().min(1).default(1),
+  parameters: z.record(foreignName, z.union([z.number(), z.string()])).default({}),
+});
+
+export type ThreatModelInput = z.input<typeof threatModelSchema>;
+
+/** The threat model as a message. */
+export function threatModelMessage(model: z.output<typeof threatModelSchema>, seed: number): attack.ThreatModel {
+  return {
+    name: model.name,
+    variables: Object.entries(model.variables).map(([variable, { rho, region }]) => ({
+      variable,
+      rho,
+      region: region === undefined ? undefined : regionMessage(region),
+      domain: attack.Domain.DOMAIN_UNSPECIFIED,
+    })),
+    norm: NORMS[model.norm],
+    rungs: rungsOf(model.ladder),
+    attack: model.attack,
+    steps: model.steps,
+    restarts: model.restarts,
+    seed,
+    parameters: Object.entries(model.parameters).map(([parameter, value]) => ({
+      name: parameter,
+      value: typeof value === 'number' ? { $case: 'number', value } : { $case: 'choice', value },
+    })),
+  };
+}
+
+const regionMessage = ({ windows, frames, boxes, bands }: z.output<typeof region>): attack.Region => ({
+  windows: windows.map(([startSeconds, endSeconds]) => ({ startSeconds, endSeconds })),
+  frames,
+  boxes: boxes.map(([left, top, right, bottom]) => ({ left, top, right, bottom })),
+  bands: bands.map(([lowHz, highHz]) => ({ lowHz, highHz })),
+});
+
+function rungsOf({ early, never }: z.output<typeof ladder>): attack.Rung[] {
+  const { STOPPING_EARLY, STOPPING_NEVER } = attack.Stopping;
+  return [
+    ...early.map((value) => ({ scale: value, stopping: STOPPING_EARLY })),
+    ...never.map((value) => ({ scale: value, stopping: STOPPING_NEVER })),
+  ].sort((a, b) => a.scale - b.scale);
+}
