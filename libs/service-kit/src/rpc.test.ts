@@ -277,7 +277,7 @@ test('an idempotent unary call is tried again while the server is unavailable, a
     async predict({ modelSha256 }) {
       attempts++;
       if (attempts < 3) throw new FaultlineError('unavailable', 'not yet');
-      return { logits: undefined, modelSha256, cost: undefined };
+      return { logits: undefined, modelSha256, cost: undefined, taps: [] };
     },
   });
   using retrying = connect(inference.InferenceServiceService, server.address, { idempotent: ['predict'] });
@@ -311,7 +311,10 @@ test('an object of a class can be the handlers of a service', async () => {
       return inference.DescribeResponse.fromPartial({ runtime: this.#runtime });
     }
     async predict({ inputs }: inference.PredictRequest) {
-      return { logits: inputs[0]?.tensor, modelSha256: '', cost: undefined };
+      return { logits: inputs[0]?.tensor, modelSha256: '', cost: undefined, taps: [] };
+    }
+    async differentiate() {
+      return inference.DifferentiateResponse.fromPartial({});
     }
     async *optimize() {
       yield opened(1);

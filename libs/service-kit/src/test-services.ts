@@ -17,7 +17,8 @@ export function startInference(
 ): Promise<RunningServer> {
   const service = register(inference.InferenceServiceService, {
     describe: async () => inference.DescribeResponse.fromPartial({ runtime: 'test' }),
-    predict: async ({ inputs, modelSha256 }) => ({ logits: inputs[0]?.tensor, modelSha256, cost: undefined }),
+    predict: async ({ inputs, modelSha256 }) => ({ logits: inputs[0]?.tensor, modelSha256, cost: undefined, taps: [] }),
+    differentiate: async () => inference.DifferentiateResponse.fromPartial({}),
     optimize: async function* (requests) {
       for await (const { kind } of requests) yield opened(kind?.$case === 'step' ? kind.value.steps : 0);
     },
@@ -38,7 +39,7 @@ export function startAttack(handlers: Partial<AttackHandlers> = {}): Promise<Run
 
 /** A response that carries one number. */
 export function opened(value: number): inference.OptimizeResponse {
-  return { kind: { $case: 'opened', value: { maxMessageBytes: value } } };
+  return { kind: { $case: 'opened', value: { maxMessageBytes: value, grantedBytes: 0 } } };
 }
 
 export function openedValue({ kind }: inference.OptimizeResponse): number | undefined {
@@ -56,7 +57,7 @@ export function predictRequest(raw: Buffer = Buffer.alloc(0), modelSha256 = ''):
     dims: [raw.length],
     value: { $case: 'raw', value: raw },
   };
-  return { context: undefined, modelSha256, inputs: [{ name: 'waveform', tensor }] };
+  return { context: undefined, modelSha256, inputs: [{ name: 'waveform', tensor }], taps: [] };
 }
 
 export const attackRequest = attack.AttackRequest.fromPartial({ victim: 'late' });

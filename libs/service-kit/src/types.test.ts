@@ -44,5 +44,12 @@ test('handlers and clients have exactly the types of their definition', () => {
   const checked = [predictHandler, optimizeHandler, attackHandler, predictCall, attackCall, optimizeCall];
   assert.deepEqual(new Set(checked), new Set([true]));
   using client = connect(inference.InferenceServiceService, '127.0.0.1:1', { idempotent: ['describe', 'predict'] });
-  assert.deepEqual(Object.keys(client).sort(), ['close', 'describe', 'optimize', 'predict', 'waitForReady']);
+  assert.deepEqual(Object.keys(client).sort(), [
+    'close',
+    'describe',
+    'differentiate',
+    'optimize',
+    'predict',
+    'waitForReady',
+  ]);
 });

@@ -2,14 +2,16 @@ import {
   type common,
   type DenseTensor,
   decodeTensor,
+  elementCount,
   encodeTensor,
-  inference,
+  type inference,
   joinRows,
   rowChunks,
 } from '@faultline/contracts';
 import { FaultlineError } from '@faultline/service-kit';
-import type { Cost, Loop, LoopPlan, StepOptions, StepResult, Tensors } from '@faultline/victim';
-import { PROTOCOL_VERSION } from '@faultline/victim';
+import type { Loop, LoopBatch, LoopPlan, Parameters, StepOptions, StepResult, Tensors } from '@faultline/victim';
+import { costOf } from './costs.ts';
+import { batchRequest, batchUploads, openRequest, planUploads } from './opening.ts';
 
 /** The stream as the client side of Optimize sees it. */
 export interface OptimizeCall {
@@ -23,7 +25,6 @@ type Request = NonNullable<inference.OptimizeRequest['kind']>;
 type Response = NonNullable<inference.OptimizeResponse['kind']>;
 /** What each kind of answer carries. */
 type Answers = { readonly [Case in Response['$case']]: Extract<Response, { readonly $case: Case }>['value'] };
-type Parameters = Readonly<Record<string, Float32Array>>;
 
 /** How long a stream may take to end by itself before it is cancelled. */
 const CLOSE_GRACE_MS = 2_000;
@@ -52,11 +53,7 @@ export class RemoteLoop implements Loop {
     await this.#turn(async () => {
       await this.#send({ $case: 'open', value: openRequest(plan) });
       await this.#expect('opened');
-      for (const [slot, tensor] of uploads(plan)) {
-        for (const { rows, last } of rowChunks(tensor)) {
-          await this.#send({ $case: 'upload', value: { slot, rows: encodeTensor(rows), last } });
-        }
-      }
+      await this.#upload(planUploads(plan));
     });
     if (plan.programs.init !== undefined) await this.restart(parameters);
   }
@@ -86,8 +83,12 @@ export class RemoteLoop implements Loop {
     });
   }
 
-  rebatch(): Promise<void> {
-    return Promise.reject(new FaultlineError('unimplemented', 'a service cannot rebatch yet'));
+  async rebatch(batch: LoopBatch): Promise<void> {
+    await this.#turn(async () => {
+      await this.#send({ $case: 'rebatch', value: batchRequest(batch) });
+      await this.#upload(batchUploads(batch));
+      this.#examples = (await this.#expect('done')).examples;
+    });
   }
 
   async fetch(slots: readonly string[], examples?: readonly number[]): Promise<Tensors> {
@@ -161,15 +162,26 @@ export class RemoteLoop implements Loop {
     return kind.value;
   }
 
+  /** Each piece is encoded when the transport has taken the one before. */
+  async #upload(tensors: Iterable<readonly [string, DenseTensor]>): Promise<void> {
+    for (const [slot, tensor] of tensors) {
+      for (const { rows, last } of rowChunks(tensor)) {
+        await this.#send({ $case: 'upload', value: { slot, rows: encodeTensor(rows), last } });
+      }
+    }
+  }
+
+  /** [examples] or [1], and in steps [steps, examples] or [steps, 1]: the number of values says which. */
   #parameter(name: string, values: Float32Array, steps: number): common.NamedTensor {
-    const perExample = values.length === this.#examples;
-    if (!perExample && values.length !== steps * this.#examples) {
+    const examples = this.#examples;
+    const shapes = [[examples], [1], [steps, examples], [steps, 1]];
+    const dims = shapes.find((shape) => elementCount(shape) === values.length);
+    if (dims === undefined) {
       throw FaultlineError.invalid(
         `parameters.${name}`,
-        `has ${values.length} values; give ${this.#examples} (one an example) or ${steps * this.#examples} (steps x examples)`,
+        `has ${values.length} values; give ${examples} (one an example) or ${steps * examples} (steps x examples), or where it is shared 1 or ${steps}`,
       );
     }
-    const dims = perExample ? [this.#examples] : [steps, this.#examples];
     return { name, tensor: encodeTensor({ dims, data: values }) };
   }
 }
@@ -181,68 +193,8 @@ function isCase<Case extends Response['$case']>(
   return kind?.$case === expected;
 }
 
-const DISTRIBUTIONS = {
-  uniform: inference.NoiseDistribution.NOISE_DISTRIBUTION_UNIFORM,
-  normal: inference.NoiseDistribution.NOISE_DISTRIBUTION_NORMAL,
-} as const;
-
-function noiseOf({ noise = [] }: LoopPlan): inference.NoiseDistribution {
-  const [first] = noise;
-  if (first === undefined) return inference.NoiseDistribution.NOISE_DISTRIBUTION_UNSPECIFIED;
-  if (first.distribution === 'signs') throw FaultlineError.invalid('noise', 'signs cannot be asked of a service yet');
-  return DISTRIBUTIONS[first.distribution];
-}
-
-function openRequest(plan: LoopPlan): inference.OpenRequest {
-  const { objective, step, init } = plan.programs;
-  return {
-    context: undefined,
-    modelSha256: plan.modelSha256,
-    protocolVersion: PROTOCOL_VERSION,
-    programs: {
-      objective: Buffer.from(objective),
-      step: Buffer.from(step),
-      init: Buffer.from(init ?? new Uint8Array()),
-    },
-    variables: plan.variables.map(({ name }) => name),
-    exampleClips: [...plan.exampleClips],
-    clips: clipsOf(plan),
-    noise: noiseOf(plan),
-    noiseKeys: plan.noiseKeys === undefined ? Buffer.alloc(0) : littleEndian(plan.noiseKeys),
-  };
-}
-
-function clipsOf({ inputs }: LoopPlan): number {
-  const rows = new Set([...inputs.values()].map(({ dims }) => dims[0] ?? 0));
-  const [clips] = rows;
-  if (clips === undefined || rows.size > 1) {
-    throw FaultlineError.invalid(
-      'inputs',
-      `have ${[...rows].join(' and ') || 'no'} clips; give every input of the same clips`,
-    );
-  }
-  return clips;
-}
-
-function littleEndian(keys: BigUint64Array): Buffer {
-  const bytes = Buffer.alloc(keys.length * BigUint64Array.BYTES_PER_ELEMENT);
-  for (const [index, key] of keys.entries()) bytes.writeBigUInt64LE(key, index * BigUint64Array.BYTES_PER_ELEMENT);
-  return bytes;
-}
-
-function* uploads({ inputs, targets, constants }: LoopPlan): Generator<readonly [string, DenseTensor]> {
-  for (const [name, tensor] of inputs) yield [`x0/${name}`, tensor];
-  yield ['targets', targets];
-  for (const [name, tensor] of constants ?? []) yield [`const/${name}`, tensor];
-}
-
 function floatsOf(name: string, tensor: common.Tensor | undefined): Float32Array {
   const data = tensor === undefined ? undefined : decodeTensor(tensor).data;
   if (!(data instanceof Float32Array)) throw new FaultlineError('internal', `sent '${name}' without float32 values`);
   return data;
-}
-
-/** Cost as the interface counts it; a server that sends none did no counted work. */
-export function costOf(cost: common.EvaluationCost | undefined): Cost {
-  return { forwardExamples: cost?.forwardExamples ?? 0, gradientExamples: cost?.gradientExamples ?? 0 };
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
-import { common, decodeTensor, encodeTensor, inference, victim } from '@faultline/contracts';
+import { common, decodeTensor, elementCount, encodeTensor, inference, victim } from '@faultline/contracts';
 import { FaultlineError, type RunningServer, register, startServer } from '@faultline/service-kit';
 import type { LoopPlan } from '@faultline/victim';
 import { RemoteVictim } from './remote-victim.ts';
@@ -30,6 +30,8 @@ afterEach(async () => {
 interface Recorded {
   readonly requests: inference.OptimizeRequest[];
   readonly predictions: number[];
+  /** Rows of the inputs and of the targets. */
+  readonly gradients: (readonly [number, number])[];
   /** Resolves with true when a stream's requests have ended by themselves, with false when it was cancelled. */
   readonly ended: Promise<boolean>;
 }
@@ -41,7 +43,7 @@ async function serve(
   card = CARD,
 ): Promise<{ remote: RemoteVictim; recorded: Recorded; server: RunningServer }> {
   const ended = Promise.withResolvers<boolean>();
-  const recorded: Recorded = { requests: [], predictions: [], ended: ended.promise };
+  const recorded: Recorded = { requests: [], predictions: [], gradients: [], ended: ended.promise };
   const server = await startServer({
     name: 'ruler',
     host: '127.0.0.1',
@@ -64,6 +66,20 @@ async function serve(
             cost: { forwardExamples: rows },
           });
         },
+        async differentiate({ inputs, targets }) {
+          const { dims } = decodeTensor(inputs[0]?.tensor ?? common.Tensor.fromPartial({}));
+          const rows = dims[0] ?? 0;
+          recorded.gradients.push([rows, targets?.dims[0] ?? 0]);
+          const ones = (...sizes: number[]) =>
+            encodeTensor({ dims: sizes, data: new Float32Array(elementCount(sizes)).fill(recorded.gradients.length) });
+          return inference.DifferentiateResponse.fromPartial({
+            gradients: [{ name: 'waveform', tensor: ones(rows, 1) }],
+            loss: ones(rows),
+            logits: ones(rows, LABELS),
+            modelSha256: card.sha256,
+            cost: { forwardExamples: rows, gradientExamples: rows },
+          });
+        },
         async *optimize(requests, { signal }) {
           try {
             for await (const request of requests) {
@@ -83,7 +99,7 @@ async function serve(
 }
 
 const respond = (kind: inference.OptimizeResponse['kind']): inference.OptimizeResponse => ({ kind });
-const opened = respond({ $case: 'opened', value: { maxMessageBytes: 1 } });
+const opened = respond({ $case: 'opened', value: { maxMessageBytes: 1, grantedBytes: 1 } });
 const done = (examples: number) => respond({ $case: 'done', value: { examples } });
 
 /** Answers as the contract says; `fetch` in two pieces. */
@@ -137,6 +153,7 @@ test('opening uploads every slot from its first row to its last in messages belo
   await using loop = await remote.open(
     plan({
       constants: new Map([['mask', { dims: [], data: Float32Array.of(5) }]]),
+      data: new Map([['rank', { dims: [2], data: Uint8Array.of(1, 2) }]]),
       noise: [{ name: 'waveform', distribution: 'normal', dims: [SAMPLES] }],
       noiseKeys: keys,
     }),
@@ -147,19 +164,27 @@ test('opening uploads every slot from its first row to its last in messages belo
   assert.equal(open?.$case, 'open');
   if (open?.$case !== 'open') return;
   assert.equal(open.value.clips, 3);
+  assert.deepEqual(
+    open.value.announced.map(({ slot, dataType, dims }) => [slot, dataType, dims]),
+    [
+      ['const/mask', common.DataType.DATA_TYPE_FLOAT32, []],
+      ['data/rank', common.DataType.DATA_TYPE_UINT8, [2]],
+    ],
+  );
   assert.deepEqual(open.value.exampleClips, [0, 2]);
   assert.equal(open.value.noiseKeys.toString('hex'), '0100000000000000' + '0000000000000080');
   const uploads = rest.flatMap((kind) => (kind?.$case === 'upload' ? [kind.value] : []));
   assert.deepEqual(
     uploads.map(({ slot, last, rows }) => [slot, last, rows?.dims]),
     [
+      ['const/mask', true, []],
       ['x0/waveform', false, [2, SAMPLES]],
       ['x0/waveform', true, [1, SAMPLES]],
       ['targets', true, [2, LABELS]],
-      ['const/mask', true, []],
+      ['data/rank', true, [2]],
     ],
   );
-  const lastRow = uploads[1]?.rows;
+  const lastRow = uploads[2]?.rows;
   assert.equal(lastRow === undefined ? undefined : decodeTensor(lastRow).data[0], 2 * SAMPLES);
 });
 

@@ -1,24 +1,37 @@
-import { type DenseTensor, decodeTensor, encodeTensor, inference, joinRows, sliceRows } from '@faultline/contracts';
+import { type common, type DenseTensor, decodeTensor, encodeTensor, inference, sliceRows } from '@faultline/contracts';
 import { type Client, connect, FaultlineError } from '@faultline/service-kit';
 import {
   type CallOptions,
   CardError,
-  type Cost,
   checkCard,
+  type DifferentiateRequest,
+  type Gradients,
   type Loop,
   type LoopPlan,
+  type NamedLoss,
+  type Parameters,
   PROTOCOL_VERSION,
   type Prediction,
+  type PredictOptions,
   type Tensors,
   type Victim,
   type VictimDescription,
 } from '@faultline/victim';
-import { costOf, RemoteLoop } from './remote-loop.ts';
+import { batchRows, joinAll, type RowRange, rowBytes, rowRanges, sliceAll } from './batch-parts.ts';
+import { costOf, sumCosts } from './costs.ts';
+import { RemoteLoop } from './remote-loop.ts';
 
-/** Bytes of inputs in one Predict message: well below the services' limit of 64 MiB. */
-const PREDICT_BYTES = 24 * 1024 * 1024;
+/** Bytes of tensors in one Predict or Differentiate message: well below the services' limit of 64 MiB. */
+const PART_BYTES = 24 * 1024 * 1024;
 
 const definition = inference.InferenceServiceService;
+
+const LOSSES: Readonly<Record<NamedLoss, inference.NamedLoss>> = {
+  margin: inference.NamedLoss.NAMED_LOSS_MARGIN,
+  bce: inference.NamedLoss.NAMED_LOSS_BCE,
+  ce: inference.NamedLoss.NAMED_LOSS_CE,
+  logit_sum: inference.NamedLoss.NAMED_LOSS_LOGIT_SUM,
+};
 
 export interface RemoteVictimOptions {
   /** SHA-256 of the model that every prediction must come from; unset: any. */
@@ -30,12 +43,13 @@ export class RemoteVictim implements Victim {
   readonly address: string;
   readonly #client: Client<typeof definition>;
   readonly #modelSha256: string;
+  #tapBytes: Promise<ReadonlyMap<string, number>> | undefined;
 
   /** `address`: `host:port` or a gRPC target. Connects at the first call. */
   constructor(address: string, { modelSha256 = '' }: RemoteVictimOptions = {}) {
     this.address = address;
     this.#modelSha256 = modelSha256;
-    this.#client = connect(definition, address, { idempotent: ['describe', 'predict'] });
+    this.#client = connect(definition, address, { idempotent: ['describe', 'predict', 'differentiate'] });
   }
 
   /** @throws FaultlineError; failed_precondition when the service speaks another protocol or serves an unusable card. */
@@ -58,36 +72,73 @@ export class RemoteVictim implements Victim {
    * Sends the batch in parts that fit a message; all parts are computed by one and the same model.
    * @throws FaultlineError
    */
-  async predict(inputs: Tensors, options: CallOptions = {}): Promise<Prediction> {
-    return this.#explained(async () => {
-      let modelSha256 = this.#modelSha256;
-      const logits: DenseTensor[] = [];
-      const costs: Cost[] = [];
-      for (const part of batchParts(inputs, PREDICT_BYTES)) {
-        const named = [...part].map(([name, tensor]) => ({ name, tensor: encodeTensor(tensor) }));
-        const response = await this.#client.predict(
-          { context: undefined, modelSha256, inputs: named },
+  async predict(inputs: Tensors, options: PredictOptions = {}): Promise<Prediction> {
+    const { taps = [] } = options;
+    return this.#explained(() =>
+      this.#inParts(inputs, taps, options, async (part, _range, modelSha256) => {
+        const request = { context: undefined, modelSha256, inputs: named(part), taps: [...taps] };
+        const response = await this.#client.predict(request, signalOf(options));
+        return {
+          tensors: new Map([['logits', decoded(response.logits, 'logits')]]),
+          more: tensorsOf(response.taps),
+          modelSha256: response.modelSha256,
+          cost: costOf(response.cost),
+        };
+      }),
+    ).then(({ tensors, more, ...rest }) => ({ logits: present(tensors, 'logits'), taps: more, ...rest }));
+  }
+
+  /**
+   * Sends the batch in parts that fit a message; all parts are computed by one and the same model.
+   * @throws FaultlineError
+   */
+  async differentiate(request: DifferentiateRequest, options: CallOptions = {}): Promise<Gradients> {
+    const { inputs, objective, targets, variables, constants = new Map() } = request;
+    const rows = batchRows(inputs);
+    return this.#explained(() =>
+      this.#inParts(inputs, variables, options, async (part, { from, to }, modelSha256) => {
+        const parameters = Object.entries(request.parameters ?? {}).map(([name, values]) => {
+          const own = values.length === rows && rows > 1 ? values.subarray(from, to) : values;
+          return { name, tensor: encodeTensor({ dims: [own.length], data: own }) };
+        });
+        const whole = from === 0 && to === rows;
+        const response = await this.#client.differentiate(
+          {
+            context: undefined,
+            modelSha256,
+            inputs: named(part),
+            targets: encodeTensor(whole || rows === undefined ? targets : sliceRows(targets, from, to)),
+            objective:
+              typeof objective === 'string'
+                ? { $case: 'loss', value: LOSSES[objective] }
+                : { $case: 'program', value: Buffer.from(objective) },
+            protocolVersion: PROTOCOL_VERSION,
+            variables: [...variables],
+            parameters,
+            constants: named(constants),
+          },
           signalOf(options),
         );
-        if (response.logits === undefined) throw new FaultlineError('internal', 'predicted without logits');
-        modelSha256 = response.modelSha256;
-        logits.push(decodeTensor(response.logits));
-        costs.push(costOf(response.cost));
-      }
-      return { logits: floatTensor(joinRows(logits)), taps: new Map(), modelSha256, cost: sumCosts(costs) };
-    });
+        return {
+          tensors: new Map([
+            ['loss', decoded(response.loss, 'loss')],
+            ['logits', decoded(response.logits, 'logits')],
+          ]),
+          more: tensorsOf(response.gradients),
+          modelSha256: response.modelSha256,
+          cost: costOf(response.cost),
+        };
+      }),
+    ).then(({ tensors, more, ...rest }) => ({
+      gradients: more,
+      loss: present(tensors, 'loss'),
+      logits: present(tensors, 'logits'),
+      ...rest,
+    }));
   }
 
-  differentiate(): Promise<never> {
-    return Promise.reject(new FaultlineError('unimplemented', 'a service cannot differentiate yet'));
-  }
-
-  /** @throws FaultlineError; resource_exhausted before anything is uploaded when the service has no free slot. */
-  async open(
-    plan: LoopPlan,
-    parameters: Readonly<Record<string, Float32Array>>,
-    options: CallOptions = {},
-  ): Promise<Loop> {
+  /** @throws FaultlineError; resource_exhausted before anything is uploaded when the service has no free slot or memory. */
+  async open(plan: LoopPlan, parameters: Parameters, options: CallOptions = {}): Promise<Loop> {
     const call = this.#client.optimize(signalOf(options));
     const loop = new RemoteLoop(call, plan.exampleClips.length, (thrown) => this.#explain(thrown));
     try {
@@ -103,6 +154,56 @@ export class RemoteVictim implements Victim {
     this.#client.close();
   }
 
+  /** Runs a call on parts of a batch; `wanted` names the inputs and taps that come back beside the logits. */
+  async #inParts(
+    inputs: Tensors,
+    wanted: readonly string[],
+    options: CallOptions,
+    call: (part: Tensors, range: RowRange, modelSha256: string) => Promise<Part>,
+  ): Promise<Part & { readonly tensors: Map<string, DenseTensor<Float32Array>> }> {
+    const rows = batchRows(inputs);
+    // Inputs that disagree about their rows go out as they are: the service says which one is wrong.
+    const ranges =
+      rows === undefined || rows === 0
+        ? [{ from: 0, to: rows ?? 0 }]
+        : rowRanges(
+            rows,
+            Math.max(rowBytes(inputs, rows), await this.#tapRowBytes(inputs, wanted, options)),
+            PART_BYTES,
+          );
+    const parts: Part[] = [];
+    for (const range of ranges) {
+      const whole = rows === undefined || (range.from === 0 && range.to === rows);
+      const modelSha256: string = parts.at(-1)?.modelSha256 ?? this.#modelSha256;
+      parts.push(await call(whole ? inputs : sliceAll(inputs, range), range, modelSha256));
+    }
+    return {
+      tensors: joinAll(parts.map(({ tensors }) => tensors)),
+      more: joinAll(parts.map(({ more }) => more)),
+      modelSha256: parts[0]?.modelSha256 ?? '',
+      cost: sumCosts(parts.map(({ cost }) => cost)),
+    };
+  }
+
+  /** Bytes that taps among the wanted values take for each row; asks the service once how large they are. */
+  async #tapRowBytes(inputs: Tensors, wanted: readonly string[], options: CallOptions): Promise<number> {
+    if (wanted.every((name) => inputs.has(name))) return 0;
+    this.#tapBytes ??= this.describe(options).then(
+      ({ taps = [] }) =>
+        new Map(
+          taps.map(({ name, dims }) => [
+            name,
+            dims.reduce((product, size) => product * size, Float32Array.BYTES_PER_ELEMENT),
+          ]),
+        ),
+    );
+    const bytes = await this.#tapBytes.catch((error: unknown) => {
+      this.#tapBytes = undefined;
+      throw error;
+    });
+    return wanted.reduce((sum, name) => sum + (bytes.get(name) ?? 0), 0);
+  }
+
   async #explained<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -116,38 +217,37 @@ export class RemoteVictim implements Victim {
       thrown instanceof CardError
         ? new FaultlineError('failed_precondition', thrown.message, { cause: thrown })
         : FaultlineError.from(thrown);
-    return new FaultlineError(code, `victim at ${this.address}: ${message}`, { violations, cause: thrown });
+    const prefix = `victim at ${this.address}: `;
+    const told = message.startsWith(prefix) ? message : `${prefix}${message}`;
+    return new FaultlineError(code, told, { violations, cause: thrown });
   }
+}
+
+/** The answer to one part of a batch. */
+interface Part {
+  readonly tensors: Tensors;
+  readonly more: Tensors;
+  readonly modelSha256: string;
+  readonly cost: Prediction['cost'];
 }
 
 function signalOf({ signal }: CallOptions): { signal?: AbortSignal } {
   return signal === undefined ? {} : { signal };
 }
 
-/** Cuts a batch along its first axis so that the inputs of each part fit in `maxBytes` (or are one row). */
-function* batchParts(inputs: Tensors, maxBytes: number): Generator<Tensors> {
-  const tensors = [...inputs.values()];
-  const rows = Math.max(0, ...tensors.map(({ dims }) => dims[0] ?? 0));
-  const bytes = tensors.reduce((sum, { data }) => sum + data.byteLength, 0);
-  const step = Math.max(1, Math.floor((rows * maxBytes) / Math.max(1, bytes)));
-  // Inputs that disagree about their rows go out as they are: the service says which one is wrong.
-  if (rows <= step || tensors.some(({ dims }) => dims[0] !== rows)) {
-    yield inputs;
-    return;
-  }
-  for (let from = 0; from < rows; from += step) {
-    yield new Map([...inputs].map(([name, tensor]) => [name, sliceRows(tensor, from, Math.min(rows, from + step))]));
-  }
+const named = (tensors: Tensors): common.NamedTensor[] =>
+  [...tensors].map(([name, tensor]) => ({ name, tensor: encodeTensor(tensor) }));
+
+const tensorsOf = (tensors: readonly common.NamedTensor[]): Tensors =>
+  new Map(tensors.map(({ name, tensor }) => [name, decoded(tensor, name)]));
+
+function decoded(tensor: common.Tensor | undefined, name: string): DenseTensor {
+  if (tensor === undefined) throw new FaultlineError('internal', `answered without '${name}'`);
+  return decodeTensor(tensor);
 }
 
-function floatTensor({ dims, data }: DenseTensor): DenseTensor<Float32Array> {
-  if (!(data instanceof Float32Array)) throw new FaultlineError('internal', 'predicted logits that are not float32');
-  return { dims, data };
-}
-
-function sumCosts(costs: readonly Cost[]): Cost {
-  return {
-    forwardExamples: costs.reduce((sum, cost) => sum + cost.forwardExamples, 0),
-    gradientExamples: costs.reduce((sum, cost) => sum + cost.gradientExamples, 0),
-  };
+function present(tensors: ReadonlyMap<string, DenseTensor<Float32Array>>, name: string): DenseTensor<Float32Array> {
+  const tensor = tensors.get(name);
+  if (tensor === undefined) throw new FaultlineError('internal', `answered without '${name}'`);
+  return tensor;
 }

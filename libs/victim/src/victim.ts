@@ -18,6 +18,13 @@ export interface Cost {
   readonly gradientExamples: number;
 }
 
+/** An inner value that may be read, and attacked where no other variable decides it. */
+export interface TapDescription {
+  readonly name: string;
+  /** Axis sizes of one example's value, which is float32. */
+  readonly dims: readonly number[];
+}
+
 export interface VictimDescription {
   readonly card: victim.Card;
   readonly protocolVersion: number;
@@ -28,6 +35,10 @@ export interface VictimDescription {
   readonly threads: number;
   /** What attacks may use of each variable; undefined where nobody looked. */
   readonly gradient?: inference.GradientSupport | undefined;
+  /** The card's taps, with the axis sizes of one example's value. */
+  readonly taps?: readonly TapDescription[] | undefined;
+  /** Memory that all loops together may hold, in bytes, where it is limited. */
+  readonly optimizeBytes?: number | undefined;
 }
 
 export interface PredictOptions extends CallOptions {

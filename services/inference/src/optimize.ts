@@ -1,148 +1,153 @@
-import { encodeTensor, type inference, rowChunks } from '@faultline/contracts';
+import type { inference } from '@faultline/contracts';
 import { type CallContext, FaultlineError } from '@faultline/service-kit';
+import type { LoopFootprint } from '@faultline/victim';
+import type { Admission } from './admission.ts';
 import type { Compute } from './compute.ts';
-import { costMessage, namedTensor, parametersOf } from './messages.ts';
-import { requireGradient } from './require-gradient.ts';
-import type { Slots } from './slots.ts';
+import { type Command, Inbox } from './inbox.ts';
+import { LoopSession, MAX_CHUNK_BYTES } from './loop-session.ts';
+import {
+  type AwaitedSlot,
+  awaitedBatch,
+  type BatchShape,
+  type Opening,
+  readOpening,
+  readRebatch,
+  uploadedBytes,
+} from './opening.ts';
 import { Upload } from './upload.ts';
 
-/** A stream that sends nothing for this long is ended, for it holds a slot. */
-const IDLE_TIMEOUT_MS = 30_000;
+/** The slowest upload that is waited for, in bytes a millisecond: 1 MiB a second. */
+const SLOWEST_UPLOAD = 2 ** 20 / 1_000;
 
-/** Steps of one message; the loop itself stops after about a second of work. */
-const MAX_STEPS = 64;
-
-/** Told to clients: the largest message they may send or will get. */
-const MAX_CHUNK_BYTES = 4 * 1024 * 1024;
-
-type Request = NonNullable<inference.OptimizeRequest['kind']>;
-
-/** The next request, or undefined at the end of the stream. @throws FaultlineError when none comes in time. */
-async function nextRequest(requests: AsyncIterator<inference.OptimizeRequest>): Promise<Request | undefined> {
-  const idle = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () =>
-      idle.reject(
-        new FaultlineError(
-          'deadline_exceeded',
-          `the stream was idle for ${IDLE_TIMEOUT_MS / 1000} s; its slot was given back`,
-        ),
-      ),
-    IDLE_TIMEOUT_MS,
-  );
-  try {
-    const next = await Promise.race([requests.next(), idle.promise]);
-    if (next.done === true) return undefined;
-    if (next.value.kind === undefined)
-      throw FaultlineError.invalid('kind', 'is not set; send open, upload, step, keep, restart or fetch');
-    return next.value.kind;
-  } finally {
-    clearTimeout(timer);
-  }
+/** What the calls of this service share. */
+export interface Serving {
+  readonly compute: Compute;
+  readonly admission: Admission;
+  /** A stream that sends, or takes, nothing for this long is ended. */
+  readonly idleTimeoutMs: number;
 }
 
 /** One attack loop: open, upload, then commands until the client ends the stream. */
 export async function* optimize(
-  compute: Compute,
-  slots: Slots,
+  { compute, admission, idleTimeoutMs }: Serving,
   requests: AsyncIterable<inference.OptimizeRequest>,
-  context: CallContext,
+  { signal, span }: CallContext,
 ): AsyncGenerator<inference.OptimizeResponse> {
-  const iterator = requests[Symbol.asyncIterator]();
-  const first = await nextRequest(iterator);
-  if (first?.$case !== 'open')
-    throw FaultlineError.invalid(
-      'kind',
-      `the first message must be open, not ${first?.$case ?? 'the end of the stream'}`,
-    );
-  const upload = new Upload(first.value, compute.description);
-  requireGradient(compute.description, first.value.variables);
-  using _slot = slots.take();
-  const { span } = context;
+  const { description } = compute;
+  const inbox = new Inbox(requests, idleTimeoutMs);
+  const opening = readOpening(await openOf(inbox), description);
+  const { shape } = opening;
   span.setAttributes({
-    'faultline.examples': first.value.exampleClips.length,
-    'faultline.clips': first.value.clips,
-    'faultline.variables': first.value.variables,
+    'faultline.examples': shape.examples,
+    'faultline.clips': shape.clips,
+    'faultline.samples': shape.samples?.count ?? 1,
+    'faultline.mode': shape.mode ?? 'differentiate',
+    'faultline.variables': shape.variables.map(({ name }) => name),
   });
-  yield { kind: { $case: 'opened', value: { maxMessageBytes: MAX_CHUNK_BYTES } } };
 
-  let command = await nextRequest(iterator);
-  while (command?.$case === 'upload') {
-    upload.add(command.value);
-    command = await nextRequest(iterator);
+  using held = new DisposableStack();
+  held.use(admission.takeSlot());
+  const footprint = await compute.run({ kind: 'estimate', shape }, signal);
+  const needed = withUploads(footprint, opening, opening.batch, compute);
+  const memory = held.use(admission.takeBytes(needed));
+  const grantedBytes = needed.residentBytes + needed.workingBytes;
+  span.setAttribute('faultline.loop_bytes', grantedBytes);
+
+  const session = new LoopSession(compute, signal);
+  /** Sends an answer; a client that does not take it for too long loses its loop. */
+  async function* sent(response: inference.OptimizeResponse): AsyncGenerator<inference.OptimizeResponse> {
+    let stalled = false;
+    const timer = setTimeout(() => {
+      stalled = true;
+      void session.end().then(() => held.dispose());
+    }, idleTimeoutMs);
+    try {
+      yield response;
+    } finally {
+      clearTimeout(timer);
+    }
+    if (stalled)
+      throw new FaultlineError('deadline_exceeded', 'the client took no answer for too long; its slot was given back');
   }
-  if (command === undefined) return;
 
-  const loop = compute.nextLoop();
-  const total = { steps: 0, forwardExamples: 0, gradientExamples: 0 };
   try {
-    let examples = await compute.run({ kind: 'prepare', loop, plan: upload.plan() }, context.signal);
+    yield* sent({ kind: { $case: 'opened', value: { maxMessageBytes: MAX_CHUNK_BYTES, grantedBytes } } });
+    const awaited = new Map([...opening.constants, ...awaitedBatch(opening.batch, opening.data, description)]);
+    const upload = await receive(inbox, awaited, idleTimeoutMs);
+    if (upload === undefined) return;
+    await session.prepare(opening, upload);
     span.addEvent('faultline.prepared');
-    for (; command !== undefined; command = await nextRequest(iterator)) {
+    for (let command = await inbox.next(); command !== undefined; command = await inbox.next()) {
       switch (command.$case) {
-        case 'step': {
-          const { steps, finish } = command.value;
-          if (steps > MAX_STEPS || (steps < 1 && !finish))
-            throw FaultlineError.invalid('step.steps', `is ${steps}; give 1 to ${MAX_STEPS}`);
-          const parameters = parametersOf(command.value.parameters, 'step.parameters');
-          const result = await compute.run(
-            { kind: 'step', loop, options: { steps, parameters, finish } },
-            context.signal,
-          );
-          total.steps += result.stepsDone;
-          total.forwardExamples += result.cost.forwardExamples;
-          total.gradientExamples += result.cost.gradientExamples;
-          const rows = result.stepsDone + (result.finished ? 1 : 0);
-          const outcomes = Array.from(result.outcomes, ([name, data]) =>
-            namedTensor(name, { dims: [rows, examples], data }),
-          );
-          yield {
-            kind: {
-              $case: 'step',
-              value: {
-                stepsDone: result.stepsDone,
-                finished: result.finished,
-                outcomes,
-                cost: costMessage(result.cost),
-              },
-            },
-          };
-          break;
-        }
-        case 'keep':
-          examples = await compute.run({ kind: 'keep', loop, examples: command.value.examples }, context.signal);
-          yield { kind: { $case: 'done', value: { examples } } };
-          break;
-        case 'restart': {
-          const parameters = parametersOf(command.value.parameters, 'restart.parameters');
-          examples = await compute.run({ kind: 'restart', loop, parameters }, context.signal);
-          yield { kind: { $case: 'done', value: { examples } } };
-          break;
-        }
-        case 'fetch': {
-          const wanted = command.value.examples.length === 0 ? undefined : command.value.examples;
-          const tensors = await compute.run(
-            { kind: 'fetch', loop, slots: command.value.slots, examples: wanted },
-            context.signal,
-          );
-          for (const [slot, tensor] of tensors) {
-            for (const { rows, last } of rowChunks(tensor, MAX_CHUNK_BYTES)) {
-              yield { kind: { $case: 'fetch', value: { slot, rows: encodeTensor(rows), last } } };
-            }
+        case 'open':
+          throw FaultlineError.invalid('kind', 'is open, which may only come once');
+        case 'upload':
+          throw FaultlineError.invalid('kind', 'is upload, but the batch is complete');
+        case 'rebatch': {
+          const batch = readRebatch(command.value, opening, description);
+          if (batch.clips > shape.clips || batch.exampleClips.length > shape.examples) {
+            const larger = { ...shape, clips: batch.clips, examples: batch.exampleClips.length };
+            const estimate = await compute.run({ kind: 'estimate', shape: larger }, signal);
+            memory.growTo(withUploads(estimate, opening, batch, compute));
           }
+          const next = await receive(inbox, awaitedBatch(batch, opening.data, description), idleTimeoutMs);
+          if (next === undefined) return;
+          yield* sent(await session.rebatch(batch, next));
           break;
         }
         default:
-          throw FaultlineError.invalid('kind', `is ${command.$case}, which may only come before the first command`);
+          for await (const response of session.answer(command)) yield* sent(response);
       }
     }
   } finally {
+    const { steps, forwardExamples, gradientExamples } = session.total;
     span.setAttributes({
-      'faultline.steps': total.steps,
-      'faultline.forward_examples': total.forwardExamples,
-      'faultline.gradient_examples': total.gradientExamples,
+      'faultline.steps': steps,
+      'faultline.forward_examples': forwardExamples,
+      'faultline.gradient_examples': gradientExamples,
     });
     // Not cancelled with the call: the batch must go whatever happened.
-    if (compute.alive) await compute.run({ kind: 'close', loop });
+    await session.end();
   }
+}
+
+async function openOf(inbox: Inbox): Promise<inference.OpenRequest> {
+  const first = await inbox.next();
+  if (first?.$case === 'open') return first.value;
+  throw FaultlineError.invalid(
+    'kind',
+    `the first message must be open, not ${first?.$case ?? 'the end of the stream'}`,
+  );
+}
+
+/** Takes the pieces of what is awaited; undefined when the client ends the stream instead. */
+async function receive(
+  inbox: Inbox,
+  awaited: ReadonlyMap<string, AwaitedSlot>,
+  idleTimeoutMs: number,
+): Promise<Upload | undefined> {
+  const upload = new Upload(awaited);
+  const until = performance.now() + idleTimeoutMs + uploadedBytes(awaited) / SLOWEST_UPLOAD;
+  while (upload.missing.length > 0) {
+    const command: Command | undefined = await inbox.next(until);
+    if (command === undefined) return undefined;
+    if (command.$case !== 'upload')
+      throw FaultlineError.invalid(
+        `upload[${upload.missing[0]}]`,
+        `is not complete; upload all of it before ${command.$case}`,
+      );
+    upload.add(command.value);
+  }
+  return upload;
+}
+
+/** What a loop holds: the estimate, and the tensors as they came, which are there beside those that are computed with. */
+function withUploads(
+  footprint: LoopFootprint,
+  { constants, data }: Opening,
+  batch: BatchShape,
+  { description }: Compute,
+): LoopFootprint {
+  const uploads = uploadedBytes(constants) + uploadedBytes(awaitedBatch(batch, data, description));
+  return { residentBytes: footprint.residentBytes + uploads, workingBytes: footprint.workingBytes };
 }

@@ -17,14 +17,17 @@ import type { LoopPlan } from '@faultline/victim';
 import { RemoteVictim } from '@faultline/victim-grpc';
 import { LocalVictim } from '@faultline/victim-local';
 import { linearVictim } from '@faultline/victim-local/testing';
+import { Admission } from './admission.ts';
 import { Compute } from './compute.ts';
+import type { Serving } from './optimize.ts';
 import { inferenceHandlers } from './service.ts';
-import { Slots } from './slots.ts';
 
 const SAMPLES = 64;
 const PIXELS = 2 * 3 * 4 * 4;
 const LABELS = 3;
 const EXAMPLES = 2;
+const LOOP_BYTES = 2 ** 20;
+const IDLE_MS = 400;
 const definition = inference.InferenceServiceService;
 
 const wave = (length: number, scale: number) => Float32Array.from({ length }, (_, i) => scale * Math.sin(i * 1.3));
@@ -81,7 +84,9 @@ before(async () => {
   await writeFile(path.join(folder, 'model.onnx'), toy.model);
   await writeFile(path.join(folder, 'card.json'), JSON.stringify(victimContract.Card.toJSON(toy.card)));
   compute = await Compute.start({ victimDir: folder, threads: 1, optimizeSlots: 1 });
-  const services = [register(definition, inferenceHandlers(compute, new Slots(1)))];
+  const admission = new Admission({ slots: 1, bytes: LOOP_BYTES });
+  const serving: Serving = { compute, admission, idleTimeoutMs: IDLE_MS };
+  const services = [register(definition, inferenceHandlers(serving))];
   server = await startServer({
     name: 'inference',
     host: '127.0.0.1',
@@ -149,7 +154,7 @@ const badPredictions: readonly (readonly [string, Partial<inference.PredictReque
 ];
 for (const [name, request, message] of badPredictions) {
   test(`a prediction is refused for ${name}`, async () => {
-    const call = raw.predict({ context: undefined, modelSha256: '', inputs: [], ...request });
+    const call = raw.predict(inference.PredictRequest.fromPartial(request));
     await assert.rejects(
       call,
       (error) => error instanceof FaultlineError && error.code !== 'internal' && message.test(error.message),

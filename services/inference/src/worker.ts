@@ -1,7 +1,11 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { parentPort, workerData } from 'node:worker_threads';
-import { OnnxError } from '@faultline/onnx';
-import { LocalVictim, ProgramError } from '@faultline/victim-local';
-import type { FromWorker, Job, JobError, JobKind, Jobs, ToWorker, WorkerSettings } from './worker-protocol.ts';
+import type { Loop, Tensors, Victim } from '@faultline/victim';
+import { LocalVictim } from '@faultline/victim-local';
+import { footprintOf } from './footprint.ts';
+import { toJobError } from './job-error.ts';
+import type { FromWorker, Job, JobKind, Jobs, ToWorker, WorkerSettings } from './worker-protocol.ts';
 
 /**
  * The thread that computes. The runtime blocks its thread, so everything that must not stall (health, deadlines, other calls)
@@ -10,8 +14,10 @@ import type { FromWorker, Job, JobError, JobKind, Jobs, ToWorker, WorkerSettings
 if (parentPort === null) throw new Error('this module runs as a worker thread');
 const port = parentPort;
 const settings = workerData as WorkerSettings;
-const victim = await LocalVictim.fromFolder(settings.victimDir, settings);
-const loops = new Map<number, Awaited<ReturnType<LocalVictim['prepare']>>>();
+const local = await LocalVictim.fromFolder(settings.victimDir, settings);
+const victim: Victim = local;
+const description = await victim.describe();
+const loops = new Map<number, Loop>();
 
 function loopOf(id: number) {
   const loop = loops.get(id);
@@ -19,12 +25,20 @@ function loopOf(id: number) {
   return loop;
 }
 
+/** A thread that waits collects no garbage: without this a closed loop's tensors would stay until the next one comes. */
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
 async function perform(job: Job): Promise<Jobs[JobKind]['result']> {
   switch (job.kind) {
     case 'predict':
-      return victim.predict(job.inputs);
+      return victim.predict(job.inputs, { taps: job.taps });
+    case 'differentiate':
+      return victim.differentiate(job.request);
+    case 'estimate':
+      return footprintOf(description, job.shape);
     case 'prepare': {
-      const loop = await victim.prepare(job.plan);
+      const loop = await local.prepare(job.plan);
       loops.set(job.loop, loop);
       return loop.examples;
     }
@@ -36,38 +50,41 @@ async function perform(job: Job): Promise<Jobs[JobKind]['result']> {
     case 'keep':
       await loopOf(job.loop).keep(job.examples);
       return loopOf(job.loop).examples;
+    case 'rebatch':
+      await loopOf(job.loop).rebatch(job.batch);
+      return loopOf(job.loop).examples;
     case 'fetch':
       return loopOf(job.loop).fetch(job.slots, job.examples);
     case 'close':
       await loops.get(job.loop)?.[Symbol.asyncDispose]();
-      loops.delete(job.loop);
+      if (loops.delete(job.loop)) collectGarbage();
       return undefined;
   }
 }
 
-function toJobError(error: unknown): JobError {
-  const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof ProgramError) return { fault: 'request', field: `programs.${error.role}`, message };
-  // Programs that do not fit the victim show when they are composed; the victim itself was read at the start.
-  if (error instanceof OnnxError) return { fault: 'request', field: 'programs', message };
-  if (error instanceof RangeError) return { fault: 'request', field: '', message };
-  return { fault: 'worker', field: '', message };
+/** Fetched tensors are copies already: they are handed over. */
+function handedOver(job: Job, result: Jobs[JobKind]['result']): ArrayBuffer[] {
+  if (job.kind !== 'fetch') return [];
+  return [...new Set([...(result as Tensors).values()].map(({ data }) => data.buffer))].filter(
+    (buffer) => buffer instanceof ArrayBuffer,
+  );
 }
 
-const send = (message: FromWorker) => port.postMessage(message);
+const send = (message: FromWorker, transfer: readonly ArrayBuffer[] = []) => port.postMessage(message, [...transfer]);
 
 /** One job at a time: `perform` awaits between runs, and the next message must not slip in. */
 let turn: Promise<void> = Promise.resolve();
 
 async function answer({ id, job }: ToWorker): Promise<void> {
   try {
-    send({ kind: 'done', id, result: await perform(job) });
+    const result = await perform(job);
+    send({ kind: 'done', id, result }, handedOver(job, result));
   } catch (error) {
-    send({ kind: 'failed', id, error: toJobError(error) });
+    send({ kind: 'failed', id, error: toJobError(error, job.kind) });
   }
 }
 
 port.on('message', (message: ToWorker) => {
   turn = turn.then(() => answer(message));
 });
-send({ kind: 'ready', description: await victim.describe() });
+send({ kind: 'ready', description });

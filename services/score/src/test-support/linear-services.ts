@@ -56,6 +56,8 @@ export function serveInference(model: LinearVictim): Promise<RunningServer> {
         runtime: 'linear 1',
         threads: 1,
         gradient: undefined,
+        taps: [],
+        optimizeBytes: 0,
       };
     },
     async predict(request) {
@@ -68,7 +70,11 @@ export function serveInference(model: LinearVictim): Promise<RunningServer> {
         logits: encodeTensor({ dims: [waveforms.length, LABELS.length], data: Float32Array.from(logits) }),
         modelSha256: model.card.sha256,
         cost: { forwardExamples: waveforms.length, gradientExamples: 0 },
+        taps: [],
       };
+    },
+    async differentiate() {
+      throw new FaultlineError('unimplemented', 'linear victims are differentiated by their readers');
     },
     // biome-ignore lint/correctness/useYield: these victims are attacked in closed form, no loop is served
     async *optimize() {
