@@ -1,30 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import {
-  elementCount,
-  float32,
-  float64,
-  type Graph,
-  GraphBuilder,
-  int,
-  ints,
-  modelOf,
-  type Tensor,
-} from '@faultline/onnx';
-import { dryRun, fromOrt, Session, toOrt } from '@faultline/ort';
+import { elementCount, float32, float64, type Graph, GraphBuilder, int, ints, type Tensor } from '@faultline/onnx';
+import { dryRun } from '@faultline/ort';
 import { gradcheck, type OpenGraph } from './gradcheck.ts';
-
-const open = async (graph: Graph): Promise<OpenGraph> => {
-  const session = await Session.create(modelOf(graph), { optimization: 'basic' });
-  return {
-    run: async (inputs, outputs) => {
-      const feeds = Object.fromEntries([...inputs].map(([name, tensor]) => [name, toOrt(tensor)]));
-      const results = await session.run(feeds, outputs);
-      return new Map(Object.entries(results).map(([name, tensor]) => [name, fromOrt(tensor)]));
-    },
-    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
-  };
-};
+import { openWithRuntime as open } from './open-with-runtime.ts';
 
 const irregular = (dims: readonly number[], scale = 1): Tensor =>
   float32(
