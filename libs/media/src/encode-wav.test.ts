@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decodeAudioFile } from './decode-media.ts';
-import { encodeWav } from './encode-wav.ts';
+import { encodeFloatWav, encodeWav } from './encode-wav.ts';
 
 describe('encodeWav', () => {
   it('writes a file that FFmpeg reads back to within one step', async () => {
@@ -27,5 +27,12 @@ describe('encodeWav', () => {
       reason: 'bad_specification',
       message: /sampleRateHz.*0\.5/,
     });
+  });
+});
+
+describe('encodeFloatWav', () => {
+  it('writes a file that FFmpeg reads back bit for bit', async () => {
+    const waveform = Float32Array.from({ length: 1000 }, (_, index) => Math.sin(index));
+    assert.deepEqual(await decodeAudioFile(encodeFloatWav(waveform, 16_000), 16_000), waveform);
   });
 });
