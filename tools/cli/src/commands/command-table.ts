@@ -1,3 +1,4 @@
+import { attacks } from './attacks.ts';
 import { campaignCancel } from './campaign-cancel.ts';
 import { campaignList } from './campaign-list.ts';
 import { campaignRun } from './campaign-run.ts';
@@ -13,6 +14,7 @@ import { victims } from './victims.ts';
 export const COMMANDS: readonly (CommandDefinition | CommandGroup)[] = [
   up,
   victims,
+  attacks,
   {
     name: 'campaign',
     summary: 'robustness evaluations',

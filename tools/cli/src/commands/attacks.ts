@@ -1,0 +1,69 @@
+import type { AttackDefinition } from '@faultline/attack-algorithms';
+import { UsageError } from '../exit-code.ts';
+import { printJson, printLines } from '../output/print.ts';
+import { fieldList, textColumn, textTable } from '../output/text-table.ts';
+import type { CommandDefinition } from './command-definition.ts';
+import { addJson, type JsonOption } from './options.ts';
+
+/** `faultline attacks`: what `--attack` and campaign files may name. */
+export const attacks: CommandDefinition = {
+  name: 'attacks',
+  summary: 'list the attacks on offer, or tell all about one: its parameters, its source',
+  examples: ['faultline attacks', 'faultline attacks pgd'],
+  configure: (command) => {
+    command.argument('[attack]', 'name of an attack');
+    addJson(command).action((name: string | undefined, options: JsonOption) =>
+      listAttacks(name, options.json === true ? 'json' : 'text'),
+    );
+  },
+};
+
+/** The catalogue is part of the program: no service has to be asked. */
+async function listAttacks(name: string | undefined, form: 'json' | 'text'): Promise<void> {
+  const { catalogue } = await import('@faultline/attack-algorithms');
+  if (name === undefined) {
+    const rows = [...catalogue.values()];
+    return form === 'json' ? printJson(rows.map(attackJson)) : printLines(table(rows));
+  }
+  const definition = catalogue.get(name);
+  if (definition === undefined) {
+    throw new UsageError(`there is no attack ${name}; there are: ${[...catalogue.keys()].join(', ')}`);
+  }
+  if (form === 'json') printJson(attackJson(definition));
+  else printLines(details(definition));
+}
+
+const attackJson = ({ name, summary, source, kind, knowledge, norms, parameters }: AttackDefinition) => ({
+  name,
+  summary,
+  source,
+  kind,
+  knowledge,
+  norms,
+  parameters,
+});
+
+const table = (rows: readonly AttackDefinition[]): string[] =>
+  textTable(
+    ['attack', 'looks for', 'needs', 'norms', 'what it does'].map(textColumn),
+    rows.map(({ name, kind, knowledge, norms, summary }) => [name, kind, knowledge, norms.join(', '), summary]),
+  );
+
+function details({ name, summary, source, kind, knowledge, norms, parameters }: AttackDefinition): string[] {
+  const rows = Object.entries(parameters).map(([parameter, spec]) => {
+    const range = spec.type === 'choice' ? spec.values.join(', ') : `${spec.minimum} to ${spec.maximum}`;
+    return [parameter, String(spec.default), range, spec.description];
+  });
+  const columns = ['parameter', 'default', 'values', 'what it is'].map(textColumn);
+  return [
+    ...fieldList([
+      ['attack', name],
+      ['what it does', summary],
+      ['source', source],
+      ['looks for', kind],
+      ['needs', knowledge],
+      ['norms', norms.join(', ')],
+    ]),
+    ...(rows.length === 0 ? [] : ['', ...textTable(columns, rows)]),
+  ];
+}
