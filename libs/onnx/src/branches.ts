@@ -12,12 +12,19 @@ const MOST_ROUNDS = 32;
  */
 export function inlineBranches(graph: Graph, types?: ReadonlyMap<string, ValueType>): Graph {
   let current = graph;
-  for (let round = 0; round < MOST_ROUNDS; round++) {
+  const first = nextRound(graph);
+  for (let round = first; round < first + MOST_ROUNDS; round++) {
     const next = inlineOnce(current, round, types);
     if (next === current) return current;
     current = next;
   }
   return current;
+}
+
+/** Numbers of rounds are part of the names that branches get: an earlier call's must not come again. */
+function nextRound(graph: Graph): number {
+  const rounds = graph.nodes.flatMap(({ outputs }) => outputs.map((name) => /^branch(\d+)_\d+\//.exec(name)?.[1]));
+  return rounds.reduce((next, round) => (round === undefined ? next : Math.max(next, Number(round) + 1)), 0);
 }
 
 function inlineOnce(graph: Graph, round: number, types?: ReadonlyMap<string, ValueType>): Graph {

@@ -188,7 +188,8 @@ function decodeValueInfo(proto: ValueInfoProto): ValueInfo {
   if (proto.type === undefined) return { name, dataType: 'unknown', dims: undefined };
   if (name === '') throw new OnnxError('an input or output of the graph has no name');
   const type = proto.type.tensorType;
-  if (type === undefined) throw new OnnxError(`value '${name}' is not a tensor`);
+  // Sequences and the like say so where they are used; exporters also leave the type of a branch's output empty.
+  if (type === undefined) return { name, dataType: 'unknown', dims: undefined };
   const dims = type.shape?.dim.map(
     (dim): Dimension => (dim.dimValue !== undefined ? Number(dim.dimValue) : (dim.dimParam ?? '')),
   );

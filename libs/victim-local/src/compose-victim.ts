@@ -13,6 +13,7 @@ import {
   valueNames,
 } from '@faultline/onnx';
 import { CardError, exampleDims } from '@faultline/victim';
+import { freeBatch, isForOneExample } from './free-batch.ts';
 import { checkDigests, type VictimFiles } from './victim-files.ts';
 
 /** What stands before a model's input in a composed graph: the front end's output `model/X` is the model's input X. */
@@ -27,17 +28,35 @@ const list = (names: Iterable<string>) => [...names].map((name) => `'${name}'`).
  */
 export function composeVictim(card: victim.Card, files: VictimFiles): Model {
   checkDigests(card, files);
-  const model = standardGraph(files.model, 'model', files.external);
-  const graphs = files.frontEnd === undefined ? [model] : behindFrontEnd(card, files.frontEnd, model);
-  if (files.head !== undefined) graphs.push(headGraph(card, files.head, graphs));
-  const last = graphs.at(-1) ?? model;
-  if (!valueNames(last).has(card.logits)) {
-    const where = files.head === undefined ? 'the model' : 'the head';
+  const body = composeBody(card, files);
+  const head = files.head === undefined ? undefined : headGraph(card, files.head, body);
+  if (!valueNames(head ?? body).has(card.logits)) {
+    const where = head === undefined ? 'the model' : 'the head';
     throw new CardError('logits', `names '${card.logits}', which ${where} does not make`);
   }
-  const logits: ValueInfo = { name: card.logits, dataType: 'unknown', dims: undefined };
-  const joined = joinGraphs(graphs, [logits], model.name);
-  return modelOf({ ...joined, inputs: typedInputs(card, joined) });
+  return modelOf(
+    head === undefined
+      ? { ...body, outputs: [output(card.logits)] }
+      : joinGraphs([body, head], [output(card.logits)], body.name),
+  );
+}
+
+const output = (name: string): ValueInfo => ({ name, dataType: 'unknown', dims: undefined });
+
+/**
+ * Front end and model of a victim as one graph, with the model's outputs; branches on what the front end says are taken.
+ * @throws as composeVictim
+ */
+export function composeBody(
+  card: Pick<victim.Card, 'inputs'>,
+  files: Pick<VictimFiles, 'model' | 'frontEnd' | 'external'>,
+): Graph {
+  const whole = standardGraph(files.model, 'model', files.external);
+  const model = isForOneExample(whole) ? freeBatch(whole) : whole;
+  if (files.frontEnd === undefined) return { ...model, inputs: typedInputs(card, model) };
+  const graphs = behindFrontEnd(card, files.frontEnd, model);
+  const joined = joinGraphs(graphs, graphs[1].outputs, model.name);
+  return standardModel(modelOf({ ...joined, inputs: typedInputs(card, joined) })).graph;
 }
 
 /** Reads a graph and writes it in the operator set that everything is composed in. */
@@ -53,7 +72,7 @@ function standardGraph(bytes: Uint8Array, what: string, external?: VictimFiles['
   }
 }
 
-function behindFrontEnd(card: victim.Card, bytes: Uint8Array, model: Graph): Graph[] {
+function behindFrontEnd(card: Pick<victim.Card, 'inputs'>, bytes: Uint8Array, model: Graph): [Graph, Graph] {
   const frontEnd = standardGraph(bytes, 'front end');
   const given = new Set(card.inputs.map(({ name }) => name));
   const unknown = frontEnd.inputs.map(({ name }) => name).filter((name) => !given.has(name));
@@ -73,10 +92,10 @@ function behindFrontEnd(card: victim.Card, bytes: Uint8Array, model: Graph): Gra
   ];
 }
 
-function headGraph(card: victim.Card, bytes: Uint8Array, before: readonly Graph[]): Graph {
+function headGraph(card: victim.Card, bytes: Uint8Array, body: Graph): Graph {
   const head = standardGraph(bytes, 'head');
   const inputs = new Set(head.inputs.map(({ name }) => name));
-  const made = new Set(before.flatMap((graph) => [...valueNames(graph)]));
+  const made = valueNames(body);
   const missing = [...inputs].filter((name) => !made.has(name));
   if (missing.length > 0)
     throw new CardError('head', `its graph reads ${list(missing)}, which the model does not make`);
@@ -84,7 +103,7 @@ function headGraph(card: victim.Card, bytes: Uint8Array, before: readonly Graph[
 }
 
 /** The inputs in the card's order, with the sizes that the card states: the model may leave them open. */
-function typedInputs(card: victim.Card, { inputs }: Graph): ValueInfo[] {
+function typedInputs(card: Pick<victim.Card, 'inputs'>, { inputs }: Graph): ValueInfo[] {
   const named = new Set(card.inputs.map(({ name }) => name));
   const actual = new Set(inputs.map(({ name }) => name));
   const open = [...actual].filter((name) => !named.has(name));

@@ -1,15 +1,7 @@
 import { type Inspection, inspect, type Verdict } from '@faultline/autodiff';
 import { inference, type victim } from '@faultline/contracts';
-import {
-  checkGraph,
-  type Graph,
-  inlineBranches,
-  type Model,
-  OnnxError,
-  standardModel,
-  valueNames,
-} from '@faultline/onnx';
-import { dryRun } from '@faultline/ort';
+import { type Model, OnnxError, standardModel, valueNames } from '@faultline/onnx';
+import { settleBranches } from '@faultline/ort';
 
 const VERDICTS: Readonly<Record<Verdict, inference.GradientVerdict>> = {
   'white-box': inference.GradientVerdict.GRADIENT_VERDICT_WHITE_BOX,
@@ -19,32 +11,38 @@ const VERDICTS: Readonly<Record<Verdict, inference.GradientVerdict>> = {
 
 const { GRADIENT_VERDICT_BLACK_BOX } = inference.GradientVerdict;
 
-/** What becomes of the gradients of a composed victim's logits: for each input, and each tap of its card. */
-export async function gradientSupport(card: victim.Card, model: Model): Promise<inference.GradientSupport> {
-  const made = valueNames(model.graph);
-  const values = new Map(card.inputs.map(({ name }) => [name, name]));
-  for (const { name, value } of card.taps) if (made.has(value)) values.set(name, value);
-  const seen = await inspectTyped(model, card.logits, [...new Set(values.values())]).catch((error: unknown) => {
+/** A composed victim as it is computed, and what attacks may use of it. */
+export interface ExaminedVictim {
+  /** Branches that follow from sizes are taken. */
+  readonly model: Model;
+  readonly gradient: inference.GradientSupport;
+}
+
+/** Runs a composed victim on neutral inputs and inspects what becomes of its logits' gradients: for each input, and each tap of its card. */
+export async function examineVictim(card: victim.Card, composed: Model): Promise<ExaminedVictim> {
+  const standard = standardModel(composed);
+  const settled = await settleBranches(standard.graph).catch((error: unknown) => {
     if (error instanceof OnnxError) return error;
     throw error;
   });
+  const model = settled instanceof OnnxError ? standard : { ...standard, graph: settled.graph };
+  const made = valueNames(model.graph);
+  const values = new Map(card.inputs.map(({ name }) => [name, name]));
+  for (const { name, value } of card.taps) if (made.has(value)) values.set(name, value);
+  // Forms that a rule does not cover show by the types of all values.
+  const seen =
+    settled instanceof OnnxError
+      ? settled
+      : inspect({ ...settled, output: card.logits, wrt: [...new Set(values.values())] });
   const variables = Array.from(values, ([variable, value]) => ({ variable, ...verdictOn(seen, value) }));
   const inputs = variables.slice(0, card.inputs.length);
-  return {
+  const gradient = {
     // The enumeration runs from the best to the worst.
     verdict: Math.max(...inputs.map(({ verdict }) => verdict)) as inference.GradientVerdict,
     variables,
     estimatedOperators: seen instanceof OnnxError ? [] : estimatedOperators(seen),
   };
-}
-
-/** Inspects with the types of a dry run: forms that a rule does not cover show too, and branches on sizes are taken. */
-async function inspectTyped(model: Model, output: string, wrt: readonly string[]): Promise<Inspection> {
-  const { graph } = standardModel(model);
-  checkGraph(graph);
-  const types = await dryRun(graph);
-  const inlined: Graph = inlineBranches(graph, types);
-  return inspect({ graph: inlined, types: inlined === graph ? types : await dryRun(inlined), output, wrt });
+  return { model, gradient };
 }
 
 function verdictOn(

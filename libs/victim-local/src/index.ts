@@ -1,5 +1,5 @@
-export { composeVictim, MODEL_PREFIX } from './compose-victim.ts';
-export { gradientSupport } from './gradient-support.ts';
+export { composeBody, composeVictim, MODEL_PREFIX } from './compose-victim.ts';
+export { type ExaminedVictim, examineVictim } from './gradient-support.ts';
 export { LocalVictim, type LocalVictimOptions, MAX_EXAMPLES } from './local-victim.ts';
 export { fillNoise } from './noise.ts';
 export { ProgramError } from './program.ts';

@@ -16,7 +16,7 @@ import {
 } from '@faultline/victim';
 import { composeVictim } from './compose-victim.ts';
 import { type CompiledObjective, Engine } from './engine.ts';
-import { gradientSupport } from './gradient-support.ts';
+import { examineVictim } from './gradient-support.ts';
 import { LocalLoop } from './loop.ts';
 import { type Program, ProgramError, readProgram } from './program.ts';
 import { toFloatRows } from './rows.ts';
@@ -60,7 +60,7 @@ export class LocalVictim implements Victim {
    */
   static async load(options: LocalVictimOptions): Promise<LocalVictim> {
     const { card, threads = 1 } = options;
-    const model = composeVictim(card, options);
+    const { model, gradient } = await examineVictim(card, composeVictim(card, options));
     const engine = new Engine(model, card.logits, { threads });
     const description: VictimDescription = {
       card,
@@ -69,7 +69,7 @@ export class LocalVictim implements Victim {
       maxExamples: MAX_EXAMPLES,
       runtime: runtimeName(),
       threads,
-      gradient: await gradientSupport(card, model),
+      gradient,
     };
     return new LocalVictim(description, engine, await engine.predictor());
   }
