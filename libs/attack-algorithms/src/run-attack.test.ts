@@ -167,7 +167,7 @@ function failing(steps: readonly number[]): Victim {
   return {
     describe: () => linear.victim.describe(),
     predict: (batch) => linear.victim.predict(batch),
-    differentiate: (request) => linear.victim.differentiate(request),
+    differentiate: linear.victim.differentiate.bind(linear.victim),
     async open(plan, parameters) {
       const loop = await linear.victim.open(plan, parameters);
       const failsAt = left.shift() ?? Number.POSITIVE_INFINITY;

@@ -1,42 +1,71 @@
+import { createHash } from 'node:crypto';
+import type { ArtefactStore } from '@faultline/artefacts';
 import {
   AttackNumericError,
   AttackRequestError,
-  type AttackRun,
   catalogue,
   ModelMismatchError,
   normName,
+  type RungCandidates,
   runAttack,
 } from '@faultline/attack-algorithms';
-import type { attack } from '@faultline/contracts';
+import { attack } from '@faultline/contracts';
 import { type CallContext, FaultlineError, type Handlers } from '@faultline/service-kit';
-import type { Victim } from '@faultline/victim';
-import { context, trace } from '@opentelemetry/api';
+import { type Context, context, type Span, trace } from '@opentelemetry/api';
 import { describeAttack } from './catalogue-messages.ts';
-import { attackRun, resultMessages } from './messages.ts';
+import { attackRun } from './messages.ts';
+import type { RepeatedRuns, RunIdentity } from './repeated-runs.ts';
+import { rerunLost } from './rerun.ts';
+import { rawResults, referencedResults } from './result-messages.ts';
 import { recordFailure, startSpan, traced } from './spans.ts';
 import type { Victims } from './victims.ts';
 
 /** Least time between two messages of progress. */
 const PROGRESS_INTERVAL_MS = 250;
 
+/** What an attack works with. */
+export interface AttackSurroundings {
+  readonly victims: Victims;
+  /** Where tensors by reference are; undefined: raw tensors only. */
+  readonly store: ArtefactStore | undefined;
+  /** Longest wait for a slot of a victim. */
+  readonly slotWaitMs: number;
+  /** Runs that have an idempotency key. */
+  readonly repeated: RepeatedRuns<attack.AttackResponse>;
+}
+
 /** AttackService on the victims of the configuration. */
-export function attackHandlers(victims: Victims): Handlers<typeof attack.AttackServiceService> {
+export function attackHandlers(around: AttackSurroundings): Handlers<typeof attack.AttackServiceService> {
   return {
     listAttacks: () => Promise.resolve({ attacks: Array.from(catalogue.values(), describeAttack) }),
-    attack: (request, call) => attackInSpan(victims, request, call),
+    attack: (request, call) => {
+      const identity = identityOf(request);
+      if (identity === undefined) return attackInSpan(around, request, call);
+      // A joined run has its own signal: it ends when the last of its callers has left.
+      const start = (signal: AbortSignal) => attackInSpan(around, request, { ...call, signal });
+      return around.repeated.follow(identity, start, call.signal);
+    },
   };
 }
 
+/** What recognises a repeated request; undefined without an idempotency key. */
+function identityOf(request: attack.AttackRequest): RunIdentity | undefined {
+  const { caller = '', idempotencyKey = '' } = request.context ?? {};
+  if (idempotencyKey === '') return undefined;
+  const bytes = attack.AttackRequest.encode({ ...request, context: undefined }).finish();
+  const requestDigest = createHash('sha256').update(bytes).digest('hex');
+  return { key: JSON.stringify([caller, idempotencyKey]), requestDigest };
+}
+
 async function* attackInSpan(
-  victims: Victims,
+  around: AttackSurroundings,
   request: attack.AttackRequest,
-  { signal, span: parent }: CallContext,
+  call: CallContext,
 ): AsyncGenerator<attack.AttackResponse> {
-  const caller = trace.setSpan(context.active(), parent);
-  const span = startSpan('attack.run', attributesOf(request), caller);
+  const parent = trace.setSpan(context.active(), call.span);
+  const span = startSpan('attack.run', attributesOf(request), parent);
   try {
-    const run = attackRun(request);
-    yield* steer(traced(victims.get(request.victim), trace.setSpan(caller, span)), run, signal);
+    yield* steer(around, request, call, span, trace.setSpan(parent, span));
   } catch (thrown) {
     const error = faultlineError(thrown);
     recordFailure(span, error);
@@ -46,9 +75,18 @@ async function* attackInSpan(
   }
 }
 
-async function* steer(victim: Victim, run: AttackRun, signal: AbortSignal): AsyncGenerator<attack.AttackResponse> {
+async function* steer(
+  { victims, store, slotWaitMs }: AttackSurroundings,
+  request: attack.AttackRequest,
+  { signal, deadline }: CallContext,
+  span: Span,
+  active: Context,
+): AsyncGenerator<attack.AttackResponse> {
+  const victim = traced(victims.get(request.victim), active, { slotWaitMs, deadline });
+  const deliver = delivery(request.delivery, store);
+  const run = await attackRun(request, store);
   let lastProgress = Number.NEGATIVE_INFINITY;
-  for await (const event of runAttack(victim, run, { signal })) {
+  for await (const event of runAttack(victim, run, { signal, rerun: rerunLost(span, signal) })) {
     switch (event.kind) {
       case 'progress': {
         if (performance.now() - lastProgress < PROGRESS_INTERVAL_MS) break;
@@ -58,13 +96,29 @@ async function* steer(victim: Victim, run: AttackRun, signal: AbortSignal): Asyn
         break;
       }
       case 'result':
-        yield* resultMessages(event.result);
+        yield* deliver(event.result);
         break;
       case 'cost':
         yield { kind: { $case: 'cost', value: { ...event.cost } } };
         break;
     }
   }
+}
+
+type Deliver = (results: RungCandidates) => Iterable<attack.AttackResponse> | AsyncIterable<attack.AttackResponse>;
+
+/** How results become messages. */
+function delivery(wanted: attack.TensorDelivery, store: ArtefactStore | undefined): Deliver {
+  const { TENSOR_DELIVERY_UNSPECIFIED, TENSOR_DELIVERY_RAW, TENSOR_DELIVERY_REFERENCE } = attack.TensorDelivery;
+  if (wanted === TENSOR_DELIVERY_UNSPECIFIED || wanted === TENSOR_DELIVERY_RAW) return rawResults;
+  if (wanted !== TENSOR_DELIVERY_REFERENCE) {
+    throw FaultlineError.invalid('delivery', `is ${wanted}; use TENSOR_DELIVERY_RAW or TENSOR_DELIVERY_REFERENCE`);
+  }
+  if (store === undefined) {
+    const remedy = 'set FAULTLINE_ARTEFACT_DIR, or ask for TENSOR_DELIVERY_RAW';
+    throw new FaultlineError('failed_precondition', `delivery: this service has no artefact store; ${remedy}`);
+  }
+  return (results) => referencedResults(results, store);
 }
 
 /** What the algorithms throw, in the words of the services. */
@@ -79,11 +133,13 @@ function faultlineError(thrown: unknown): FaultlineError {
 }
 
 function attributesOf({
+  context: requester,
   victim,
   threatModel,
   clipSha256,
 }: attack.AttackRequest): Record<string, string | number | string[]> {
   return {
+    'faultline.caller': requester?.caller ?? '',
     'faultline.victim': victim,
     'faultline.attack': threatModel?.attack ?? '',
     'faultline.norm': (threatModel && normName(threatModel.norm)) ?? '',

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AttackRequestError } from '@faultline/attack-algorithms';
 import { attack, decodeTensor } from '@faultline/contracts';
-import { attackRun, resultMessages } from './messages.ts';
+import { attackRun } from './messages.ts';
+import { rawResults } from './result-messages.ts';
 
 test('results are cut in messages below 32 MiB, rows in order', () => {
   const size = 4 * 1024 * 1024;
@@ -10,7 +11,7 @@ test('results are cut in messages below 32 MiB, rows in order', () => {
   const data = new Float32Array(clips.length * size);
   for (const [row, clip] of clips.entries()) data[row * size] = clip;
   const messages = [
-    ...resultMessages({
+    ...rawResults({
       rung: 1,
       clips,
       margins: [-1, -2, -3, -4],
@@ -30,19 +31,16 @@ test('results are cut in messages below 32 MiB, rows in order', () => {
   }
 });
 
-test('a message that cannot be read names the field', () => {
+test('a message that cannot be read names the field', async () => {
   const request = attack.AttackRequest.fromPartial({
     threatModel: {},
     inputs: [{ name: 'waveform', tensor: { dataType: 1, dims: [2], value: { $case: 'raw', value: Buffer.alloc(4) } } }],
   });
-  assert.throws(
-    () => attackRun(request),
-    (error) => {
-      assert.ok(error instanceof AttackRequestError);
-      assert.deepEqual(error.violations, [
-        { field: 'inputs[0].tensor', description: 'tensor [2] needs 8 bytes but holds 4' },
-      ]);
-      return true;
-    },
-  );
+  await assert.rejects(attackRun(request, undefined), (error) => {
+    assert.ok(error instanceof AttackRequestError);
+    assert.deepEqual(error.violations, [
+      { field: 'inputs[0].tensor', description: 'tensor [2] needs 8 bytes but holds 4' },
+    ]);
+    return true;
+  });
 });

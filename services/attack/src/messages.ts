@@ -1,64 +1,73 @@
-import { AttackRequestError, type AttackRun, type RungCandidates } from '@faultline/attack-algorithms';
-import {
-  type attack,
-  type common,
-  type DenseTensor,
-  decodeTensor,
-  encodeTensor,
-  sliceRows,
-  TensorError,
-} from '@faultline/contracts';
+import { ArtefactError, type ArtefactStore, loadTensor } from '@faultline/artefacts';
+import { AttackRequestError, type AttackRun } from '@faultline/attack-algorithms';
+import { type attack, type common, type DenseTensor, decodeTensor, TensorError } from '@faultline/contracts';
+import { FaultlineError } from '@faultline/service-kit';
 
-/** Bytes of tensors in one message of results; the contract's limit of a message is 32 MiB, and names and margins take some. */
-const RESULT_BYTES = 24 * 1024 * 1024;
+/** Tensors that one request may refer to, as the contract states it. */
+const MAX_REFERENCED_BYTES = 256 * 1024 * 1024;
+
+/** Longest caller and idempotency key, as the contract states it. */
+const MAX_CONTEXT_CHARACTERS = 128;
 
 /**
  * A request in the terms of the algorithms; its values are checked there, against the victim.
- * @throws AttackRequestError naming the fields that are missing or cannot be read.
+ * @throws AttackRequestError naming the fields that are missing or cannot be read; FaultlineError failed_precondition for a reference
+ * to what the store does not hold.
  */
-export function attackRun(request: attack.AttackRequest): AttackRun {
+export async function attackRun(request: attack.AttackRequest, store: ArtefactStore | undefined): Promise<AttackRun> {
   const { threatModel, inputs, targets, modelSha256, clipSha256 } = request;
+  checkContext(request.context);
   if (threatModel === undefined) throw invalid('threat_model', 'is missing; say what the attacker may change and how');
+  checkReferencedBytes([...inputs.map(({ tensor }) => tensor), targets]);
   const tensors = new Map<string, DenseTensor>();
   for (const [index, { name, tensor }] of inputs.entries()) {
     if (tensors.has(name)) throw invalid(`inputs[${index}].name`, `'${name}' is given twice`);
-    tensors.set(name, readTensor(`inputs[${index}].tensor`, tensor));
+    tensors.set(name, await readTensor(`inputs[${index}].tensor`, tensor, store));
   }
-  return { threatModel, modelSha256, inputs: tensors, targets: readTensor('targets', targets), clipSha256 };
+  const read = await readTensor('targets', targets, store);
+  return { threatModel, modelSha256, inputs: tensors, targets: read, clipSha256 };
 }
 
-function readTensor(field: string, tensor: common.Tensor | undefined): DenseTensor {
+function checkContext(context: common.RequestContext | undefined): void {
+  const values = { caller: context?.caller ?? '', idempotency_key: context?.idempotencyKey ?? '' };
+  for (const [name, { length }] of Object.entries(values)) {
+    if (length > MAX_CONTEXT_CHARACTERS) {
+      throw invalid(`context.${name}`, `has ${length} characters; give at most ${MAX_CONTEXT_CHARACTERS}`);
+    }
+  }
+}
+
+function checkReferencedBytes(tensors: readonly (common.Tensor | undefined)[]): void {
+  const sizes = tensors.map((tensor) => (tensor?.value?.$case === 'reference' ? tensor.value.value.sizeBytes : 0));
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  if (bytes <= MAX_REFERENCED_BYTES) return;
+  throw invalid(
+    'inputs',
+    `refer to ${bytes} bytes; send fewer clips at once, for at most ${MAX_REFERENCED_BYTES} bytes`,
+  );
+}
+
+async function readTensor(
+  field: string,
+  tensor: common.Tensor | undefined,
+  store: ArtefactStore | undefined,
+): Promise<DenseTensor> {
   if (tensor === undefined) throw invalid(field, 'is missing');
+  if (tensor.value?.$case === 'reference' && store === undefined) {
+    const digest = tensor.value.value.sha256;
+    throw unmet(field, `refers to artefact ${digest}, but this service has no store; set FAULTLINE_ARTEFACT_DIR`);
+  }
   try {
-    return decodeTensor(tensor);
+    return await (store === undefined ? decodeTensor(tensor) : loadTensor(store, tensor));
   } catch (error) {
     if (error instanceof TensorError) throw invalid(field, error.message);
-    throw error;
+    if (!(error instanceof ArtefactError)) throw error;
+    throw error.code === 'malformed' ? invalid(field, error.message) : unmet(field, error.message);
   }
 }
 
 const invalid = (field: string, description: string) => new AttackRequestError([{ field, description }]);
 
-/** Results of one rung in messages that fit the transport. */
-export function* resultMessages({
-  rung,
-  clips,
-  adversarial,
-  margins,
-}: RungCandidates): Generator<attack.AttackResponse> {
-  const bytes = Array.from(adversarial.values(), ({ data }) => data.byteLength).reduce((sum, size) => sum + size, 0);
-  const rows = Math.max(1, Math.floor((clips.length * RESULT_BYTES) / Math.max(1, bytes)));
-  for (let from = 0; from < clips.length; from += rows) {
-    const to = Math.min(clips.length, from + rows);
-    const value: attack.RungResult = {
-      rung,
-      clips: clips.slice(from, to),
-      adversarial: Array.from(adversarial, ([name, tensor]) => ({
-        name,
-        tensor: encodeTensor(sliceRows(tensor, from, to)),
-      })),
-      margins: margins.slice(from, to),
-    };
-    yield { kind: { $case: 'result', value } };
-  }
-}
+/** A store that lacks what a request refers to is a matter of order, not of the request. */
+const unmet = (field: string, description: string) =>
+  new FaultlineError('failed_precondition', `${field}: ${description}`, { violations: [{ field, description }] });

@@ -11,7 +11,7 @@ import type {
   Victim,
 } from '@faultline/victim';
 import { type Attributes, type Context, context, type Span, SpanStatusCode, trace } from '@opentelemetry/api';
-import { openInTurn } from './slot-wait.ts';
+import { openInTurn, type Patience } from './slot-wait.ts';
 
 /** Starts a span of this service below `parent`. */
 export function startSpan(name: string, attributes: Attributes, parent: Context): Span {
@@ -26,15 +26,15 @@ export function recordFailure(span: Span, thrown: unknown): void {
 }
 
 /**
- * A victim whose loops are spans, one each: the calls that they make have the span for their parent. The generator that steers a
+ * A victim whose loops wait their turn and are spans, one each: the calls that they make have the span for their parent. The generator that steers a
  * loop resumes in whatever context its reader has, hence the explicit parent.
  */
-export function traced(victim: Victim, parent: Context): Victim {
+export function traced(victim: Victim, parent: Context, patience: Patience): Victim {
   return {
     describe: (options) => context.with(parent, () => victim.describe(options)),
     predict: (inputs, options) => context.with(parent, () => victim.predict(inputs, options)),
     differentiate: (request, options) => context.with(parent, () => victim.differentiate(request, options)),
-    open: (plan, parameters, options) => openTraced(victim, parent, plan, parameters, options),
+    open: (plan, parameters, options) => openTraced(victim, parent, patience, plan, parameters, options),
     [Symbol.asyncDispose]: () => victim[Symbol.asyncDispose](),
   };
 }
@@ -42,6 +42,7 @@ export function traced(victim: Victim, parent: Context): Victim {
 async function openTraced(
   victim: Victim,
   parent: Context,
+  patience: Patience,
   plan: LoopPlan,
   parameters: Readonly<Record<string, Float32Array>>,
   options?: CallOptions,
@@ -54,7 +55,7 @@ async function openTraced(
   const active = trace.setSpan(parent, span);
   try {
     const open = () => context.with(active, () => victim.open(plan, parameters, options));
-    return new TracedLoop(await openInTurn(open, options?.signal), span, active);
+    return new TracedLoop(await openInTurn(open, patience, options?.signal), span, active);
   } catch (thrown) {
     recordFailure(span, thrown);
     span.end();
