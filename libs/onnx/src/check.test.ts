@@ -117,6 +117,35 @@ describe('sizes beyond memory are refused before the runtime sees them', () => {
     assert.throws(() => checkGraph(c.graph()), /input 2 must be a vector with one element for each axis/);
   });
 
+  test('sizes that arithmetic on shapes makes', () => {
+    const b = new GraphBuilder();
+    const x = b.input('x', ['batch', 40, 50]);
+    const shape = b.op('Shape', [b.op('Tanh', [x])]);
+    b.output(b.op('Expand', [b.scalar(1), b.op('Mul', [shape, b.op('Mul', [shape, shape])])]));
+    assert.throws(() => checkGraph(b.graph()), /Expand node .* elements or more/);
+  });
+
+  test('loops without an end, or with one too far', () => {
+    const loop = (rounds: string) => {
+      const body = graphOf([node('Identity', ['go'], ['on']), node('Neg', ['v'], ['w'])], {
+        inputs: ['i', 'go', 'v'].map((name) => ({ name, dataType: 'unknown', dims: undefined })),
+        outputs: ['on', 'w'].map((name) => ({ name, dataType: 'unknown', dims: undefined })),
+      });
+      return graphOf(
+        [node('Loop', [rounds, '', 'x'], ['y'], { attributes: { body: { type: 'graph', value: body } } })],
+        {
+          initializers: new Map([
+            ['many', int64([2 ** 40], [])],
+            ['few', int64([3], [])],
+          ]),
+        },
+      );
+    };
+    checkGraph(loop('few'));
+    assert.throws(() => checkGraph(loop('many')), /runs 1099511627776 rounds/);
+    assert.throws(() => checkGraph(loop('')), /may never end/);
+  });
+
   test('an input of absurd shape', () => {
     const b = new GraphBuilder();
     b.output(b.negate(b.input('x', [LARGE, LARGE])));

@@ -10,6 +10,7 @@ export { halfToNumber, promoteFloat16, usesFloat16 } from './float16.ts';
 export { rewriteFused } from './fused/index.ts';
 export * from './model.ts';
 export { allValueNames, type NodeRewrite, rewriteNodes } from './rewrite.ts';
+export { MOST_ELEMENTS, MOST_ROUNDS_OF_LOOP, type UnboundedNode, unboundedNodes } from './sizes.ts';
 export { standardModel } from './standard.ts';
 export * from './tensor.ts';
 export { NEWEST_OPSET, OLDEST_OPSET, upgradeModel } from './upgrade.ts';

@@ -9,9 +9,10 @@ import {
   stringAttribute,
 } from './model.ts';
 import { floats, integers, type Tensor } from './tensor.ts';
+import type { ValueType } from './value-type.ts';
 
 /** More elements than a value of a classifier has: 1 GiB of float32. */
-const MOST_ELEMENTS = 2 ** 28;
+export const MOST_ELEMENTS = 2 ** 28;
 
 /** What a symbolic axis is taken for. */
 const SYMBOLIC_SIZE = 3;
@@ -243,6 +244,18 @@ function checkResize({ node, sizes }: Situation): void {
   }
 }
 
+/** More rounds than a loop of a classifier has. */
+export const MOST_ROUNDS_OF_LOOP = 2 ** 16;
+
+/** A loop without an end would hold its thread for good. */
+function checkLoop({ node, numbers }: Situation): void {
+  if ((node.inputs[0] ?? '') === '')
+    throw new OnnxError(`${describeNode(node)} has no largest number of rounds (input 0): it may never end`);
+  const [rounds = 0] = numbers(0) ?? [];
+  if (rounds > MOST_ROUNDS_OF_LOOP)
+    throw new OnnxError(`${describeNode(node)} runs ${rounds} rounds; at most ${MOST_ROUNDS_OF_LOOP} are run`);
+}
+
 function checkCount(what: string, sizes: Sizes): void {
   const known = sizes.filter((size) => size !== undefined);
   const negative = known.find((size) => size < 0);
@@ -259,13 +272,79 @@ function numbersOf(tensor: Tensor | undefined): number[] | undefined {
   return tensor.dataType === 'string' || tensor.dataType === 'float16' ? undefined : integers(tensor);
 }
 
+/** Rounds of following: sizes make shapes known, which make further sizes known. */
+const MOST_ROUNDS = 8;
+
+/** Types of the values whose sizes are all known, for what follows from shapes. */
+function typesOf(found: ReadonlyMap<string, Sizes>): Map<string, ValueType> {
+  const types = new Map<string, ValueType>();
+  for (const [name, sizes] of found) {
+    const dims = sizes.filter((size) => size !== undefined);
+    if (dims.length === sizes.length) types.set(name, { dataType: 'float32', dims });
+  }
+  return types;
+}
+
 /**
  * Follows sizes through the operators that can make values larger, as far as constants and the inputs' shapes tell them.
- * A bound on what a careless or hostile file makes the runtime allocate, not a proof: sizes computed from elements escape it.
+ * A bound on what a careless or hostile file makes the runtime allocate; sizes that are computed from elements are left
+ * over, and named by `unboundedNodes`.
  * @throws OnnxError that names the node whose output would be too large.
  */
 export function checkSizes(graph: Graph): void {
-  follow(graph, new Map());
+  settled(graph);
+}
+
+/** Sizes and small values, followed until nothing new comes of it; symbolic axes are taken for 3. */
+function settled(graph: Graph): ReadonlyMap<string, Tensor> {
+  let known = knownValues(graph);
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const more = knownValues(graph, typesOf(follow(graph, new Map(), known)));
+    if (more.size === known.size) break;
+    known = more;
+  }
+  return known;
+}
+
+/** By operator, the inputs whose elements decide the size of its output, or how often its body runs. */
+const DECISIVE: Readonly<Record<string, readonly number[]>> = {
+  AffineGrid: [1],
+  BlackmanWindow: [0],
+  CenterCropPad: [1],
+  Col2Im: [1],
+  ConstantOfShape: [0],
+  DFT: [1],
+  Expand: [1],
+  HammingWindow: [0],
+  HannWindow: [0],
+  Loop: [0],
+  MaxUnpool: [2],
+  MelWeightMatrix: [0, 1],
+  OneHot: [1],
+  Pad: [1],
+  Range: [0, 1, 2],
+  Resize: [2, 3],
+  Tile: [1],
+  Upsample: [1],
+};
+
+/** A node whose size hangs on elements that are not known before the graph runs, and those inputs. */
+export interface UnboundedNode {
+  readonly node: Node;
+  readonly decisive: readonly string[];
+}
+
+/** The nodes whose sizes `checkSizes` could not bound, in the graph's order; those of inner graphs are not among them. */
+export function unboundedNodes(graph: Graph): UnboundedNode[] {
+  if (!graph.nodes.some(({ op, domain }) => domain === '' && DECISIVE[op] !== undefined)) return [];
+  const known = settled(graph);
+  const fed = new Set(graph.inputs.map(({ name }) => name));
+  const isKnown = (name: string) => known.has(name) || (graph.initializers.has(name) && !fed.has(name));
+  return graph.nodes.flatMap((node) => {
+    const places = node.domain === '' ? (DECISIVE[node.op] ?? []) : [];
+    const decisive = places.map((i) => node.inputs[i] ?? '').filter((name) => name !== '');
+    return decisive.every(isKnown) ? [] : [{ node, decisive }];
+  });
 }
 
 /** Sizes of an If's outputs, where both branches make the same. */
@@ -282,8 +361,11 @@ function chosen(node: Node, branches: ReadonlyMap<string, ReadonlyMap<string, Si
   });
 }
 
-function follow(graph: Graph, outer: ReadonlyMap<string, Sizes>): ReadonlyMap<string, Sizes> {
-  const known = knownValues(graph);
+function follow(
+  graph: Graph,
+  outer: ReadonlyMap<string, Sizes>,
+  known: ReadonlyMap<string, Tensor> = knownValues(graph),
+): ReadonlyMap<string, Sizes> {
   const found = new Map<string, Sizes>(outer);
   for (const { name, dims } of graph.inputs) {
     if (dims === undefined) continue;
@@ -317,6 +399,7 @@ function follow(graph: Graph, outer: ReadonlyMap<string, Sizes>): ReadonlyMap<st
       },
     };
     if (node.op === 'Resize') checkResize(situation);
+    if (node.op === 'Loop') checkLoop(situation);
     const least = LEAST[node.op]?.(situation)?.map((size) => Math.max(1, size ?? 1));
     if (least !== undefined) checkCount(describeNode(node), least);
     const sizes = RULES[node.op]?.(situation);

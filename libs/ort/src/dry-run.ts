@@ -9,6 +9,7 @@ import {
   type ValueType,
   valueNames,
 } from '@faultline/onnx';
+import { checkElementSizes } from './element-sizes.ts';
 import { Session } from './session.ts';
 import { type OrtTensor, toOrt } from './tensors.ts';
 
@@ -54,9 +55,10 @@ async function valuesAt(
   batch: number,
   makeInput: InputMaker,
 ): Promise<Map<string, OrtTensor>> {
+  const feeds = Object.fromEntries(graph.inputs.map((input) => [input.name, toOrt(makeInput(input, batch))]));
+  await checkElementSizes(graph, feeds);
   const outputs = names.map((name): ValueInfo => ({ name, dataType: 'unknown', dims: undefined }));
   await using session = await Session.create(modelOf({ ...graph, outputs }), { optimization: 'disabled' });
-  const feeds = Object.fromEntries(graph.inputs.map((input) => [input.name, toOrt(makeInput(input, batch))]));
   return new Map(Object.entries(await session.run(feeds)));
 }
 
