@@ -1,4 +1,4 @@
 export { dryRun, halves, type InputMaker } from './dry-run.ts';
-export { type Feeds, type Outputs, Session, type SessionOptions } from './session.ts';
+export { type Feeds, type Outputs, type OutputType, Session, type SessionOptions } from './session.ts';
 export { settleBranches } from './settle-branches.ts';
 export { float32Data, fromOrt, OrtTensor, toOrt } from './tensors.ts';

@@ -1,4 +1,4 @@
-import { encodeModel, type Model } from '@faultline/onnx';
+import { type DataType, encodeModel, type Model } from '@faultline/onnx';
 import { InferenceSession } from 'onnxruntime-node';
 import type { OrtTensor } from './tensors.ts';
 
@@ -12,6 +12,13 @@ export interface SessionOptions {
    * are none. Default 'sleep'.
    */
   readonly waiting?: 'sleep' | 'spin';
+}
+
+/** An output as the runtime sees it at loading. */
+export interface OutputType {
+  readonly name: string;
+  readonly dataType: DataType;
+  readonly dims: readonly (number | undefined)[];
 }
 
 /** Values by name. */
@@ -55,6 +62,15 @@ export class Session implements AsyncDisposable {
 
   get outputNames(): readonly string[] {
     return this.#session.outputNames;
+  }
+
+  /** What the runtime infers of each output before anything runs; `dims` hold undefined where it cannot tell a size. */
+  get outputTypes(): readonly OutputType[] {
+    return this.#session.outputMetadata.flatMap((output) => {
+      if (!output.isTensor) return [];
+      const dims = output.shape.map((size) => (typeof size === 'number' ? size : undefined));
+      return [{ name: output.name, dataType: output.type as DataType, dims }];
+    });
   }
 
   /**

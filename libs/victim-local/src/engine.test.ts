@@ -4,6 +4,8 @@ import { float32, GraphBuilder, int, ints, type Model, modelOf, OnnxError, type 
 import { float32Data, toOrt } from '@faultline/ort';
 import { Engine } from './engine.ts';
 import type { Program } from './program.ts';
+import { shapeProgram } from './program-shape.ts';
+import { settingOf } from './setting.ts';
 
 /** loss = sum over labels of logits x targets */
 function objective(): Program {
@@ -15,9 +17,20 @@ function objective(): Program {
 
 async function gradientOf(model: Model, x: Tensor, targets: Tensor): Promise<number[]> {
   const engine = new Engine(model, 'y', {});
-  await using compiled = await engine.compile(objective(), ['sound']);
-  const found = await compiled.gradient.run({ 'x/sound': toOrt(x), targets: toOrt(targets) });
-  const { 'grad/sound': gradient } = found;
+  const { shapes } = await engine.analysis();
+  const setting = settingOf({ variables: [{ name: 'sound', scope: 'example' }] }, shapes);
+  const programs = {
+    objective: await shapeProgram(objective(), setting),
+    transform: undefined,
+    step: undefined,
+    init: undefined,
+  };
+  await using compiled = await engine.compile(setting, programs);
+  const slots = new Map([
+    ['x/sound', toOrt(x)],
+    ['targets', toOrt(targets)],
+  ]);
+  const gradient = (await compiled.evaluate('gradient', slots, () => null)).get('grad/sound');
   assert.ok(gradient);
   return [...float32Data(gradient)].map((value) => Math.round(value * 1e4) / 1e4);
 }

@@ -1,115 +1,163 @@
 import { differentiate } from '@faultline/autodiff';
-import {
-  checkGraph,
-  type Graph,
-  inlineBranches,
-  joinGraphs,
-  type Model,
-  modelOf,
-  OnnxError,
-  prune,
-  renameValues,
-  standardModel,
-  type ValueInfo,
-  valueNames,
-} from '@faultline/onnx';
-import { dryRun, Session, type SessionOptions } from '@faultline/ort';
+import type { victim } from '@faultline/contracts';
+import { type Graph, type Model, modelOf, prune, renameValues, type ValueType } from '@faultline/onnx';
+import { Session, type SessionOptions } from '@faultline/ort';
+import { CompiledEvaluator } from './compiled-evaluator.ts';
+import { composeClean, composeEvaluation } from './compose-evaluation.ts';
 import { evaluateAhead, rowsPerExample } from './partial-evaluation.ts';
-import type { Program } from './program.ts';
+import type { ShapedProgram } from './program-shape.ts';
+import type { EvaluationSetting } from './setting.ts';
+import { splitSlot } from './slots.ts';
+import { analyse, untyped, type VictimGraph, victimGraph } from './victim-graph.ts';
 
-/** An objective composed with the victim, differentiated, and loaded. */
-export interface CompiledObjective extends AsyncDisposable {
-  /** (fixed x/V by clip) -> frontier; undefined when nothing can be computed ahead. */
-  readonly ahead: Session | undefined;
-  /** Values that `ahead` hands to the two below, with the rows that each example has. */
-  readonly frontier: readonly { readonly name: string; readonly rows: number }[];
-  /** (x/V, frontier, targets, ...) -> loss, logits, grad/V. */
-  readonly gradient: Session;
-  /** (x/V, frontier, targets, ...) -> loss, logits. */
-  readonly evaluation: Session;
+/** A session and what it holds. */
+export interface Loaded extends AsyncDisposable {
+  readonly session: Session;
+  /** Estimated bytes while it is kept. */
+  readonly bytes: number;
 }
 
-const output = (name: string): ValueInfo => ({ name, dataType: 'unknown', dims: undefined });
-
-/** Puts a victim's graph into slots: its inputs become x/V, its logits `logits`, everything inside `victim/...`. */
-function slotted(graph: Graph, logits: string): Graph {
-  const inputs = new Set(graph.inputs.map((input) => input.name));
-  const renamed = renameValues(graph, (name) => {
-    if (name === logits) return 'logits';
-    return inputs.has(name) ? `x/${name}` : `victim/${name}`;
-  });
-  return prune({ ...renamed, outputs: [output('logits')] }, new Set(renamed.inputs.map((input) => input.name)));
+/** The programs whose needs decide what an evaluation makes. */
+export interface EvaluationPrograms {
+  readonly transform: ShapedProgram | undefined;
+  readonly objective: ShapedProgram;
+  readonly step: ShapedProgram | undefined;
+  readonly init: ShapedProgram | undefined;
 }
 
-/** A program's graph with its inner values named apart from the victim's. */
-function apart(program: Program): Graph {
-  const border = new Set([...program.graph.inputs, ...program.graph.outputs].map((value) => value.name));
-  return renameValues(program.graph, (name) => (border.has(name) ? name : `${program.role}/${name}`));
+/** Bytes of a graph's weights; a session keeps a copy of its own. */
+export function weightBytes({ initializers }: Graph): number {
+  return [...initializers.values()].reduce(
+    (sum, { data }) => sum + ('byteLength' in data ? data.byteLength : data.length),
+    0,
+  );
 }
 
-/** The victim's graph, ready to be composed with objectives. */
+/** Bytes of a node in a session, kernel and bookkeeping: measured on the reference victims, about 3 kB. */
+const NODE_BYTES = 4096;
+
+const sessionBytes = (graph: Graph) => weightBytes(graph) + graph.nodes.length * NODE_BYTES;
+
+/** Slots of a family that a program reads, by their names. */
+const readBy = (family: string, ...programs: readonly (ShapedProgram | undefined)[]): string[] =>
+  programs.flatMap((program) =>
+    (program?.graph.inputs ?? [])
+      .map(({ name }) => splitSlot(name))
+      .flatMap(([of, name]) => (of === family ? [name] : [])),
+  );
+
+/** The victim's graph, ready to be composed with programs. */
 export class Engine {
   readonly #graph: Graph;
+  readonly #logits: string;
+  readonly #taps: readonly victim.Tap[];
   readonly #options: SessionOptions;
-  /** Names of the victim's inputs. */
-  readonly inputs: readonly string[];
+  #analysis: Promise<VictimGraph> | undefined;
 
   /** @throws OnnxError when the model does not hang together, does not make the logits or is written in an operator set out of reach. */
-  constructor(model: Model, logits: string, options: SessionOptions) {
-    checkGraph(model.graph);
-    if (!valueNames(model.graph).has(logits))
-      throw new OnnxError(`the model makes no value '${logits}': correct the card's field 'logits'`);
-    this.inputs = model.graph.inputs.map((input) => input.name);
-    const standard = standardModel(model);
-    // Branches taken may show sizes that were hidden before.
-    checkGraph(standard.graph);
-    this.#graph = slotted(standard.graph, logits);
+  constructor(model: Model, logits: string, options: SessionOptions, taps: readonly victim.Tap[] = []) {
+    this.#graph = victimGraph(model, logits, taps);
+    this.#logits = logits;
+    this.#taps = taps;
     this.#options = options;
   }
 
-  /** Loads the plain victim: (x/V) -> logits. */
-  predictor(): Promise<Session> {
-    return Session.create(modelOf(this.#graph), this.#options);
+  /** Names of the victim's inputs. */
+  get inputs(): readonly string[] {
+    return this.#graph.inputs.map(({ name }) => name);
+  }
+
+  /** What a dry run tells of the victim; it is run once, when it is first needed. @throws OnnxError for a victim whose sizes do not follow the batch. */
+  analysis(): Promise<VictimGraph> {
+    this.#analysis ??= analyse(this.#graph, this.#logits, this.#taps);
+    return this.#analysis;
+  }
+
+  /** Loads the plain victim: (x0/I) -> logits. */
+  async predictor(): Promise<Loaded> {
+    const inputs = new Set(this.inputs);
+    const renamed = renameValues(this.#graph, (name) => {
+      if (name === this.#logits) return 'logits';
+      return inputs.has(name) ? `x0/${name}` : `victim/${name}`;
+    });
+    return this.#loaded(prune({ ...renamed, outputs: [untyped('logits')] }));
+  }
+
+  /** Loads the victim with taps: (x0/I) -> logits, tap0/T. */
+  async tapReader(names: readonly string[]): Promise<Loaded> {
+    const wanted = new Map(names.map((name) => [`tap0/${name}`, name]));
+    return this.#loaded(composeClean(await this.analysis(), wanted, ['logits']));
   }
 
   /**
-   * Composes, differentiates and loads an objective.
-   * @throws OnnxError when the two do not fit, and MissingRuleError when a gradient has to pass an operator without a rule.
+   * Composes, differentiates and loads an evaluation.
+   * @throws OnnxError when the parts do not fit, MissingRuleError when a gradient has to pass an operator without a rule, RangeError for
+   * variables that cannot be attacked together.
    */
-  async compile(objective: Program, variables: readonly string[]): Promise<CompiledObjective> {
-    const whole = joinGraphs([this.#graph, apart(objective)], [output('loss'), output('logits')]);
-    const learned = await dryRun(whole);
-    const joined = inlineBranches(whole, learned);
-    const types = joined === whole ? learned : await dryRun(joined);
-    const wrt = variables.map((variable) => `x/${variable}`);
-    const graph = differentiate({
-      graph: joined,
-      types,
-      output: 'loss',
-      wrt,
-      gradName: (name) => name.replace(/^x\//, 'grad/'),
-    });
-    const fixed = new Set(this.inputs.map((input) => `x/${input}`).filter((input) => !wrt.includes(input)));
-    const { ahead, rest, frontier } = evaluateAhead(graph, fixed, types);
-    const forward = prune({ ...rest, outputs: [output('loss'), output('logits')] });
-    const sessions = await Promise.all([
-      ahead && Session.create(modelOf(ahead), this.#options),
-      Session.create(modelOf(rest), this.#options),
-      Session.create(modelOf(forward), this.#options),
+  async compile(setting: EvaluationSetting, programs: EvaluationPrograms): Promise<CompiledEvaluator> {
+    const { transform, objective, step, init } = programs;
+    const analysis = await this.analysis();
+    const stepTaps = [...new Set(readBy('tap', step))];
+    const composed = composeEvaluation(analysis, setting, { transform, objective, stepTaps });
+    const graph = setting.mode === 'differentiate' ? withGradients(composed) : composed.graph;
+    const attacked = new Set(setting.variables.map(({ name }) => name));
+    const fixed = new Set(this.inputs.filter((name) => !attacked.has(name)).map((name) => `x0/${name}`));
+    const { ahead, rest, frontier } = evaluateAhead(graph, fixed, composed.types);
+    const forwardOutputs = rest.outputs.filter(({ name }) => !name.startsWith('grad/') && name !== 'total');
+    const forward = prune({ ...rest, outputs: forwardOutputs });
+    const gradient =
+      setting.mode === 'differentiate'
+        ? prune({ ...rest, outputs: rest.outputs.filter(({ name }) => name !== 'total') })
+        : undefined;
+    const wanted = new Map([
+      ...setting.variables
+        .filter(({ name }) => !setting.inputs.has(name))
+        .map(({ name }) => [`x0/${name}`, name] as const),
+      ...readBy('tap0', transform, objective, step, init).map((name) => [`tap0/${name}`, name] as const),
     ]);
-    return {
-      ahead: sessions[0],
-      gradient: sessions[1],
-      evaluation: sessions[2],
-      frontier: frontier.map((name) => ({ name, rows: rowsPerExample(types.get(name)) ?? 1 })),
-      async [Symbol.asyncDispose]() {
-        for (const session of sessions) await session?.[Symbol.asyncDispose]();
-      },
-    };
+    const clean = wanted.size === 0 ? undefined : composeClean(analysis, wanted);
+    const graphs = [clean, ahead, gradient, forward];
+    const sessions = await Promise.all(graphs.map((one) => one && Session.create(modelOf(one), this.#options)));
+    const evaluation = sessions[3];
+    if (evaluation === undefined) throw new RangeError('an evaluation has no graph');
+    return new CompiledEvaluator({
+      clean: sessions[0],
+      ahead: sessions[1],
+      gradient: sessions[2],
+      evaluation,
+      frontier: frontier.map((name) => ({ name, rows: rowsPerExample(composed.types.get(name)) ?? 1 })),
+      bytes: graphs.reduce((sum, one) => sum + (one === undefined ? 0 : sessionBytes(one)), 0),
+    });
   }
 
   /** Loads a step or init program. */
-  load(program: Program): Promise<Session> {
-    return Session.create(modelOf(program.graph, program.opset), this.#options);
+  async load({ program, graph }: ShapedProgram): Promise<Loaded> {
+    return this.#loaded(graph, program.opset);
   }
+
+  async #loaded(graph: Graph, opset?: number): Promise<Loaded> {
+    const session = await Session.create(modelOf(graph, opset), this.#options);
+    return { session, bytes: sessionBytes(graph), [Symbol.asyncDispose]: () => session[Symbol.asyncDispose]() };
+  }
+}
+
+function withGradients({
+  graph,
+  types,
+  output,
+  wrt,
+}: {
+  readonly graph: Graph;
+  readonly types: ReadonlyMap<string, ValueType>;
+  readonly output: string;
+  readonly wrt: ReadonlyMap<string, string>;
+}): Graph {
+  const slots = new Map(Array.from(wrt, ([slot, value]) => [value, slot]));
+  return differentiate({
+    graph,
+    types,
+    output,
+    wrt: [...wrt.values()],
+    gradName: (name) => slots.get(name) ?? `grad/${name}`,
+  });
 }

@@ -162,7 +162,7 @@ test('what does not fit is refused with the field and the remedy', async () => {
   await using victim = await LocalVictim.load(toy);
   await assert.rejects(
     victim.open(plan({ variables: [{ name: 'wave', scope: 'example' }] }), {}),
-    /variable 'wave' is no input of this victim; its inputs are waveform, frames/,
+    /variable 'wave' is no input or tap of this victim; its inputs are waveform, frames/,
   );
   await assert.rejects(
     victim.open(plan({ targets: { dims: [1, 3], data: new Float32Array(3) } }), {}),

@@ -2,35 +2,56 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { victim } from '@faultline/contracts';
-import { float32Data, OrtTensor, type Session } from '@faultline/ort';
+import type { OrtTensor } from '@faultline/ort';
 import {
-  exampleDims,
+  type DifferentiateRequest,
+  type Gradients,
   type Loop,
+  type LoopBatch,
+  type LoopFootprint,
   type LoopPlan,
+  type LoopShape,
+  type Parameters,
   PROTOCOL_VERSION,
   type Prediction,
+  type PredictOptions,
   parseCard,
   type Tensors,
   type Victim,
   type VictimDescription,
 } from '@faultline/victim';
+import {
+  checkInputBatch,
+  checkLoopBatch,
+  checkLoopSize,
+  checkTargets,
+  checkUploaded,
+  MAX_EXAMPLES,
+} from './batch-check.ts';
 import { composeVictim } from './compose-victim.ts';
-import { type CompiledObjective, Engine } from './engine.ts';
+import { Engine, type Loaded } from './engine.ts';
+import type { Slots } from './evaluator.ts';
+import { feedsFor } from './feeds.ts';
+import { checkProgramBytes, footprintOf, listPrograms } from './footprint.ts';
 import { examineVictim } from './gradient-support.ts';
+import { layOut } from './lay-out.ts';
 import { LocalLoop } from './loop.ts';
-import { type Program, ProgramError, readProgram } from './program.ts';
+import { namedLoss } from './named-losses.ts';
+import { constantSlots, parameterSlots, sharedParameters } from './parameters.ts';
+import { ProgramError, readProgram } from './program.ts';
+import { stateShapes } from './program-shape.ts';
+import { fromOrt, toOrt } from './resident.ts';
 import { toFloatRows } from './rows.ts';
-import { SessionCache } from './session-cache.ts';
+import type { Lease } from './session-cache.ts';
+import { settingOf } from './setting.ts';
 import { readVictimFiles, type VictimFiles } from './victim-files.ts';
+import { VictimSessions } from './victim-sessions.ts';
 
-/** Largest batch of one loop or prediction; bounds memory, for every example keeps its activations. */
-export const MAX_EXAMPLES = 256;
+/** Bytes that the values of one program may take at once; see LocalVictimOptions. */
+const PROGRAM_BYTES = 2 * 1024 ** 3;
 
-/** Compiled objectives kept warm; an attack needs one for each set of variables. */
-const KEPT_OBJECTIVES = 4;
-
-/** Step and init programs kept warm; they are small. */
-const KEPT_PROGRAMS = 16;
+/** Bytes of compiled evaluations kept warm; see LocalVictimOptions. */
+const SESSION_BYTES = 1024 ** 3;
 
 export interface LocalVictimOptions extends VictimFiles {
   readonly card: victim.Card;
@@ -38,20 +59,34 @@ export interface LocalVictimOptions extends VictimFiles {
   readonly threads?: number;
   /** Loops that the host serves at once; told to callers, kept by the host. Default 1. */
   readonly optimizeSlots?: number;
+  /** Most bytes that the values of one program may take at once. Default 2 GiB. */
+  readonly programBytes?: number;
+  /** Most bytes of compiled evaluations that are kept warm while nobody uses them, as estimated. Default 1 GiB. */
+  readonly sessionBytes?: number;
 }
 
 /** An ONNX model in this process. Calls block the calling thread while they compute. */
 export class LocalVictim implements Victim {
   readonly #description: VictimDescription;
   readonly #engine: Engine;
-  readonly #predictor: Session;
-  readonly #objectives = new SessionCache<CompiledObjective>(KEPT_OBJECTIVES);
-  readonly #programs = new SessionCache<Session>(KEPT_PROGRAMS);
+  readonly #predictor: Loaded;
+  readonly #sessions: VictimSessions;
+  readonly #programBytes: number;
 
-  private constructor(description: VictimDescription, engine: Engine, predictor: Session) {
+  private constructor(
+    description: VictimDescription,
+    engine: Engine,
+    predictor: Loaded,
+    {
+      programBytes = PROGRAM_BYTES,
+      sessionBytes = SESSION_BYTES,
+    }: Pick<LocalVictimOptions, 'programBytes' | 'sessionBytes'>,
+  ) {
     this.#description = description;
     this.#engine = engine;
     this.#predictor = predictor;
+    this.#sessions = new VictimSessions(engine, sessionBytes);
+    this.#programBytes = programBytes;
   }
 
   /**
@@ -61,7 +96,7 @@ export class LocalVictim implements Victim {
   static async load(options: LocalVictimOptions): Promise<LocalVictim> {
     const { card, threads = 1 } = options;
     const { model, gradient } = await examineVictim(card, composeVictim(card, options));
-    const engine = new Engine(model, card.logits, { threads });
+    const engine = new Engine(model, card.logits, { threads }, card.taps);
     const description: VictimDescription = {
       card,
       protocolVersion: PROTOCOL_VERSION,
@@ -71,13 +106,13 @@ export class LocalVictim implements Victim {
       threads,
       gradient,
     };
-    return new LocalVictim(description, engine, await engine.predictor());
+    return new LocalVictim(description, engine, await engine.predictor(), options);
   }
 
   /** Loads the victim of a folder that holds card.json and the files that it names. */
   static async fromFolder(
     folder: string,
-    options: { threads?: number; optimizeSlots?: number } = {},
+    options: Omit<LocalVictimOptions, keyof VictimFiles | 'card'> = {},
   ): Promise<LocalVictim> {
     const card = parseCard(await readFile(path.join(folder, 'card.json'), 'utf8'));
     return LocalVictim.load({ card, ...(await readVictimFiles(folder, card)), ...options });
@@ -87,143 +122,138 @@ export class LocalVictim implements Victim {
     return Promise.resolve(this.#description);
   }
 
-  async predict(inputs: Tensors): Promise<Prediction> {
-    const examples = this.#checkBatch(inputs);
-    const feeds = Object.fromEntries(
-      Array.from(inputs, ([name, tensor]) => [
-        `x/${name}`,
-        new OrtTensor('float32', toFloatRows(name, tensor).data, tensor.dims),
-      ]),
-    );
-    const { logits } = await this.#predictor.run(feeds);
+  async predict(inputs: Tensors, { taps = [] }: PredictOptions = {}): Promise<Prediction> {
+    const { card } = this.#description;
+    const examples = checkInputBatch(card, inputs);
+    const feeds = new Map(Array.from(inputs, ([name, tensor]) => [`x0/${name}`, toOrt(toFloatRows(name, tensor))]));
+    const results = taps.length === 0 ? await run(this.#predictor, feeds) : await this.#readTaps(feeds, taps);
+    const { logits, ...values } = results;
     if (logits === undefined) throw new RangeError('the victim gave no logits');
     return {
-      logits: { dims: logits.dims, data: float32Data(logits) },
-      taps: new Map(),
-      modelSha256: this.#description.card.sha256,
+      logits: fromOrt(logits),
+      taps: new Map(Object.entries(values).map(([slot, value]) => [slot.slice('tap0/'.length), fromOrt(value)])),
+      modelSha256: card.sha256,
       cost: { forwardExamples: examples, gradientExamples: 0 },
     };
   }
 
-  differentiate(): Promise<never> {
-    return Promise.reject(new RangeError('this victim cannot differentiate yet'));
+  async #readTaps(feeds: Slots, names: readonly string[]): Promise<Readonly<Record<string, OrtTensor>>> {
+    const { shapes } = await this.#engine.analysis();
+    const unknown = names.find((name) => !shapes.taps.has(name));
+    if (unknown !== undefined)
+      throw new RangeError(
+        `'${unknown}' is no tap of this victim; its taps are ${[...shapes.taps.keys()].join(', ') || 'none'}`,
+      );
+    const lease = await this.#sessions.tapReader(names);
+    try {
+      return await run(lease.value, feeds);
+    } finally {
+      lease.release();
+    }
   }
 
-  async open(plan: LoopPlan, parameters: Readonly<Record<string, Float32Array>>): Promise<Loop> {
+  /**
+   * Gradients at a batch.
+   * @throws ProgramError for an objective that may not run, RangeError for a batch or a variable that does not fit, OnnxError where
+   * there is no gradient.
+   */
+  async differentiate(request: DifferentiateRequest): Promise<Gradients> {
+    const { card } = this.#description;
+    const { inputs, targets, constants, parameters = {} } = request;
+    const examples = checkInputBatch(card, inputs);
+    checkTargets(targets, examples, card.labels.length);
+    const variables = request.variables.map((name) => ({ name, scope: 'example' }) as const);
+    const setting = settingOf({ variables }, (await this.#engine.analysis()).shapes);
+    const bytes = typeof request.objective === 'string' ? namedLoss(request.objective, card) : request.objective;
+    const objective = await this.#sessions.shape(readProgram('objective', bytes), setting);
+    const unmet = objective.graph.inputs.find(({ name }) => /^(state|noise|data)\//.test(name));
+    if (unmet !== undefined) throw new ProgramError('objective', `reads '${unmet.name}', which only a loop has`);
+    checkUploaded('const', [objective], constants);
+    const programs = { transform: undefined, objective, step: undefined, init: undefined };
+    const lease = await this.#sessions.evaluator(setting, programs);
+    try {
+      const evaluator = lease.value;
+      const batch = { exampleClips: [...Array(examples).keys()], inputs, targets };
+      const resident = await layOut({ setting, evaluator, reads: evaluator.reads, states: new Map() }, batch);
+      const slots = resident.slots();
+      for (const [slot, tensor] of constantSlots(constants)) slots.set(slot, tensor);
+      for (const [slot, tensor] of parameterSlots(parameters, examples, sharedParameters([objective]), 0))
+        slots.set(slot, tensor);
+      const made = await evaluator.evaluate('gradient', slots, () => null);
+      const value = (slot: string) => {
+        const tensor = made.get(slot);
+        if (tensor === undefined) throw new RangeError(`the evaluation made no '${slot}'`);
+        return fromOrt(tensor);
+      };
+      return {
+        gradients: new Map(request.variables.map((name) => [name, value(`grad/${name}`)])),
+        loss: value('loss'),
+        logits: value('logits'),
+        modelSha256: card.sha256,
+        cost: { forwardExamples: examples, gradientExamples: examples },
+      };
+    } finally {
+      lease.release();
+    }
+  }
+
+  async open(plan: LoopPlan, parameters: Parameters): Promise<Loop> {
     const loop = await this.prepare(plan);
     if (plan.programs.init !== undefined) await loop.restart(parameters);
     return loop;
   }
 
+  /**
+   * What a loop would take, from shapes alone. Compiles nothing.
+   * @throws ProgramError for programs that may not run, RangeError for a shape that does not fit the victim.
+   */
+  async estimate(shape: LoopShape): Promise<LoopFootprint> {
+    const analysis = await this.#engine.analysis();
+    const setting = settingOf(shape, analysis.shapes);
+    checkLoopSize(shape.examples, setting.samples?.count ?? 1);
+    const programs = await this.#sessions.shaped(shape.programs, setting);
+    checkProgramBytes(programs, setting, shape.examples, this.#programBytes);
+    return footprintOf(analysis, setting, programs, shape);
+  }
+
   /** As `open`, but the init program waits for the first `restart`. */
   async prepare(plan: LoopPlan): Promise<LocalLoop> {
-    this.#checkPlan(plan);
-    const objective = readProgram('objective', plan.programs.objective);
-    const step = readProgram('step', plan.programs.step);
-    const init = plan.programs.init === undefined ? undefined : readProgram('init', plan.programs.init);
-    const variables = plan.variables.map(({ name }) => name);
-    const key = `${objective.digest} ${[...variables].sort().join(' ')}`;
-    const leases = {
-      objective: await this.#objectives.take(key, () => this.#engine.compile(objective, variables)),
-      step: await this.#programs.take(step.digest, () => this.#engine.load(step)),
-      init: init && (await this.#programs.take(init.digest, () => this.#engine.load(init))),
+    const { card } = this.#description;
+    const setting = settingOf(plan, (await this.#engine.analysis()).shapes);
+    const programs = await this.#sessions.shaped(plan.programs, setting);
+    const shaped = listPrograms(programs);
+    const states = stateShapes(shaped);
+    const checkBatch = (batch: LoopBatch) => {
+      checkLoopBatch(card, setting, shaped, batch);
+      checkProgramBytes(programs, setting, batch.exampleClips.length, this.#programBytes);
     };
-    const release = () => {
-      for (const lease of [leases.objective, leases.step, leases.init]) lease?.release();
+    checkBatch(plan);
+    checkUploaded('const', shaped, plan.constants);
+    await using opened = new AsyncDisposableStack();
+    const lease = <Value>(taken: Lease<Value>): Value => {
+      opened.defer(() => taken.release());
+      return taken.value;
     };
+    const evaluator = lease(await this.#sessions.evaluator(setting, programs));
+    const step = lease(await this.#sessions.program(programs.step, setting)).session;
+    const init = programs.init && lease(await this.#sessions.program(programs.init, setting)).session;
+    const machine = { setting, evaluator, step, init, states, sharedParameters: sharedParameters(shaped), checkBatch };
+    const leases = opened.move();
     try {
-      const sessions = { objective: leases.objective.value, step: leases.step.value, init: leases.init?.value };
-      return await LocalLoop.create(plan, sessions, stateDims([step, ...(init ? [init] : [])]), release);
+      return await LocalLoop.create({ ...machine, close: () => leases.disposeAsync() }, plan);
     } catch (error) {
-      release();
+      await leases.disposeAsync();
       throw error;
     }
   }
 
-  /** Number of examples of a complete, consistent batch of inputs. */
-  #checkBatch(inputs: Tensors): number {
-    let examples: number | undefined;
-    for (const specification of this.#description.card.inputs) {
-      const tensor = inputs.get(specification.name);
-      if (tensor === undefined) throw new RangeError(`input '${specification.name}' is missing`);
-      const dims = exampleDims(specification);
-      const [batch = 0, ...rest] = tensor.dims;
-      if (rest.join() !== dims.join()) {
-        throw new RangeError(
-          `input '${specification.name}' is [${tensor.dims.join(', ')}]; it must be [batch, ${dims.join(', ')}]`,
-        );
-      }
-      if (examples !== undefined && batch !== examples) {
-        throw new RangeError(`input '${specification.name}' holds ${batch} examples, another input ${examples}`);
-      }
-      examples = batch;
-    }
-    for (const name of inputs.keys()) {
-      if (!this.#engine.inputs.includes(name))
-        throw new RangeError(`'${name}' is no input of this victim; its inputs are ${this.#engine.inputs.join(', ')}`);
-    }
-    if (examples === undefined || examples < 1 || examples > MAX_EXAMPLES) {
-      throw new RangeError(`a batch holds 1 to ${MAX_EXAMPLES} examples, not ${examples ?? 0}`);
-    }
-    return examples;
-  }
-
-  #checkPlan(plan: LoopPlan): void {
-    const { card } = this.#description;
-    const clips = this.#checkBatch(plan.inputs);
-    const examples = plan.exampleClips.length;
-    if (examples < 1 || examples > MAX_EXAMPLES)
-      throw new RangeError(`a loop holds 1 to ${MAX_EXAMPLES} examples, not ${examples}`);
-    if (plan.exampleClips.some((clip) => clip >= clips))
-      throw new RangeError(`an example names a clip outside the ${clips} uploaded`);
-    if (plan.variables.length === 0) throw new RangeError('name at least one variable');
-    for (const { name: variable } of plan.variables) {
-      if (!this.#engine.inputs.includes(variable)) {
-        throw new RangeError(
-          `variable '${variable}' is no input of this victim; its inputs are ${this.#engine.inputs.join(', ')}`,
-        );
-      }
-    }
-    if (plan.targets.dims.join() !== [examples, card.labels.length].join()) {
-      throw new RangeError(
-        `targets are [${plan.targets.dims.join(', ')}]; they must be [${examples}, ${card.labels.length}]`,
-      );
-    }
-    if (plan.noiseKeys !== undefined && plan.noiseKeys.length !== examples) {
-      throw new RangeError(`there are ${plan.noiseKeys.length} noise keys for ${examples} examples`);
-    }
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#objectives[Symbol.asyncDispose]();
-    await this.#programs[Symbol.asyncDispose]();
+    await this.#sessions[Symbol.asyncDispose]();
     await this.#predictor[Symbol.asyncDispose]();
   }
 }
 
-/** Axis sizes of each state tensor of one example, as the programs declare them. */
-function stateDims(programs: readonly Program[]): Map<string, readonly number[]> {
-  const declared = new Map<string, readonly number[]>();
-  for (const { role, graph } of programs) {
-    for (const input of graph.inputs) {
-      if (!input.name.startsWith('state/')) continue;
-      const dims = (input.dims ?? []).slice(1).filter((size) => typeof size === 'number');
-      if (input.dims === undefined || dims.length !== input.dims.length - 1) {
-        throw new ProgramError(role, `input '${input.name}' must be declared [examples, ...] with fixed further axes`);
-      }
-      const name = input.name.slice('state/'.length);
-      const other = declared.get(name);
-      if (other !== undefined && other.join() !== dims.join()) {
-        throw new ProgramError(
-          role,
-          `state '${name}' is [${dims.join(', ')}] here and [${other.join(', ')}] in another program`,
-        );
-      }
-      declared.set(name, dims);
-    }
-  }
-  return declared;
-}
+const run = ({ session }: Loaded, slots: Slots) => session.run(feedsFor(session, slots));
 
 function runtimeName(): string {
   const manifest: unknown = createRequire(import.meta.url)('onnxruntime-node/package.json');

@@ -1,28 +1,33 @@
-import { type Feeds, float32Data, OrtTensor, type Session } from '@faultline/ort';
-import type { Cost, Loop, LoopPlan, NoiseSlot, StepOptions, StepResult, Tensors } from '@faultline/victim';
-import type { CompiledObjective } from './engine.ts';
-import { fillNoise } from './noise.ts';
-import { gatherRows, isIdentity, type Rows, toFloatRows } from './rows.ts';
+import type { Dimension } from '@faultline/onnx';
+import { float32Data, type OrtTensor, type Session } from '@faultline/ort';
+import type { Cost, Loop, LoopBatch, LoopPlan, Parameters, StepOptions, StepResult, Tensors } from '@faultline/victim';
+import type { Evaluator } from './evaluator.ts';
+import { feedsFor } from './feeds.ts';
+import { layOut } from './lay-out.ts';
+import { LoopNoise } from './loop-noise.ts';
+import { constantSlots, parameterSlots } from './parameters.ts';
+import type { Resident } from './resident.ts';
+import type { Rows } from './rows.ts';
 import { Scratch } from './scratch.ts';
+import { type EvaluationSetting, variableDims } from './setting.ts';
 
 /** A message works about this long at most, so that streams take turns and cancellation is prompt. */
 const MAX_STEP_MS = 1_000;
 
-/** Sessions of one attack. */
-export interface LoopSessions {
-  readonly objective: CompiledObjective;
+/** What a loop runs. */
+export interface LoopMachine {
+  readonly setting: EvaluationSetting;
+  readonly evaluator: Evaluator;
   readonly step: Session;
   readonly init: Session | undefined;
+  /** Axis sizes of each state by name; the first is 1 where it is shared. */
+  readonly states: ReadonlyMap<string, readonly Dimension[]>;
+  /** Names of parameters that have one value for all examples. */
+  readonly sharedParameters: ReadonlySet<string>;
+  /** Checks a batch that takes the place of the present one. @throws RangeError */
+  checkBatch(batch: LoopBatch): void;
+  close(): Promise<void>;
 }
-
-type Parameters = Readonly<Record<string, Float32Array>>;
-
-const toOrt = (rows: Rows) => new OrtTensor('float32', rows.data, rows.dims);
-const fromOrt = (tensor: OrtTensor): Rows => ({ dims: tensor.dims, data: float32Data(tensor) });
-const zeros = (dims: readonly number[]): Rows => ({
-  dims,
-  data: new Float32Array(dims.reduce((product, size) => product * size, 1)),
-});
 
 /** The resident slot that a program's output becomes: next/V -> x/V, next/state/S -> state/S. */
 function slotAfter(output: string): string | undefined {
@@ -30,141 +35,79 @@ function slotAfter(output: string): string | undefined {
   return output.startsWith('next/') ? `x/${output.slice('next/'.length)}` : undefined;
 }
 
-/** Only what a session takes. */
-function feedsFor(session: Session, available: ReadonlyMap<string, OrtTensor>): Feeds {
-  const feeds: Record<string, OrtTensor> = {};
-  for (const name of session.inputNames) {
-    const tensor = available.get(name);
-    if (tensor === undefined) throw new RangeError(`slot '${name}' is read by a program but was not provided`);
-    feeds[name] = tensor;
-  }
-  return feeds;
-}
-
 /** An attack loop in this process. Everything it holds stays resident between steps. */
 export class LocalLoop implements Loop {
-  readonly #plan: LoopPlan;
-  readonly #sessions: LoopSessions;
-  readonly #onClose: () => void;
-  /** x/V, x0/V, targets, state/S and frontier values: one group of rows an example. */
-  readonly #resident = new Map<string, OrtTensor>();
-  readonly #constants = new Map<string, OrtTensor>();
+  readonly #machine: LoopMachine;
+  readonly #reads: ReadonlySet<string>;
+  readonly #evaluationReads: ReadonlySet<string>;
+  readonly #constants: ReadonlyMap<string, OrtTensor>;
   readonly #scratch = new Scratch();
-  readonly #rows = new Map<string, number>();
-  #keys: readonly bigint[];
+  #resident: Resident;
+  #noise: LoopNoise;
   #examples: number;
+  /** Restarts begun, steps done in the present one: both key the noise. */
   #restart = 0;
+  #step = 0;
+  #started = false;
 
-  private constructor(plan: LoopPlan, sessions: LoopSessions, onClose: () => void) {
-    this.#plan = plan;
-    this.#sessions = sessions;
-    this.#onClose = onClose;
+  private constructor(machine: LoopMachine, plan: LoopPlan, resident: Resident, reads: ReadonlySet<string>) {
+    this.#machine = machine;
+    this.#reads = reads;
+    this.#evaluationReads = new Set([...machine.evaluator.reads, ...machine.step.inputNames]);
+    this.#constants = constantSlots(plan.constants);
+    this.#resident = resident;
+    this.#noise = noiseOf(machine.setting, plan);
     this.#examples = plan.exampleClips.length;
-    this.#keys = [...(plan.noiseKeys ?? [])];
   }
 
-  /**
-   * Lays out the batch and computes what never changes. The init program has not run yet: see `restart`.
-   * @param stateDims axis sizes of each state tensor of one example
-   */
-  static async create(
-    plan: LoopPlan,
-    sessions: LoopSessions,
-    stateDims: ReadonlyMap<string, readonly number[]>,
-    onClose: () => void = () => undefined,
-  ): Promise<LocalLoop> {
-    const loop = new LocalLoop(plan, sessions, onClose);
-    await loop.#layOut(stateDims);
-    return loop;
+  /** Lays out the batch and computes what never changes. The init program has not run yet: see `restart`. */
+  static async create(machine: LoopMachine, plan: LoopPlan): Promise<LocalLoop> {
+    const { evaluator, step, init } = machine;
+    const reads = new Set([...evaluator.reads, ...step.inputNames, ...(init?.inputNames ?? [])]);
+    return new LocalLoop(machine, plan, await layOut({ ...machine, reads }, plan), reads);
   }
 
   get examples(): number {
     return this.#examples;
   }
 
-  async #layOut(stateDims: ReadonlyMap<string, readonly number[]>): Promise<void> {
-    const { plan } = { plan: this.#plan };
-    const { objective, step, init } = this.#sessions;
-    const used = new Set(
-      [objective.gradient, objective.evaluation, step, ...(init ? [init] : [])].flatMap((s) => [...s.inputNames]),
-    );
-    const byClip = new Map<string, OrtTensor>();
-    for (const [name, tensor] of plan.inputs) byClip.set(`x/${name}`, toOrt(toFloatRows(name, tensor)));
-
-    if (objective.ahead !== undefined) {
-      const computed = await objective.ahead.run(feedsFor(objective.ahead, byClip));
-      for (const { name, rows } of objective.frontier) {
-        const value = computed[name];
-        if (value === undefined) throw new RangeError(`frontier value '${name}' was not computed`);
-        this.#rows.set(name, rows);
-        this.#resident.set(name, this.#byExample(value, rows));
-      }
-    }
-    for (const [slot, value] of byClip) {
-      const name = slot.slice('x/'.length);
-      const clean = `x0/${name}`;
-      const moves = plan.variables.some((variable) => variable.name === name);
-      if (!moves && !used.has(slot) && !used.has(clean)) continue;
-      const rows = this.#byExample(value, 1);
-      // The clean point and the starting point may share memory: sessions never write to their inputs.
-      if (moves || used.has(slot)) this.#resident.set(slot, rows);
-      if (moves || used.has(clean)) this.#resident.set(clean, rows);
-    }
-    this.#resident.set('targets', toOrt(plan.targets));
-    for (const [name, dims] of stateDims) this.#resident.set(`state/${name}`, toOrt(zeros([this.#examples, ...dims])));
-    for (const [name, tensor] of plan.constants ?? [])
-      this.#constants.set(`const/${name}`, toOrt(toFloatRows(name, tensor)));
-  }
-
-  #byExample(value: OrtTensor, rows: number): OrtTensor {
-    const clips = (value.dims[0] ?? 0) / rows;
-    if (isIdentity(this.#plan.exampleClips, clips)) return value;
-    return toOrt(gatherRows(fromOrt(value), this.#plan.exampleClips, rows));
-  }
-
-  #available(parameters: Parameters, step: number): Map<string, OrtTensor> {
-    const available = new Map([...this.#resident, ...this.#constants]);
-    for (const [name, values] of Object.entries(parameters)) {
-      const perStep = values.length !== this.#examples;
-      const row = perStep ? values.subarray(step * this.#examples, (step + 1) * this.#examples) : values;
-      if (row.length !== this.#examples) {
-        throw new RangeError(
-          `parameter '${name}' has ${values.length} values; give one for each of ${this.#examples} examples, or one for each step and example`,
-        );
-      }
-      available.set(`param/${name}`, new OrtTensor('float32', row, [this.#examples]));
-    }
-    return available;
+  #slots(parameters: Parameters, step: number): Map<string, OrtTensor> {
+    const slots = this.#resident.slots();
+    for (const [slot, tensor] of this.#constants) slots.set(slot, tensor);
+    const given = parameterSlots(parameters, this.#examples, this.#machine.sharedParameters, step);
+    for (const [slot, tensor] of given) slots.set(slot, tensor);
+    return slots;
   }
 
   async restart(parameters: Parameters): Promise<void> {
-    const { init } = this.#sessions;
-    if (init === undefined) throw new RangeError('this loop has no init program to run');
-    if (this.#examples > 0) {
-      const available = this.#available(parameters, 0);
-      for (const slot of this.#plan.noise ?? []) {
-        if (init.inputNames.includes(`noise/${slot.name}`)) available.set(`noise/${slot.name}`, this.#noise(slot));
+    const { init, setting } = this.#machine;
+    if (this.#started) this.#restart++;
+    this.#started = true;
+    this.#step = 0;
+    if (this.#examples === 0) return;
+    if (init === undefined) {
+      for (const { name, scope } of setting.variables) {
+        const [slot, clean] = [`x/${name}`, this.#resident.get(`x0/${name}`)];
+        const start = scope === 'example' ? clean : this.#zeros(slot, [1, ...variableDims(setting, name)]);
+        if (start !== undefined) this.#resident.advance(slot, start);
       }
-      await this.#advance(init, available, true);
+      return;
     }
-    this.#restart++;
+    const slots = this.#slots(parameters, 0);
+    for (const [slot, draw] of this.#noise.atRestart(new Set(init.inputNames), this.#restart)) slots.set(slot, draw);
+    await this.#advance(init, slots, true);
   }
 
-  #noise({ name, distribution, dims }: NoiseSlot): OrtTensor {
-    if (this.#plan.noiseKeys === undefined)
-      throw new RangeError('the init program reads noise, but the loop was opened without noise keys');
-    const values = zeros([this.#examples, ...dims]);
-    const size = values.data.length / this.#examples;
-    for (const [example, key] of this.#keys.entries()) {
-      fillNoise(values.data.subarray(example * size, (example + 1) * size), key, name, this.#restart, distribution);
-    }
-    return toOrt(values);
+  #zeros(slot: string, dims: readonly number[]): OrtTensor {
+    const tensor = this.#scratch.take(slot, dims, this.#resident.get(slot));
+    float32Data(tensor).fill(0);
+    return tensor;
   }
 
   /** Runs an init or step program and takes over next/state/S and, where the point moves, next/V; returns the outcomes. */
   async #advance(
     program: Session,
-    available: ReadonlyMap<string, OrtTensor>,
+    slots: ReadonlyMap<string, OrtTensor>,
     movesPoint: boolean,
   ): Promise<ReadonlyMap<string, OrtTensor>> {
     const outputs: Record<string, OrtTensor | null> = {};
@@ -179,30 +122,37 @@ export class LocalLoop implements Loop {
         next.set(slot, tensor);
       }
     }
-    const results = await program.run(feedsFor(program, available), outputs);
-    for (const [slot, tensor] of next) this.#resident.set(slot, tensor);
+    const results = await program.run(feedsFor(program, slots), outputs);
+    for (const [slot, tensor] of next) this.#resident.advance(slot, tensor);
     return new Map(Object.entries(results).filter(([name]) => name.startsWith('outcome/')));
   }
 
   async step(options: StepOptions): Promise<StepResult> {
     const outcomes = new Map<string, Float32Array[]>();
     const started = performance.now();
+    const { setting } = this.#machine;
+    this.#started = true;
     let stepsDone = 0;
     while (
       this.#examples > 0 &&
       stepsDone < options.steps &&
       (stepsDone === 0 || performance.now() - started < MAX_STEP_MS)
     ) {
-      await this.#evaluate(this.#available(options.parameters, stepsDone), 'gradient', outcomes);
+      const kind = setting.mode === 'differentiate' ? 'gradient' : 'forward';
+      await this.#evaluate(this.#slots(options.parameters, stepsDone), kind, 'moves', outcomes);
       stepsDone++;
+      this.#step++;
     }
     if (this.#examples === 0) stepsDone = options.steps;
     const finished = options.finish === true && stepsDone === options.steps;
     if (finished && this.#examples > 0) {
-      await this.#evaluate(this.#available(options.parameters, Math.max(0, stepsDone - 1)), 'evaluation', outcomes);
+      const slots = this.#slots(options.parameters, Math.max(0, stepsDone - 1));
+      await this.#evaluate(slots, 'forward', 'stays', outcomes);
     }
-    const gradientExamples = this.#examples * stepsDone;
-    const cost: Cost = { forwardExamples: gradientExamples + (finished ? this.#examples : 0), gradientExamples };
+    const evaluations = this.#examples * (setting.samples?.count ?? 1);
+    const forwardExamples = evaluations * (stepsDone + (finished ? 1 : 0));
+    const gradientExamples = setting.mode === 'differentiate' ? evaluations * stepsDone : 0;
+    const cost: Cost = { forwardExamples, gradientExamples };
     return {
       stepsDone,
       finished,
@@ -212,79 +162,90 @@ export class LocalLoop implements Loop {
   }
 
   async #evaluate(
-    available: Map<string, OrtTensor>,
-    mode: 'gradient' | 'evaluation',
+    slots: Map<string, OrtTensor>,
+    kind: 'gradient' | 'forward',
+    point: 'moves' | 'stays',
     outcomes: Map<string, Float32Array[]>,
   ): Promise<void> {
-    const { objective, step } = this.#sessions;
-    const session = objective[mode];
-    const outputs: Record<string, OrtTensor | null> = {};
-    for (const name of session.outputNames) {
-      const variable = name.startsWith('grad/') ? name.slice('grad/'.length) : undefined;
-      const dims = variable === undefined ? undefined : available.get(`x/${variable}`)?.dims;
-      outputs[name] = dims === undefined ? null : this.#scratch.take(name, dims);
-    }
-    for (const [name, tensor] of Object.entries(await session.run(feedsFor(session, available), outputs))) {
-      available.set(name, outputs[name] ?? tensor);
-    }
-    if (mode === 'evaluation') this.#withoutGradients(available);
-    for (const [name, tensor] of await this.#advance(step, available, mode === 'gradient')) {
+    const { evaluator, step, setting } = this.#machine;
+    for (const [slot, draw] of this.#noise.atStep(
+      this.#evaluationReads,
+      this.#restart,
+      this.#step,
+      setting.samples?.count,
+    ))
+      slots.set(slot, draw);
+    const made = await evaluator.evaluate(kind, slots, (slot) => this.#gradientMemory(slot));
+    for (const [slot, tensor] of made) slots.set(slot, tensor);
+    if (kind === 'forward') this.#withoutGradients(slots);
+    for (const [name, tensor] of await this.#advance(step, slots, point === 'moves')) {
       const outcome = name.slice('outcome/'.length);
       outcomes.set(outcome, [...(outcomes.get(outcome) ?? []), float32Data(tensor)]);
     }
   }
 
+  /** Where a gradient is written; anything else is small, and made by the runtime. */
+  #gradientMemory(slot: string): OrtTensor | null {
+    if (!slot.startsWith('grad/')) return null;
+    const { samples } = this.#machine.setting;
+    const [examples = 0, ...dims] = this.#resident.get(`x/${slot.slice('grad/'.length)}`)?.dims ?? [];
+    return this.#scratch.take(slot, [examples, ...(samples?.gradient === 'each' ? [samples.count] : []), ...dims]);
+  }
+
   /** A finishing evaluation has no gradient: the step program sees zeros, and its next point is not taken. */
-  #withoutGradients(available: Map<string, OrtTensor>): void {
-    for (const { name: variable } of this.#plan.variables) {
-      const dims = available.get(`x/${variable}`)?.dims ?? [];
-      const tensor = this.#scratch.take(`grad/${variable}`, dims);
+  #withoutGradients(slots: Map<string, OrtTensor>): void {
+    for (const slot of this.#machine.step.inputNames) {
+      const tensor = this.#gradientMemory(slot);
+      if (tensor === null) continue;
       float32Data(tensor).fill(0);
-      available.set(`grad/${variable}`, tensor);
+      slots.set(slot, tensor);
     }
   }
 
-  keep(examples: readonly number[]): Promise<void> {
+  async keep(examples: readonly number[]): Promise<void> {
+    if (this.#machine.setting.variables.some(({ scope }) => scope === 'shared'))
+      throw new RangeError(
+        'examples cannot be dropped where a variable is shared: its gradient is a sum over all of them',
+      );
     for (const [position, index] of examples.entries()) {
       if (index < 0 || index >= this.#examples || index <= (examples[position - 1] ?? -1)) {
         throw new RangeError(`examples to keep must be strictly increasing and below ${this.#examples}`);
       }
     }
-    for (const [name, tensor] of this.#resident) {
-      this.#resident.set(name, toOrt(gatherRows(fromOrt(tensor), examples, this.#rows.get(name) ?? 1)));
-    }
+    this.#resident.keep(examples);
     this.#scratch.clear();
-    this.#keys = examples.map((index) => this.#keys[index] ?? 0n);
+    this.#noise.keep(examples);
     this.#examples = examples.length;
-    return Promise.resolve();
   }
 
-  rebatch(): Promise<void> {
-    return Promise.reject(new RangeError('this loop cannot rebatch yet'));
+  async rebatch(batch: LoopBatch): Promise<void> {
+    this.#machine.checkBatch(batch);
+    const resident = await layOut({ ...this.#machine, reads: this.#reads }, batch);
+    for (const [slot, tensor] of this.#resident.shared()) resident.advance(slot, tensor);
+    // The tensors that are written in turns belong to the old batch, those that stay among them.
+    this.#scratch.clear();
+    this.#resident = resident;
+    this.#noise = noiseOf(this.#machine.setting, batch);
+    this.#examples = batch.exampleClips.length;
+    this.#restart = 0;
+    this.#step = 0;
+    this.#started = false;
   }
 
-  fetch(slots: readonly string[], examples?: readonly number[]): Promise<Tensors> {
-    const fetched = new Map<string, Rows>();
-    for (const slot of slots) {
-      const tensor = /^(x|state)\//.test(slot) ? this.#resident.get(slot) : undefined;
-      if (tensor === undefined)
-        throw new RangeError(
-          `slot '${slot}' cannot be fetched; there are ${[...this.#resident.keys()].filter((name) => /^(x|state)\//.test(name)).join(', ')}`,
-        );
-      // A copy in any case: the next step writes into this memory.
-      fetched.set(slot, gatherRows(fromOrt(tensor), examples ?? [...Array(this.#examples).keys()]));
-    }
-    return Promise.resolve(fetched);
+  async fetch(slots: readonly string[], examples?: readonly number[]): Promise<Tensors> {
+    const rows = examples ?? [...Array(this.#examples).keys()];
+    return new Map(slots.map((slot): [string, Rows] => [slot, this.#resident.fetch(slot, rows)]));
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#resident.clear();
     this.#scratch.clear();
-    this.#constants.clear();
-    this.#onClose();
-    return Promise.resolve();
+    await this.#machine.close();
   }
 }
+
+const noiseOf = ({ noise }: EvaluationSetting, { noiseKeys }: LoopBatch) =>
+  new LoopNoise(noise, [...(noiseKeys ?? [])]);
 
 function concatenate(rows: readonly Float32Array[]): Float32Array {
   const joined = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0));

@@ -7,7 +7,7 @@ const COUNT = 200_001;
 
 function draw(distribution: NoiseDistribution, key = 11n, variable = 'waveform', restart = 0): Float32Array {
   const values = new Float32Array(COUNT);
-  fillNoise(values, key, variable, restart, distribution);
+  fillNoise(values, key, { name: variable, restart }, distribution);
   return values;
 }
 
@@ -71,6 +71,6 @@ test('neighbours, variables, restarts and keys are uncorrelated', () => {
 
 test('a value depends on its key and position alone', () => {
   const short = new Float32Array(100);
-  fillNoise(short, 11n, 'waveform', 0, 'uniform');
+  fillNoise(short, 11n, { name: 'waveform', restart: 0 }, 'uniform');
   assert.deepEqual(short, draw('uniform').subarray(0, 100));
 });

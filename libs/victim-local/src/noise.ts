@@ -37,31 +37,51 @@ const QUARTER_TURN = TABLE_SIZE / 4;
 const RADII = Float32Array.from({ length: TABLE_SIZE }, (_, i) => Math.sqrt(-2 * Math.log((i + 0.5) / TABLE_SIZE)));
 const COSINES = Float32Array.from({ length: TABLE_SIZE }, (_, i) => Math.cos((2 * Math.PI * (i + 0.5)) / TABLE_SIZE));
 
+/** Which draw of an example's noise. */
+export interface NoiseDraw {
+  /** Name of the noise slot. */
+  readonly name: string;
+  /** 0 for the first start. */
+  readonly restart: number;
+  /** The step within the restart and the sample within the step; undefined for the draw that the init program reads. */
+  readonly evaluation?: { readonly step: number; readonly sample: number } | undefined;
+}
+
+/** Odd multipliers of murmur3's finaliser: they part steps and samples from restarts and from each other. */
+const STEP_STRIDE = 0x85ebca6b;
+const SAMPLE_STRIDE = 0xc2b2ae35;
+
 /**
- * Fills `target` with independent noise: uniform in [-1, 1), or normal with mean 0 and variance 1 (Box-Muller on tables of 2^16 radii
- * and angles: logarithms and cosines would take longer than the attack's own arithmetic).
+ * Fills `target` with independent noise: uniform in [-1, 1), signs, or normal with mean 0 and variance 1 (Box-Muller on tables of 2^16
+ * radii and angles: logarithms and cosines would take longer than the attack's own arithmetic).
  * @param key 64-bit key of the example
- * @param variable name of the variable that is perturbed
- * @param restart 0 for the first start
  */
 export function fillNoise(
   target: Float32Array,
   key: bigint,
-  variable: string,
-  restart: number,
+  { name, restart, evaluation }: NoiseDraw,
   distribution: NoiseDistribution,
 ): void {
-  const low = triple32(Number(key & 0xffffffffn) ^ hashName(variable));
-  const high = triple32(Number(key >> 32n) + Math.imul(restart + 1, GOLDEN_RATIO));
+  const low = triple32(Number(key & 0xffffffffn) ^ hashName(name));
+  const start = triple32(Number(key >> 32n) + Math.imul(restart + 1, GOLDEN_RATIO));
+  const high = evaluation === undefined ? start : within(start, evaluation);
   const bits = (position: number) => triple32(triple32(position + low) ^ high);
-  if (distribution === 'signs') {
-    for (let i = 0; i < target.length; i++) target[i] = bits(i) < 0 ? -1 : 1;
-    return;
+  switch (distribution) {
+    case 'uniform':
+      for (let i = 0; i < target.length; i++) target[i] = bits(i) * TWO_TO_MINUS_31;
+      return;
+    case 'signs':
+      for (let i = 0; i < target.length; i++) target[i] = bits(i) < 0 ? -1 : 1;
+      return;
+    case 'normal':
+      fillNormal(target, bits);
   }
-  if (distribution === 'uniform') {
-    for (let i = 0; i < target.length; i++) target[i] = bits(i) * TWO_TO_MINUS_31;
-    return;
-  }
+}
+
+const within = (start: number, { step, sample }: { readonly step: number; readonly sample: number }) =>
+  triple32(triple32(start + Math.imul(step + 1, STEP_STRIDE)) + Math.imul(sample + 1, SAMPLE_STRIDE));
+
+function fillNormal(target: Float32Array, bits: (position: number) => number): void {
   for (let i = 0; i < target.length; i += 2) {
     const drawn = bits(i);
     const radius = RADII[drawn & TABLE_MASK] ?? 0;

@@ -1,35 +1,14 @@
 import { createHash } from 'node:crypto';
 import { decodeModel, describeNode, elementCount, type Graph, OnnxError, OPSET } from '@faultline/onnx';
+import type { Programs } from '@faultline/victim';
+import { ALLOWED_OPERATORS } from './allowed-operators.ts';
+import { mayRead, mayWrite, type ProgramRole } from './slots.ts';
 
 /** Programs are weightless; this leaves room for masks and small tables only. */
 export const MAX_PROGRAM_BYTES = 256 * 1024;
 
 /** More nodes than any attack needs; bounds the time to load a program. */
 const MAX_PROGRAM_NODES = 2_000;
-
-/** Arithmetic, comparison, selection, reduction and layout: nothing random, no control flow, nothing that reads files. */
-const ALLOWED_OPERATORS: ReadonlySet<string> = new Set(
-  `Abs Add And ArgMax ArgMin Cast Ceil Clip Concat Constant ConstantOfShape CumSum Div Equal Exp Expand Flatten Floor Gather
-  GatherElements Gemm Greater GreaterOrEqual Identity Less LessOrEqual Log LogSoftmax MatMul Max Mean Min Mul Neg Not OneHot Or
-  Pow Range Reciprocal ReduceL1 ReduceL2 ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu
-  Reshape Round ScatterElements Shape Sigmoid Sign Size Slice Softmax Softplus Split Sqrt Squeeze Sub Sum Tanh TopK Transpose
-  Unsqueeze Where Xor`.split(/\s+/),
-);
-
-/** What a program is for; decides which slots it may read and write. */
-export type ProgramRole = 'objective' | 'step' | 'init';
-
-const READS: Record<ProgramRole, RegExp> = {
-  objective: /^(logits|targets|(x|x0|state|param|const)\/.+)$/,
-  step: /^(loss|logits|targets|(x|x0|grad|state|param|const)\/.+)$/,
-  init: /^(targets|(x|x0|noise|state|param|const)\/.+)$/,
-};
-
-const WRITES: Record<ProgramRole, RegExp> = {
-  objective: /^loss$/,
-  step: /^(next\/.+|outcome\/.+)$/,
-  init: /^next\/.+$/,
-};
 
 /** A checked program. */
 export interface Program {
@@ -49,6 +28,24 @@ export class ProgramError extends Error {
     super(`${role} program: ${problem}`, options);
     this.role = role;
   }
+}
+
+/** The programs of a loop, checked. */
+export interface ProgramSet {
+  readonly transform: Program | undefined;
+  readonly objective: Program;
+  readonly step: Program;
+  readonly init: Program | undefined;
+}
+
+/** Reads and checks all programs of a loop. @throws ProgramError */
+export function readPrograms({ transform, objective, step, init }: Programs): ProgramSet {
+  return {
+    transform: transform && readProgram('transform', transform),
+    objective: readProgram('objective', objective),
+    step: readProgram('step', step),
+    init: init && readProgram('init', init),
+  };
 }
 
 /**
@@ -93,12 +90,13 @@ function checkGraph(role: ProgramRole, graph: Graph): void {
       throw new ProgramError(role, `initializer '${name}' is too large`);
   }
   for (const input of graph.inputs) {
-    if (!READS[role].test(input.name))
-      throw new ProgramError(role, `input '${input.name}' is no slot that it may read`);
+    if (!mayRead(role, input.name)) throw new ProgramError(role, `input '${input.name}' is no slot that it may read`);
   }
   if (graph.outputs.length === 0) throw new ProgramError(role, 'has no outputs');
+  if (role === 'objective' && graph.outputs.every(({ name }) => name !== 'loss'))
+    throw new ProgramError(role, "has no output 'loss'");
   for (const output of graph.outputs) {
-    if (!WRITES[role].test(output.name))
+    if (!mayWrite(role, output.name))
       throw new ProgramError(role, `output '${output.name}' is no slot that it may write`);
   }
 }

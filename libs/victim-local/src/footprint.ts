@@ -1,0 +1,99 @@
+import type { LoopFootprint } from '@faultline/victim';
+import { ProgramError } from './program.ts';
+import { allBytes, bytesOf, peakBytes, type ShapedProgram, stateShapes } from './program-shape.ts';
+import { type EvaluationSetting, variableDims } from './setting.ts';
+import type { VictimGraph } from './victim-graph.ts';
+
+/** A gradient keeps every value of the forward pass, and as much again on its way back. */
+const GRADIENT_FACTOR = 2;
+
+const FLOAT_BYTES = 4;
+
+/** Tensors of the size of a point that a loop holds: clean point, point, next point twice (written in turns), gradient. */
+const POINTS = 5;
+/** And of the size of a state: now, and next twice. */
+const STATES = 3;
+
+const floats = (dims: readonly number[]) => dims.reduce((product, size) => product * size, FLOAT_BYTES);
+
+/** The programs of a loop, shaped. */
+export interface ShapedPrograms {
+  readonly transform: ShapedProgram | undefined;
+  readonly objective: ShapedProgram;
+  readonly step: ShapedProgram;
+  readonly init: ShapedProgram | undefined;
+}
+
+export const listPrograms = ({ transform, objective, step, init }: ShapedPrograms): ShapedProgram[] =>
+  [transform, objective, step, init].filter((program) => program !== undefined);
+
+/** Bytes that a program's values take at so many examples. What is differentiated is kept whole. */
+export function programBytes(
+  { program, graph, types }: ShapedProgram,
+  setting: EvaluationSetting,
+  examples: number,
+): number {
+  const differentiated =
+    setting.mode === 'differentiate' && (program.role === 'transform' || program.role === 'objective');
+  return differentiated ? GRADIENT_FACTOR * allBytes(graph, types, examples) : peakBytes(graph, types, examples);
+}
+
+/** @throws ProgramError for a program whose values take more than the limit. */
+export function checkProgramBytes(
+  programs: ShapedPrograms,
+  setting: EvaluationSetting,
+  examples: number,
+  limit: number,
+): void {
+  for (const shaped of listPrograms(programs)) {
+    const bytes = programBytes(shaped, setting, examples);
+    if (!(bytes <= limit)) {
+      throw new ProgramError(
+        shaped.program.role,
+        `needs ${bytes} bytes for ${examples} examples; the limit is ${limit}: use fewer examples, or smaller values`,
+      );
+    }
+  }
+}
+
+/** What a loop of this setting and size takes. Depends on shapes alone. */
+export function footprintOf(
+  victim: VictimGraph,
+  setting: EvaluationSetting,
+  programs: ShapedPrograms,
+  { clips, examples }: { readonly clips: number; readonly examples: number },
+): LoopFootprint {
+  const { samples, variables } = setting;
+  const count = samples?.count ?? 1;
+  const shaped = listPrograms(programs);
+  let resident = examples * floats([setting.labels]);
+  for (const [name, dims] of setting.inputs) {
+    resident += clips * floats(dims);
+    if (!variables.some((variable) => variable.name === name)) resident += examples * floats(dims);
+  }
+  for (const { name, scope } of variables) {
+    const rows = scope === 'shared' ? 1 : examples;
+    const gradients = samples?.gradient === 'each' ? samples.count : 1;
+    resident += floats(variableDims(setting, name)) * (examples + rows * (POINTS - 2 + gradients));
+  }
+  for (const dims of stateShapes(shaped).values()) {
+    resident += STATES * floats(dims.map((size) => (typeof size === 'number' ? size : examples)));
+  }
+  for (const { dims } of setting.noise) resident += examples * count * floats(dims);
+  // At the worst the cut goes through the largest value.
+  const values = [...victim.graph.nodes].flatMap(({ outputs }) =>
+    outputs.flatMap((name) => victim.types.get(name) ?? []),
+  );
+  resident += Math.max(0, ...values.map((type) => bytesOf(type, examples * count)));
+
+  const { graph, types } = victim;
+  const evaluation =
+    setting.mode === 'differentiate'
+      ? GRADIENT_FACTOR * allBytes(graph, types, examples * count)
+      : peakBytes(graph, types, examples * count);
+  const [transform, objective, ...others] = [programs.transform, programs.objective, programs.step, programs.init].map(
+    (program) => (program === undefined ? 0 : programBytes(program, setting, examples)),
+  );
+  const workingBytes = Math.max(evaluation + (transform ?? 0) + (objective ?? 0), ...others);
+  return { residentBytes: resident, workingBytes };
+}

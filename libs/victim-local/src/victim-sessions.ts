@@ -1,0 +1,91 @@
+import type { Programs } from '@faultline/victim';
+import type { CompiledEvaluator } from './compiled-evaluator.ts';
+import type { Engine, EvaluationPrograms, Loaded } from './engine.ts';
+import type { ShapedPrograms } from './footprint.ts';
+import { type Program, readPrograms } from './program.ts';
+import { type ShapedProgram, shapeProgram } from './program-shape.ts';
+import { type Lease, SessionCache } from './session-cache.ts';
+import { type EvaluationSetting, settingKey } from './setting.ts';
+import { splitSlot } from './slots.ts';
+
+/** Compiled evaluations kept warm; an attack needs one for each set of variables. */
+const KEPT_EVALUATORS = 8;
+
+/** Step and init programs kept warm; they are small. */
+const KEPT_PROGRAMS = 32;
+
+/** Bytes of warm step and init programs. */
+const PROGRAM_SESSION_BYTES = 64 * 1024 * 1024;
+
+/** Shapes of programs kept. */
+const KEPT_SHAPES = 128;
+
+/** Everything that is compiled for a victim, kept warm within limits. */
+export class VictimSessions implements AsyncDisposable {
+  readonly #engine: Engine;
+  readonly #evaluators: SessionCache<CompiledEvaluator>;
+  readonly #programs: SessionCache<Loaded>;
+  readonly #shapes = new Map<string, Promise<ShapedProgram>>();
+
+  /** @param evaluatorBytes estimated bytes of the warm evaluators that nobody uses, at most */
+  constructor(engine: Engine, evaluatorBytes: number) {
+    this.#engine = engine;
+    this.#evaluators = new SessionCache({ entries: KEPT_EVALUATORS, bytes: evaluatorBytes });
+    this.#programs = new SessionCache({ entries: KEPT_PROGRAMS, bytes: PROGRAM_SESSION_BYTES });
+  }
+
+  /** Reads, checks and shapes the programs of a loop. @throws ProgramError */
+  async shaped(programs: Programs, setting: EvaluationSetting): Promise<ShapedPrograms> {
+    const { transform, objective, step, init } = readPrograms(programs);
+    return {
+      transform: transform && (await this.shape(transform, setting)),
+      objective: await this.shape(objective, setting),
+      step: await this.shape(step, setting),
+      init: init && (await this.shape(init, setting)),
+    };
+  }
+
+  /** Shapes one program. @throws ProgramError */
+  shape(program: Program, setting: EvaluationSetting): Promise<ShapedProgram> {
+    const key = `${program.role} ${program.digest} ${settingKey(setting)}`;
+    const shaped = this.#shapes.get(key) ?? shapeProgram(program, setting);
+    this.#shapes.delete(key);
+    this.#shapes.set(key, shaped);
+    shaped.catch(() => this.#shapes.delete(key));
+    const [oldest] = this.#shapes.keys();
+    if (this.#shapes.size > KEPT_SHAPES && oldest !== undefined) this.#shapes.delete(oldest);
+    return shaped;
+  }
+
+  /** The evaluator of a setting and its programs. @throws OnnxError, RangeError: see Engine.compile */
+  evaluator(setting: EvaluationSetting, programs: EvaluationPrograms): Promise<Lease<CompiledEvaluator>> {
+    const { transform, objective, step, init } = programs;
+    const taps = [step, init].map((program) =>
+      program?.graph.inputs.map(({ name }) => name).filter((name) => ['tap', 'tap0'].includes(splitSlot(name)[0])),
+    );
+    const key = JSON.stringify([
+      settingKey(setting),
+      transform?.program.digest,
+      objective.program.digest,
+      taps.flatMap((names) => names ?? []).sort(),
+    ]);
+    return this.#evaluators.take(key, () => this.#engine.compile(setting, programs));
+  }
+
+  /** A step or init program. */
+  program(shaped: ShapedProgram, setting: EvaluationSetting): Promise<Lease<Loaded>> {
+    const { role, digest } = shaped.program;
+    return this.#programs.take(`${role} ${digest} ${settingKey(setting)}`, () => this.#engine.load(shaped));
+  }
+
+  /** (x0/I) -> logits, tap0/T. */
+  tapReader(names: readonly string[]): Promise<Lease<Loaded>> {
+    const sorted = [...new Set(names)].sort();
+    return this.#programs.take(`taps ${JSON.stringify(sorted)}`, () => this.#engine.tapReader(sorted));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#evaluators[Symbol.asyncDispose]();
+    await this.#programs[Symbol.asyncDispose]();
+  }
+}
