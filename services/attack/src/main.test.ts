@@ -1,78 +1,14 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { attack, decodeTensor, encodeTensor, victim } from '@faultline/contracts';
-import { type Client, connect, FaultlineError, type SpanRecord } from '@faultline/service-kit';
+import { attack, decodeTensor } from '@faultline/contracts';
+import { type Client, connect, FaultlineError } from '@faultline/service-kit';
 import { RemoteVictim } from '@faultline/victim-grpc';
-import { linearVictim } from '@faultline/victim-local/testing';
+import { frames, read, request, writeVictim } from './testing/linear-attack.ts';
 import { ServiceProcess } from './testing/service-process.ts';
-
-const SAMPLES = 64;
-const PIXELS = 2 * 3 * 4 * 4;
-const LABELS = 2;
-const CLIPS = 3;
-const wave = (length: number, scale: number) => Float32Array.from({ length }, (_, i) => scale * Math.sin(i * 1.3));
-const linear = linearVictim({
-  waveform: wave(SAMPLES * LABELS, 0.5),
-  frames: wave(PIXELS * LABELS, 0.2),
-  bias: Float32Array.of(2, 3),
-  frameDims: [2, 4, 4],
-});
-const waveform = { dims: [CLIPS, SAMPLES], data: wave(CLIPS * SAMPLES, 0.3) };
-const frames = {
-  dims: [CLIPS, 2, 3, 4, 4],
-  data: Uint8Array.from({ length: CLIPS * PIXELS }, (_, i) => (i * 37) % 256),
-};
-
-/** A request that succeeds on the larger rung; tests change what they are about. */
-function request(changes: Partial<attack.ThreatModel> = {}): attack.AttackRequest {
-  return {
-    context: undefined,
-    victim: 'linear',
-    modelSha256: linear.card.sha256,
-    threatModel: {
-      name: 'linf-waveform',
-      variables: [attack.VariableBudget.fromPartial({ variable: 'waveform', rho: 1 })],
-      norm: attack.Norm.NORM_LINF,
-      rungs: [
-        { scale: 0, stopping: attack.Stopping.STOPPING_EARLY },
-        { scale: 0.5, stopping: attack.Stopping.STOPPING_EARLY },
-        { scale: 0.5, stopping: attack.Stopping.STOPPING_NEVER },
-      ],
-      attack: 'pgd',
-      steps: 20,
-      restarts: 1,
-      seed: 7,
-      parameters: [],
-      ...changes,
-    },
-    inputs: [
-      { name: 'waveform', tensor: encodeTensor(waveform) },
-      { name: 'frames', tensor: encodeTensor(frames) },
-    ],
-    targets: encodeTensor({ dims: [CLIPS, LABELS], data: Float32Array.of(1, 0, 0, 1, 1, 1) }),
-    clipSha256: Array.from({ length: CLIPS }, (_, clip) => createHash('sha256').update(`${clip}`).digest('hex')),
-    delivery: attack.TensorDelivery.TENSOR_DELIVERY_RAW,
-  };
-}
-
-async function read(responses: AsyncIterable<attack.AttackResponse>) {
-  const kinds: string[] = [];
-  const results: attack.RungResult[] = [];
-  for await (const { kind } of responses) {
-    if (kind !== undefined && kinds.at(-1) !== kind.$case) kinds.push(kind.$case);
-    if (kind?.$case === 'result') results.push(kind.value);
-  }
-  return { kinds, results };
-}
-
-async function readSpans(folder: string): Promise<SpanRecord[]> {
-  const texts = await Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name), 'utf8')));
-  return texts.flatMap((text) => text.trim().split('\n').filter(Boolean)).map((line): SpanRecord => JSON.parse(line));
-}
+import { readSpans } from './testing/span-records.ts';
 
 describe('the attack process beside an inference process', () => {
   let folder: string;
@@ -83,8 +19,7 @@ describe('the attack process beside an inference process', () => {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'attack-'));
-    await writeFile(join(folder, 'model.onnx'), linear.model);
-    await writeFile(join(folder, 'card.json'), JSON.stringify(victim.Card.toJSON(linear.card)));
+    await writeVictim(folder);
     const FAULTLINE_TRACE_DIR = join(folder, 'traces');
     const environment = {
       FAULTLINE_VICTIM_DIR: folder,
@@ -226,6 +161,12 @@ describe('the attack process beside an inference process', () => {
     assert.match(call?.name ?? '', /InferenceService\/Optimize$/);
     const [served] = spans.filter(({ parentSpanId }) => parentSpanId === call?.spanId);
     assert.equal(served?.traceId, run.traceId);
-    assert.ok(loops.length <= named('attack.run').length);
+    const [lost] = named('attack.run').filter(({ attributes }) => attributes['faultline.victim'] === 'doomed');
+    const reruns = lost?.events?.filter(({ name }) => name === 'attack.rerun') ?? [];
+    assert.deepEqual(
+      reruns.map(({ attributes }) => attributes),
+      [1, 2, 3].map((rerun) => ({ 'faultline.rerun': rerun })),
+    );
+    assert.equal(loops.filter(({ parentSpanId }) => parentSpanId === lost?.spanId).length, 1 + reruns.length);
   });
 });
