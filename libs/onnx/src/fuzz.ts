@@ -56,6 +56,9 @@ export function damagedFile(seed: number, models = seedModels()): Uint8Array {
 /** Longest time on the processor that reading a small file may take, in milliseconds; far above what it takes. */
 const PATIENCE_MS = 1000;
 
+/** Most memory that reading one small file may add, in bytes; its claims may be of any size. */
+const PATIENCE_BYTES = 256 * 2 ** 20;
+
 /** What came of mutated files. */
 export interface FuzzOutcome {
   /** Files that were read and checked, and files that were refused by an OnnxError. */
@@ -65,13 +68,14 @@ export interface FuzzOutcome {
   readonly failures: readonly string[];
 }
 
-/** Reads, checks, standardises and writes mutated files: each is read or refused by an OnnxError in good time. */
+/** Reads, checks, standardises and writes mutated files: each is read or refused by an OnnxError in good time and bounded memory. */
 export function fuzz(seeds: Iterable<number>): FuzzOutcome {
   const models = seedModels();
   const failures: string[] = [];
   let [read, refused] = [0, 0];
   for (const seed of seeds) {
     const started = process.cpuUsage();
+    const held = process.memoryUsage.rss();
     try {
       const model = decodeModel(damagedFile(seed, models));
       checkGraph(model.graph);
@@ -81,6 +85,8 @@ export function fuzz(seeds: Iterable<number>): FuzzOutcome {
       if (error instanceof OnnxError) refused++;
       else failures.push(`seed ${seed}: ${error instanceof Error ? error.stack : String(error)}`);
     }
+    const grown = process.memoryUsage.rss() - held;
+    if (grown > PATIENCE_BYTES) failures.push(`seed ${seed}: took ${Math.round(grown / 2 ** 20)} MiB`);
     const { user, system } = process.cpuUsage(started);
     const took = (user + system) / 1000;
     if (took > PATIENCE_MS) failures.push(`seed ${seed}: took ${Math.round(took)} ms`);

@@ -1,15 +1,8 @@
-import {
-  describeNode,
-  type Graph,
-  MOST_ELEMENTS,
-  MOST_ROUNDS_OF_LOOP,
-  modelOf,
-  OnnxError,
-  prune,
-  type UnboundedNode,
-  unboundedNodes,
-} from '@faultline/onnx';
-import { type Feeds, Session } from './session.ts';
+import type { RunGraph } from './dry-run.ts';
+import { prune } from './edit.ts';
+import { describeNode, type Graph, OnnxError } from './model.ts';
+import { MOST_ELEMENTS, MOST_ROUNDS_OF_LOOP, type UnboundedNode, unboundedNodes } from './sizes.ts';
+import type { Tensor } from './tensor.ts';
 
 /** Where a node's size comes from the product of its own input's and the decisive elements, not from those alone. */
 const MULTIPLIES: ReadonlySet<string> = new Set(['Tile', 'Resize', 'Upsample', 'OneHot']);
@@ -31,7 +24,11 @@ function extent({ node }: UnboundedNode, values: readonly (readonly number[])[],
  * graph's order, each from the part of the graph that it needs. Most graphs have none and cost nothing.
  * @throws OnnxError that names the node whose output would be too large, or whose loop would run too long.
  */
-export async function checkElementSizes(graph: Graph, feeds: Feeds): Promise<void> {
+export async function checkElementSizes(
+  graph: Graph,
+  feeds: ReadonlyMap<string, Tensor>,
+  run: RunGraph,
+): Promise<void> {
   for (const unbounded of unboundedNodes(graph)) {
     const { node, decisive } = unbounded;
     const [x = ''] = node.inputs;
@@ -42,11 +39,10 @@ export async function checkElementSizes(graph: Graph, feeds: Feeds): Promise<voi
     const outputs = wanted.map((name) => ({ name, dataType: 'unknown', dims: undefined }) as const);
     const before = graph.nodes.slice(0, graph.nodes.indexOf(node));
     const part = prune({ ...graph, nodes: wanted.includes(shape) ? [...before, sizes] : before, outputs });
-    await using session = await Session.create(modelOf(part), { optimization: 'disabled' });
-    const given = Object.fromEntries(Object.entries(feeds).filter(([name]) => session.inputNames.includes(name)));
-    const results = await session.run(given);
+    const given = new Map([...feeds].filter(([name]) => part.inputs.some((input) => input.name === name)));
+    const results = await run(part, given);
     const elements = (name: string) => {
-      const data = results[name]?.data ?? graph.initializers.get(name)?.data ?? [];
+      const data = results.get(name)?.data ?? graph.initializers.get(name)?.data ?? [];
       return Array.from(data as ArrayLike<number | bigint>, Number);
     };
     const count = extent(unbounded, decisive.map(elements), elements(shape)[0] ?? 1);
