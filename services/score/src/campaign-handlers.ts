@@ -3,8 +3,8 @@ import { FaultlineError, type Handlers } from '@faultline/service-kit';
 import { context as otel } from '@opentelemetry/api';
 import { campaignId } from './campaign/campaign-id.ts';
 import { traceIdOf } from './campaign/campaign-runner.ts';
-import { ClipSetError, openClipSet } from './clips/manifest.ts';
-import { askedVictims, type PlannedCampaign, planCampaign } from './planning/specification.ts';
+import { identityOf } from './identity.ts';
+import { planCampaign } from './planning/specification.ts';
 import type { ScoreSurroundings } from './score-surroundings.ts';
 import type { CampaignRecord, CampaignStateName } from './store/campaign-record.ts';
 import type { CampaignStore } from './store/campaign-store.ts';
@@ -12,7 +12,6 @@ import { makeRunFolder } from './store/run-folder.ts';
 
 const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 1000;
-const MAX_IDENTITY_LENGTH = 128;
 
 const STATES: Readonly<Record<CampaignStateName, score.CampaignState>> = {
   running: score.CampaignState.CAMPAIGN_STATE_RUNNING,
@@ -40,63 +39,23 @@ async function findCampaign(store: CampaignStore, id: string): Promise<CampaignR
   return record;
 }
 
-function checkIdentity(context: score.StartCampaignRequest['context']): { caller: string; idempotencyKey: string } {
-  const { caller = '', idempotencyKey = '' } = context ?? {};
-  for (const [field, value] of Object.entries({ caller, idempotencyKey })) {
-    if (value.length <= MAX_IDENTITY_LENGTH) continue;
-    throw FaultlineError.invalid(
-      `context.${field}`,
-      `has ${value.length} characters; give at most ${MAX_IDENTITY_LENGTH}`,
-    );
-  }
-  return { caller, idempotencyKey };
-}
-
-/** Resolves every name of a specification; INVALID_ARGUMENT with all violations when something is wrong. */
-async function resolvePlan(
-  around: ScoreSurroundings,
-  specification: score.CampaignSpecification,
-  signal: AbortSignal,
-): Promise<PlannedCampaign> {
-  const { services, clipsDir } = around;
-  const known = services.victimNames;
-  const asked = [...new Set(askedVictims(specification, known))].filter((name) => known.includes(name));
-  const [clipSet, attacks, victims] = await Promise.all([
-    openClipSet(clipsDir, specification.clips?.set ?? ''),
-    services.attacks(signal),
-    Promise.all(asked.map((name) => services.describe(name, signal))),
-  ]).catch((thrown: unknown) => {
-    throw thrown instanceof ClipSetError ? new FaultlineError('failed_precondition', thrown.message) : thrown;
-  });
-  const planned = planCampaign(specification, {
-    knownVictims: known,
-    victims: new Map(victims.map((victim) => [victim.name, victim])),
-    attacks,
-    clipSet,
-  });
-  if ('plan' in planned) return planned.plan;
-  const { violations } = planned;
-  const text = violations.map(({ field, description }) => `${field}: ${description}`).join('; ');
-  throw new FaultlineError('invalid_argument', text, { violations });
-}
-
 type CampaignMethods = 'startCampaign' | 'watchCampaign' | 'getCampaign' | 'listCampaigns' | 'cancelCampaign';
 
 /** Campaigns: started, watched, looked up, cancelled. */
 export function campaignHandlers(
   around: ScoreSurroundings,
 ): Pick<Handlers<typeof score.ScoreServiceService>, CampaignMethods> {
-  const { runner, runsDir } = around;
+  const { services, runner, runsDir, clipsDir } = around;
   return {
     async startCampaign(request, { signal }) {
       const parent = otel.active();
-      const { caller, idempotencyKey } = checkIdentity(request.context);
+      const { caller, idempotencyKey } = identityOf(request.context);
       const { specification } = request;
       if (specification === undefined) throw FaultlineError.invalid('specification', 'is missing; say what to measure');
       const store = await around.store;
       const earlier = idempotencyKey === '' ? undefined : await store.findByKey(idempotencyKey);
       if (earlier !== undefined) return { campaignId: earlier };
-      const plan = await resolvePlan(around, specification, signal);
+      const plan = await planCampaign(specification, services, clipsDir, signal);
       const startedAt = new Date();
       const record: CampaignRecord = {
         id: campaignId(startedAt),

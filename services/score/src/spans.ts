@@ -9,7 +9,9 @@ export type SpanName =
   | 'score.clean'
   | 'score.attack'
   | 'score.verify'
-  | 'score.report';
+  | 'score.report'
+  | 'score.predict'
+  | 'score.clips';
 
 /** Runs `work` inside a span, as a child of `parent` (default: the active one). Its error is recorded and thrown on. */
 export function withSpan<Result>(

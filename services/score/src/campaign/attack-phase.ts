@@ -9,9 +9,9 @@ import type { Services } from '../peers/services.ts';
 import { verifyBatch } from '../peers/verify-batch.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 import { withSpan } from '../spans.ts';
+import { attackWeight, NOISE_ATTACK, verifyWeight } from '../work-plan.ts';
 import type { PreparedClip } from './clean-phase.ts';
 import type { ProgressMeter } from './progress.ts';
-import { attackWeight, NOISE_ATTACK, verifyWeight } from './work-plan.ts';
 
 /** What one attack on one victim came to. */
 export interface AttackPhase {
@@ -72,9 +72,11 @@ export async function attackPhase(
         threatModel.attack === NOISE_ATTACK ? undefined : `${victim.name}: ${threatModel.name}`,
       );
       const startedAt = performance.now();
-      const attacking = attackBatch(services, victim, threatModel, batch, work.advance, signal).finally(() => {
-        attackMs += performance.now() - startedAt;
-      });
+      const attacking = attackBatch(services, victim, threatModel, batch, { onProgress: work.advance }, signal).finally(
+        () => {
+          attackMs += performance.now() - startedAt;
+        },
+      );
       const [outcome] = await Promise.all([attacking, verifying]);
       cost = addCosts(cost, outcome.cost);
       work.done();

@@ -1,14 +1,11 @@
-import type { victim } from '@faultline/contracts';
 import { clipMedia } from '../clips/clip-media.ts';
-import { clipInputs } from '../inputs/clip-inputs.ts';
+import { inFlight } from '../in-flight.ts';
+import { clipInputs, EXTRACTIONS_IN_FLIGHT } from '../inputs/clip-inputs.ts';
 import type { InputLookup } from '../inputs/input-cache.ts';
 import type { Services } from '../peers/services.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 import type { PlannedCampaign } from '../planning/specification.ts';
 import type { PreparedClip } from './clean-phase.ts';
-
-/** Media in flight: the features service decodes on as many cores as it has, usually few. */
-const EXTRACTIONS_IN_FLIGHT = 2;
 
 /** The clips of a campaign with their inputs for each victim. Victims that ask for the same share the same arrays. */
 export type PreparedClips = ReadonlyMap<VictimUnderTest, readonly PreparedClip[]>;
@@ -23,28 +20,14 @@ export async function prepareClips(
 ): Promise<PreparedClips> {
   const { clips, clipSet, victims } = plan;
   const prepared = new Map<VictimUnderTest, PreparedClip[]>(victims.map((one) => [one, []]));
-  const waiting = clips.entries();
-  const failure = new AbortController();
-  const stop = AbortSignal.any([signal, failure.signal]);
-  const worker = async (): Promise<void> => {
-    for (const [index, clip] of waiting) {
-      for (const one of victims) {
-        const inputs: readonly victim.InputSpecification[] = one.card.inputs;
-        const rows = await clipInputs(services, cache, clipMedia(clipSet, clip), inputs, stop);
-        const { id, sha256, labels, stratum, agree } = clip;
-        prepared.get(one)?.push({ index, id, sha256, labels, stratum, agree, inputs: rows });
-      }
-      onClip();
+  await inFlight(clips, EXTRACTIONS_IN_FLIGHT, signal, async (clip, index, stop) => {
+    for (const one of victims) {
+      const rows = await clipInputs(services, cache, clipMedia(clipSet, clip), one.card.inputs, stop);
+      const { id, sha256, labels, stratum, agree } = clip;
+      prepared.get(one)?.push({ index, id, sha256, labels, stratum, agree, inputs: rows });
     }
-  };
-  const workers = Array.from({ length: EXTRACTIONS_IN_FLIGHT }, worker);
-  try {
-    await Promise.all(workers);
-  } catch (thrown) {
-    failure.abort(thrown);
-    await Promise.allSettled(workers);
-    throw thrown;
-  }
+    onClip();
+  });
   for (const rows of prepared.values()) rows.sort((a, b) => a.index - b.index);
   return prepared;
 }

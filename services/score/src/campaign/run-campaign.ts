@@ -10,12 +10,12 @@ import type { PlannedCampaign } from '../planning/specification.ts';
 import { type Example, exampleOf } from '../report/example.ts';
 import { type ReportBody, reportBody } from '../report/report-body.ts';
 import { withLookupSpan, withSpan } from '../spans.ts';
+import { campaignWeight, cleanWeight, noiseModel, prepareWeight } from '../work-plan.ts';
 import { attackPhase } from './attack-phase.ts';
 import { type CleanPhase, cleanPhase } from './clean-phase.ts';
 import { ExampleKeeper, shownThreatModel } from './example-keeper.ts';
 import { prepareClips } from './prepare-clips.ts';
 import { ProgressMeter, type ProgressState } from './progress.ts';
-import { campaignWeight, cleanWeight, noiseModel, prepareWeight } from './work-plan.ts';
 
 /** What a campaign found. */
 export interface CampaignOutcome {

@@ -6,6 +6,9 @@ import type { Services } from '../peers/services.ts';
 import type { ClipInputs } from '../peers/tensor-rows.ts';
 import type { InputLookup, InputRow } from './input-cache.ts';
 
+/** Media in flight: the features service decodes on as many cores as it has, usually few. */
+export const EXTRACTIONS_IN_FLIGHT = 2;
+
 /** Media that inputs can be extracted from. */
 export interface Media {
   /** Name for people, for instance "clip 'dog-1'". */

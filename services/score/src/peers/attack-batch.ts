@@ -22,6 +22,14 @@ export interface AttackOutcome {
   readonly cost: CostReport;
 }
 
+/** What is heard of an attack while it runs. */
+export interface AttackListener {
+  /** Share of the batch's steps that are done, in [0, 1]. */
+  readonly onProgress: (share: number) => void;
+  /** Candidates as they come, so that they are not lost with an attack that is stopped. */
+  readonly onCandidates?: (candidates: readonly Candidate[]) => void;
+}
+
 function candidatesOf(
   result: attack.RungResult,
   batch: readonly AttackedClip[],
@@ -46,16 +54,13 @@ function candidatesOf(
   });
 }
 
-/**
- * Attacks one batch of clips over the whole ladder.
- * @param onProgress share of the batch's steps that are done, in [0, 1].
- */
+/** Attacks one batch of clips over the whole ladder. */
 export async function attackBatch(
   services: Services,
   victim: VictimUnderTest,
   threatModel: attack.ThreatModel,
   batch: readonly AttackedClip[],
-  onProgress: (share: number) => void,
+  listener: AttackListener,
   signal: AbortSignal,
 ): Promise<AttackOutcome> {
   const labels = victim.card.labels.length;
@@ -82,10 +87,16 @@ export async function attackBatch(
   for await (const { kind } of services.attack(request, signal)) {
     switch (kind?.$case) {
       case 'progress':
-        onProgress(kind.value.stepsPlanned > 0 ? Math.min(1, kind.value.stepsDone / kind.value.stepsPlanned) : 1);
+        listener.onProgress(
+          kind.value.stepsPlanned > 0 ? Math.min(1, kind.value.stepsDone / kind.value.stepsPlanned) : 1,
+        );
         break;
       case 'result':
-        candidates.push(...candidatesOf(kind.value, batch, threatModel));
+        {
+          const received = candidatesOf(kind.value, batch, threatModel);
+          candidates.push(...received);
+          listener.onCandidates?.(received);
+        }
         break;
       case 'cost':
         cost = kind.value;

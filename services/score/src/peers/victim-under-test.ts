@@ -80,3 +80,12 @@ export function marginOf(victim: VictimUnderTest, logits: Float32Array, labels: 
 export function isDeactivated(victim: VictimUnderTest, margin: number): boolean {
   return margin <= -victim.tau;
 }
+
+/** Labels whose logit is at or above its threshold, the one furthest above it first. */
+export function activeLabels(victim: VictimUnderTest, logits: Float32Array): string[] {
+  return victim.card.labels
+    .map(({ label, threshold }, index) => ({ label, above: (logits[index] ?? Number.NaN) - threshold }))
+    .filter(({ above }) => above >= 0)
+    .sort((a, b) => b.above - a.above)
+    .map(({ label }) => label);
+}

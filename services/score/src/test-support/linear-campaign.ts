@@ -12,7 +12,7 @@ import { LABELS, linearVictim, PIXELS, SAMPLES } from './linear-victim.ts';
 export const CLIPS = 12;
 
 /** Clip k has label k mod 3; its sound and picture are louder and brighter there, the more so the larger k. */
-function media(clip: number): LinearMedia {
+export function clipMedia(clip: number): LinearMedia {
   const level = 0.3 + 0.05 * clip;
   const values = (count: number, scale: number) =>
     Array.from({ length: count }, (_, index) => (index % LABELS.length === clip % LABELS.length ? level * scale : 0));
@@ -24,7 +24,7 @@ export async function writeClipSet(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   const clips = [];
   for (let clip = 0; clip < CLIPS; clip += 1) {
-    const bytes = JSON.stringify(media(clip));
+    const bytes = JSON.stringify(clipMedia(clip));
     const file = `clip-${clip}.json`;
     await writeFile(join(folder, file), bytes);
     clips.push({

@@ -23,11 +23,19 @@ export interface LinearMedia {
   readonly frames: readonly number[];
 }
 
+function parseMedia(bytes: Uint8Array): LinearMedia {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString('utf8'));
+  } catch {
+    throw FaultlineError.invalid('media', 'is not JSON');
+  }
+}
+
 export function serveFeatures(onExtract: () => void): Promise<RunningServer> {
   const handlers: Handlers<typeof features.FeaturesServiceService> = {
     async extract(request) {
       onExtract();
-      const media: LinearMedia = JSON.parse(Buffer.from(request.media).toString('utf8'));
+      const media = parseMedia(request.media);
       const inputs = request.inputs.map(({ name, kind }) => {
         const waveform = kind?.$case === 'waveform';
         const tensor = waveform

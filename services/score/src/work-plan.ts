@@ -1,6 +1,6 @@
 import type { attack } from '@faultline/contracts';
-import type { VictimUnderTest } from '../peers/victim-under-test.ts';
-import type { PlannedCampaign } from '../planning/specification.ts';
+import type { VictimUnderTest } from './peers/victim-under-test.ts';
+import type { PlannedCampaign } from './planning/specification.ts';
 
 // Weights of work, in multiply-accumulate operations: what lets one estimate span victims of different size.
 

@@ -1,0 +1,119 @@
+import { attack } from '@faultline/contracts';
+import type { VictimUnderTest } from '../peers/victim-under-test.ts';
+import { isWholeBetween, type Report } from './violations.ts';
+
+const MAX_RUNGS = 16;
+const MAX_STEPS = 10_000;
+const MAX_RESTARTS = 100;
+const THREAT_MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+function checkRungs(rungs: readonly attack.Rung[], path: string, report: Report): void {
+  if (rungs.length === 0 || rungs.length > MAX_RUNGS) {
+    report(path, `has ${rungs.length} rungs; give 1 to ${MAX_RUNGS} budgets`);
+  }
+  for (const [index, rung] of rungs.entries()) {
+    const previous = rungs[index - 1];
+    if (!(rung.scale >= 0 && Number.isFinite(rung.scale))) {
+      report(`${path}[${index}].scale`, `is ${rung.scale}; give a finite scale of at least 0`);
+    } else if (previous !== undefined && !(rung.scale > previous.scale)) {
+      report(
+        `${path}[${index}].scale`,
+        `is ${rung.scale} after ${previous.scale}; sort the ladder, ascending, no repeats`,
+      );
+    }
+    if (rung.stopping !== attack.Stopping.STOPPING_EARLY && rung.stopping !== attack.Stopping.STOPPING_NEVER) {
+      report(`${path}[${index}].stopping`, 'is not set; give STOPPING_EARLY or STOPPING_NEVER');
+    }
+  }
+  if (rungs.at(-1)?.scale === 0) report(path, 'ends at scale 0; give at least one budget above 0');
+}
+
+function checkVariables(model: attack.ThreatModel, path: string, victims: readonly VictimUnderTest[], report: Report) {
+  if (model.variables.length === 0) report(`${path}.variables`, 'is empty; name at least one input of the victims');
+  const seen = new Set<string>();
+  for (const [index, { variable, rho }] of model.variables.entries()) {
+    const field = `${path}.variables[${index}]`;
+    if (seen.has(variable)) report(`${field}.variable`, `'${variable}' is named twice`);
+    seen.add(variable);
+    if (!(rho > 0 && Number.isFinite(rho))) report(`${field}.rho`, `is ${rho}; give a finite budget above 0`);
+    for (const victim of victims) {
+      const inputs = victim.card.inputs.map((input) => input.name);
+      if (inputs.includes(variable)) continue;
+      report(
+        `${field}.variable`,
+        `'${variable}' is no input of victim '${victim.name}' (inputs: ${inputs.join(', ')})`,
+      );
+    }
+  }
+}
+
+function checkAttack(
+  model: attack.ThreatModel,
+  path: string,
+  attacks: readonly attack.AttackDescription[],
+  report: Report,
+): void {
+  const description = attacks.find((one) => one.name === model.attack);
+  if (description === undefined) {
+    const known = attacks.map((one) => one.name).join(', ');
+    report(`${path}.attack`, `'${model.attack}' is not in the catalogue (known: ${known})`);
+  }
+  if (model.norm !== attack.Norm.NORM_LINF && model.norm !== attack.Norm.NORM_L2) {
+    report(`${path}.norm`, 'is not set; give NORM_LINF or NORM_L2');
+  } else if (description !== undefined && !description.norms.includes(model.norm)) {
+    report(`${path}.norm`, `attack '${model.attack}' does not offer ${attack.normToJSON(model.norm)}`);
+  }
+}
+
+/** Checks a threat model at `path` of a request against the victims that it is for. */
+export function checkThreatModel(
+  model: attack.ThreatModel,
+  path: string,
+  attacks: readonly attack.AttackDescription[],
+  victims: readonly VictimUnderTest[],
+  report: Report,
+): void {
+  if (!THREAT_MODEL_NAME.test(model.name)) {
+    report(`${path}.name`, `is '${model.name}'; use 1 to 64 letters, digits, dots, hyphens and underscores`);
+  }
+  checkVariables(model, path, victims, report);
+  checkAttack(model, path, attacks, report);
+  checkRungs(model.rungs, `${path}.rungs`, report);
+  if (!isWholeBetween(model.steps, 1, MAX_STEPS)) {
+    report(`${path}.steps`, `is ${model.steps}; give 1 to ${MAX_STEPS} gradient steps`);
+  }
+  if (!isWholeBetween(model.restarts, 1, MAX_RESTARTS)) {
+    report(`${path}.restarts`, `is ${model.restarts}; give 1 to ${MAX_RESTARTS}`);
+  }
+  if (!isWholeBetween(model.seed, 0, Number.MAX_SAFE_INTEGER)) {
+    report(`${path}.seed`, `is ${model.seed}; give a whole number from 0 to below 2^53`);
+  }
+}
+
+/**
+ * Checks the threat models of a request; there may be `most`, each of its own name, for results are filed by it.
+ * @param path of the list, for instance "specification.threatModels".
+ */
+export function checkThreatModels(
+  models: readonly attack.ThreatModel[],
+  path: string,
+  most: number,
+  attacks: readonly attack.AttackDescription[],
+  victims: readonly VictimUnderTest[],
+  report: Report,
+): void {
+  if (models.length === 0 || models.length > most) {
+    report(path, `has ${models.length} entries; give 1 to ${most}`);
+  }
+  for (const [index, model] of models.entries()) {
+    checkThreatModel(model, `${path}[${index}]`, attacks, victims, report);
+    if (models.findIndex((other) => other.name === model.name) !== index) {
+      report(`${path}[${index}].name`, `'${model.name}' is used twice; results are filed by name`);
+    }
+  }
+}
+
+/** Threat models with seeds: the request's where they have none. */
+export function seeded(models: readonly attack.ThreatModel[], seed: number): attack.ThreatModel[] {
+  return models.map((model) => ({ ...model, seed: model.seed === 0 ? seed : model.seed }));
+}

@@ -1,0 +1,45 @@
+import type { attack, score } from '@faultline/contracts';
+import type { Services } from '../peers/services.ts';
+import type { VictimUnderTest } from '../peers/victim-under-test.ts';
+import { checkClipLabels, type RequestedClip, resolveClips } from '../planning/requested-clips.ts';
+import { checkThreatModels, seeded } from '../planning/threat-model-rules.ts';
+import { chooseVictims } from '../planning/victim-choice.ts';
+import { isWholeBetween, Violations } from '../planning/violations.ts';
+
+const MAX_CLIPS = 64;
+const MAX_THREAT_MODELS = 16;
+
+/** A Score request with every name resolved. */
+export interface ScorePlan {
+  readonly victims: readonly VictimUnderTest[];
+  readonly threatModels: readonly attack.ThreatModel[];
+  readonly clips: readonly RequestedClip[];
+  readonly adversarial: score.AdversarialReturn;
+}
+
+/**
+ * Turns a request into what can be worked on.
+ * @throws FaultlineError invalid_argument with everything that is wrong with it.
+ */
+export async function planScore(
+  request: score.ScoreRequest,
+  services: Services,
+  clipsDir: string,
+  signal: AbortSignal,
+): Promise<ScorePlan> {
+  const violations = new Violations();
+  const { report } = violations;
+  const { threatModels, seed, adversarial } = request;
+  if (!isWholeBetween(seed, 0, Number.MAX_SAFE_INTEGER)) {
+    report('seed', `is ${seed}; give a whole number from 0 to below 2^53`);
+  }
+  const [victims, attacks, clips] = await Promise.all([
+    chooseVictims(services, request.victims, 'victims', report, signal),
+    services.attacks(signal),
+    resolveClips(request, MAX_CLIPS, clipsDir, report),
+  ]);
+  checkThreatModels(threatModels, 'threatModels', MAX_THREAT_MODELS, attacks, victims, report);
+  checkClipLabels(clips, victims, report);
+  violations.refuse();
+  return { victims, threatModels: seeded(threatModels, seed), clips, adversarial };
+}
