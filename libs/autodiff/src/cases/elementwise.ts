@@ -1,4 +1,4 @@
-import { type Attributes, type Dimension, float, int, int64 } from '@faultline/onnx';
+import { type Attributes, type Dimension, float, float64, int, int64 } from '@faultline/onnx';
 import { B, type Case, CURVED, LINEAR, POSITIVE, SMOOTH } from './case.ts';
 
 const unary = (op: string, more: Partial<Case> = {}, attributes: Attributes = {}): Case => ({
@@ -85,6 +85,17 @@ export const ELEMENTWISE: readonly Case[] = [
     about: 'through float64',
     inputs: [[B, 3]],
     build: (b, x) => b.op('Cast', [b.op('Cast', [x], { to: int(11) })], { to: int(1) }),
+    ...LINEAR,
+  },
+  {
+    op: 'CastLike',
+    about: 'a variable, and a constant of its type',
+    inputs: [[B, 3]],
+    build: (b, x) => {
+      const wide = b.constant(float64([2], []));
+      const twice = b.times(x, b.op('CastLike', [wide, x]));
+      return b.op('CastLike', [b.op('CastLike', [twice, wide]), x]);
+    },
     ...LINEAR,
   },
   { op: 'Clip', inputs: [[B, 6]], build: (b, x) => b.op('Clip', [x, b.scalar(-1), b.scalar(0.5)]) },

@@ -1,3 +1,4 @@
+import { castLike } from './cast-like.ts';
 import type { Decomposition } from './decomposition.ts';
 import { discreteFourier, shortTimeFourier } from './fourier.ts';
 import { gru, lstm, rnn } from './recurrent.ts';
@@ -6,6 +7,7 @@ export type { Decomposition } from './decomposition.ts';
 
 /** Operators of the standard domain that are written by others before they are differentiated. */
 export const DECOMPOSITIONS = {
+  CastLike: castLike,
   DFT: discreteFourier,
   GRU: gru,
   LSTM: lstm,
