@@ -1,9 +1,11 @@
-import { type DataType, int, ints, isBatchAxis, OnnxError, tensor } from '@faultline/onnx';
+import { type AxisSize, type DataType, int, ints, isBatchAxis, OnnxError, tensor } from '@faultline/onnx';
 import {
   broadcastDims,
+  combined,
   type Dims,
   describeDims,
   fixedSize,
+  grown,
   normalAxes,
   product,
   sameDims,
@@ -11,6 +13,9 @@ import {
 } from './dims.ts';
 import { foldGather, foldTranspose, isFoldable } from './fold.ts';
 import { GraphWriter } from './writer.ts';
+
+/** An end of a Slice beyond every axis. */
+const TO_THE_END = 2 ** 31 - 1;
 
 /**
  * Backward expressions with their shapes known: rearranged constants are computed at once, multiplications by a
@@ -95,10 +100,72 @@ export class Expressions extends GraphWriter {
       const target = this.integers(dims.map((size) => (isBatchAxis(size) ? -1 : size)));
       return this.node('Reshape', [a, target], dims);
     }
-    if (like === undefined || !sameDims(like.dims, dims)) {
-      throw new OnnxError(`cannot reshape to ${describeDims(dims)}: several axes follow the batch`);
+    if (like !== undefined && sameDims(like.dims, dims)) return this.node('Reshape', [a, this.shapeOf(like)], dims);
+    const shape = this.#shape(dims);
+    if (shape === undefined)
+      throw new OnnxError(`cannot reshape to ${describeDims(dims)}: several axes follow the batch or others`);
+    return this.node('Reshape', [a, shape], dims);
+  }
+
+  /** The run-time size of an axis, a vector of one integer; undefined where no value has such an axis. */
+  sizeOf(size: AxisSize): Value | undefined {
+    if (!isBatchAxis(size)) return this.integers([size]);
+    const source = this.sourceOf(size);
+    if (source === undefined) return undefined;
+    return this.node('Gather', [this.shapeOf(source.value), this.integers([source.axis])], [1], {}, 'int64');
+  }
+
+  /** The run-time size of an axis of a value. */
+  sizeAlong(a: Value, axis: number): Value {
+    return this.node('Gather', [this.shapeOf(a), this.integers([axis])], [1], {}, 'int64');
+  }
+
+  /** A shape as a vector; one axis may be left to Reshape. */
+  #shape(dims: Dims): Value | undefined {
+    const parts: Value[] = [];
+    let fixed: number[] = [];
+    let missing = 0;
+    for (const size of dims) {
+      const known = isBatchAxis(size) ? this.sizeOf(size) : undefined;
+      if (known === undefined) {
+        if (isBatchAxis(size)) missing++;
+        fixed.push(isBatchAxis(size) ? -1 : size);
+        continue;
+      }
+      if (fixed.length > 0) parts.push(this.integers(fixed));
+      fixed = [];
+      parts.push(known);
     }
-    return this.node('Reshape', [a, this.shapeOf(like)], dims);
+    if (fixed.length > 0) parts.push(this.integers(fixed));
+    return missing > 1 ? undefined : this.node('Concat', parts, [dims.length], { axis: int(0) }, 'int64');
+  }
+
+  /** The elements from a run-time place to before another, along an axis whose size is then `size`. */
+  between(
+    a: Value,
+    axis: number,
+    { start, end, size, step = 1 }: { start: Value; end: Value; size: AxisSize; step?: number },
+  ): Value {
+    const parts = [start, end, this.integers([axis]), this.integers([step])];
+    return this.node('Slice', [a, ...parts], a.dims.with(axis, size));
+  }
+
+  /** Puts a value back into zeros of the size of `like` along an axis, from a run-time place on. */
+  placed(a: Value, axis: number, start: Value, like: Value): Value {
+    const after = this.subtract(this.sizeAlong(like, axis), this.add(start, this.sizeAlong(a, axis)));
+    const others = (count: number) => (count === 0 ? [] : [this.integers(new Array<number>(count).fill(0))]);
+    const [before, behind] = [others(axis), others(a.dims.length - 1 - axis)];
+    const parts = [...before, start, ...behind, ...before, after, ...behind];
+    const pads = this.node('Concat', parts, [2 * a.dims.length], { axis: int(0) }, 'int64');
+    return this.node('Pad', [a, pads], a.dims.with(axis, like.dims[axis] ?? 1));
+  }
+
+  /** 1 / number of elements along some axes, whatever their sizes. */
+  inverseCount(a: Value, axes: readonly number[]): Value {
+    const size = product(axes.map((axis) => a.dims[axis] ?? 1));
+    if (!isBatchAxis(size)) return this.scalar(1 / size, a.dataType);
+    const counts = axes.map((axis) => this.cast(this.reshape(this.sizeAlong(a, axis), []), a.dataType));
+    return counts.reduce((inverse, count) => this.divide(inverse, count), this.scalar(1, a.dataType));
   }
 
   /** Puts axes of size 1 in, at these places of the result. */
@@ -113,10 +180,10 @@ export class Expressions extends GraphWriter {
   expand(a: Value, dims: Dims, like?: Value): Value {
     if (sameDims(a.dims, dims)) return a;
     const offset = dims.length - a.dims.length;
-    const grown = dims.map((size, axis) =>
+    const wanted = dims.map((size, axis) =>
       axis >= offset && sameDims([size], [a.dims[axis - offset] ?? 0]) ? 1 : size,
     );
-    if (!grown.some(isBatchAxis)) return this.node('Expand', [a, this.integers(grown.map(Number))], dims);
+    if (!wanted.some(isBatchAxis)) return this.node('Expand', [a, this.integers(wanted.map(Number))], dims);
     if (like === undefined) throw new OnnxError(`cannot expand to ${describeDims(dims)} without a value of that shape`);
     return this.node('Expand', [a, this.shapeOf(like)], dims);
   }
@@ -172,7 +239,10 @@ export class Expressions extends GraphWriter {
     const [first] = values;
     if (first === undefined) throw new RangeError('a concatenation needs a value');
     if (values.length === 1) return first;
-    const total = values.reduce((sum, { dims }) => sum + fixedSize(dims, axis, 'Concat'), 0);
+    const total = combined(
+      values.map(({ dims }) => dims[axis] ?? 1),
+      (sizes) => sizes.reduce((sum, size) => sum + size, 0),
+    );
     return this.node('Concat', values, first.dims.with(axis, total), { axis: int(axis) });
   }
 
@@ -191,25 +261,30 @@ export class Expressions extends GraphWriter {
     return this.node('Slice', [a, ...list.map((values) => this.integers(values))], dims);
   }
 
+  /** Takes elements away at the ends of axes. */
+  #crop(a: Value, parts: readonly { axis: number; before: number; after: number }[]): Value {
+    const cut = parts.filter(({ before, after }) => before > 0 || after > 0);
+    if (cut.length === 0) return a;
+    const dims = cut.reduce<Dims>(
+      (all, { axis, before, after }) => all.with(axis, grown(all[axis] ?? 0, -before - after)),
+      a.dims,
+    );
+    const ends = cut.map(({ after }) => (after === 0 ? TO_THE_END : -after));
+    const lists = [cut.map(({ before }) => before), ends, cut.map(({ axis }) => axis)];
+    return this.node('Slice', [a, ...lists.map((values) => this.integers(values))], dims);
+  }
+
   /** Zeros, or another filling, around axes of fixed size; negative amounts crop. */
   pad(a: Value, parts: readonly { axis: number; before: number; after: number }[], filling = 0): Value {
-    const cropped = this.slice(
+    const cropped = this.#crop(
       a,
-      parts
-        .filter(({ before, after }) => before < 0 || after < 0)
-        .map(({ axis, before, after }) => ({
-          axis,
-          start: Math.max(0, -before),
-          count: fixedSize(a.dims, axis, 'Pad') + Math.min(0, before) + Math.min(0, after),
-        })),
+      parts.map(({ axis, before, after }) => ({ axis, before: Math.max(0, -before), after: Math.max(0, -after) })),
     );
-    const grown = parts.filter(({ before, after }) => before > 0 || after > 0);
-    if (grown.length === 0) return cropped;
+    const added = parts.filter(({ before, after }) => before > 0 || after > 0);
+    if (added.length === 0) return cropped;
     const amount = (axis: number, side: 'before' | 'after') =>
-      Math.max(0, grown.find((part) => part.axis === axis)?.[side] ?? 0);
-    const dims = cropped.dims.map((size, axis) =>
-      isBatchAxis(size) ? size : size + amount(axis, 'before') + amount(axis, 'after'),
-    );
+      Math.max(0, added.find((part) => part.axis === axis)?.[side] ?? 0);
+    const dims = cropped.dims.map((size, axis) => grown(size, amount(axis, 'before') + amount(axis, 'after')));
     const pads = [...dims.map((_, axis) => amount(axis, 'before')), ...dims.map((_, axis) => amount(axis, 'after'))];
     const fill = filling === 0 ? [] : [this.scalar(filling, a.dataType)];
     return this.node('Pad', [cropped, this.integers(pads), ...fill], dims);

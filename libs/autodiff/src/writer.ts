@@ -1,18 +1,20 @@
 import {
   type Attributes,
+  type AxisSize,
   type DataType,
   float32,
   float64,
   type Graph,
   GraphBuilder,
   int,
+  isBatchAxis,
   knownValues,
   OnnxError,
   type Tensor,
   type ValueType,
   valueNames,
 } from '@faultline/onnx';
-import type { Dims, Value } from './dims.ts';
+import { type Dims, describeSize, type Value } from './dims.ts';
 
 const isPlain = (attributes: Attributes) =>
   Object.values(attributes).every(({ type }) => type !== 'tensor' && type !== 'graph');
@@ -30,6 +32,9 @@ export class GraphWriter {
   readonly #written = new Map<string, string>();
   readonly #types = new Map<string, ValueType>();
 
+  /** Where axes that are not of fixed size can be read from, by what they are. */
+  readonly #sources = new Map<string, { readonly value: Value; readonly axis: number }>();
+
   /** `taken` holds names that must not be made; names made start with `prefix`; shapes that `types` tells are known. */
   constructor(
     graph: Graph,
@@ -38,6 +43,14 @@ export class GraphWriter {
   ) {
     const { prefix = 'backward/', types } = options;
     const known = knownValues(graph, types);
+    for (const name of [...graph.inputs.map((input) => input.name), ...graph.nodes.flatMap(({ outputs }) => outputs)]) {
+      const type = types?.get(name);
+      for (const [axis, size] of (type?.dims ?? []).entries()) {
+        const key = describeSize(size);
+        if (type === undefined || !isBatchAxis(size) || this.#sources.has(key)) continue;
+        this.#sources.set(key, { value: { name, ...type }, axis });
+      }
+    }
     this.#builder = new GraphBuilder({ prefix, taken: [...valueNames(graph), ...taken] });
     this.#constants = new Map(graph.initializers);
     // An initializer that is also an input is a default value, which the caller may replace.
@@ -60,6 +73,11 @@ export class GraphWriter {
   /** Types of the values written so far. */
   get types(): ReadonlyMap<string, ValueType> {
     return this.#types;
+  }
+
+  /** A value of the forward graph that has an axis of this size, an input where one has; undefined where none has. */
+  sourceOf(size: AxisSize): { readonly value: Value; readonly axis: number } | undefined {
+    return this.#sources.get(describeSize(size));
   }
 
   #typed(value: Value): Value {
