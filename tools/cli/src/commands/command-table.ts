@@ -1,3 +1,4 @@
+import { attack } from './attack.ts';
 import { attacks } from './attacks.ts';
 import { campaignCancel } from './campaign-cancel.ts';
 import { campaignList } from './campaign-list.ts';
@@ -6,6 +7,7 @@ import { campaignShow } from './campaign-show.ts';
 import type { CommandDefinition, CommandGroup } from './command-definition.ts';
 import { completion } from './completion.ts';
 import { gc } from './gc.ts';
+import { predict } from './predict.ts';
 import { report } from './report.ts';
 import { up } from './up.ts';
 import { victims } from './victims.ts';
@@ -14,6 +16,8 @@ import { victims } from './victims.ts';
 export const COMMANDS: readonly (CommandDefinition | CommandGroup)[] = [
   up,
   victims,
+  predict,
+  attack,
   attacks,
   {
     name: 'campaign',

@@ -1,0 +1,115 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { InvalidArgumentError, Option } from 'commander';
+import { MAX_REQUEST_BYTES, readClips } from '../clips/clip-arguments.ts';
+import { UsageError } from '../exit-code.ts';
+import { bytes, counted } from '../output/figures.ts';
+import { note, printJson, printLines } from '../output/print.ts';
+import { scoreTable } from '../output/score-table.ts';
+import { makeSaveFolder } from '../scores/save-examples.ts';
+import { scoreClips } from '../scores/score-clips.ts';
+import { scoreDocument } from '../scores/score-document.ts';
+import type { AttackOptions } from '../threat-model/attack-options.ts';
+import { DEFAULT_STEPS, NORM_NAMES } from '../threat-model/threat-model.ts';
+import type { CommandDefinition } from './command-definition.ts';
+import { type CommandOptions, inSession } from './in-session.ts';
+import {
+  addJson,
+  addRuns,
+  addVictim,
+  addVictims,
+  collect,
+  type FolderOptions,
+  foldersOf,
+  type JsonOption,
+  type VictimOption,
+  wholeNumber,
+} from './options.ts';
+
+interface ClipAttackOptions extends AttackOptions, VictimOption {
+  readonly seed: number;
+  readonly labels?: readonly string[];
+  readonly save?: string;
+  /** Seconds. */
+  readonly timeout?: number;
+}
+
+/** `faultline attack`: the robustness of a few clips, at once. */
+export const attack: CommandDefinition = {
+  name: 'attack',
+  summary: 'find the smallest noise that makes victims miss what is in clips; for many clips: campaign run',
+  examples: [
+    'faultline attack zoo/clips/unseen-005.mp4 --victim late',
+    'faultline attack unseen-005 seen-001 --norm l2 --variable frames --epsilon 0.1,0.2,0.4,0.8 --save /tmp/examples',
+    'faultline attack unseen-005 --variable waveform=0.0008,frames=0.005 --epsilon 0.1,0.3,1 --json',
+  ],
+  configure: (command) => {
+    addVictim(command)
+      .argument('<clips...>', 'media files, or identifiers of clips of the set; at most 64')
+      .option('--attack <attack>', 'an attack of `faultline attacks`', 'pgd')
+      .addOption(
+        new Option('--norm <norm>', 'how the size of a perturbation is measured').choices(NORM_NAMES).default('linf'),
+      )
+      .option(
+        '--variable <input>',
+        'input to change; several, with their budgets at scale 1: waveform=0.0008,frames=0.005 (default: the sound)',
+        collect,
+      )
+      .option(
+        '--epsilon <budgets>',
+        'budgets to try, ascending: 0.1,0.2,0.4; of several variables: scales',
+        parseBudgets,
+      )
+      .option('--steps <count>', 'gradient steps a restart', wholeNumber(1), DEFAULT_STEPS)
+      .option('--restarts <count>', 'restarts', wholeNumber(1), 1)
+      .option('--seed <number>', 'seed of all noise', wholeNumber(0), 1)
+      .option('--parameter <name=value>', 'a parameter of the attack; several: repeat it', collect)
+      .option(
+        '--labels <labels>',
+        'true labels of all clips (default: the set’s; of files: what each victim predicts)',
+        collect,
+      )
+      .option('--save <folder>', 'write the adversarial examples and scores.json there: sound as .wav, frames as .npy')
+      .option('--timeout <seconds>', 'end in time, with what was found until then', wholeNumber(1));
+    addJson(addVictims(addRuns(command))).action(
+      (clips: string[], options: FolderOptions & JsonOption & ClipAttackOptions) =>
+        attackClips(clips, options, { json: options.json === true, stack: foldersOf(options) }),
+    );
+  },
+};
+
+function parseBudgets(text: string, earlier: readonly number[] = []): number[] {
+  const budgets = text.split(',').map(Number);
+  if (budgets.some((value) => !(value > 0))) throw new InvalidArgumentError('give numbers above 0: 0.1,0.2,0.4.');
+  return [...earlier, ...budgets];
+}
+
+async function attackClips(
+  names: readonly string[],
+  { victim = [], labels, save, timeout, ...options }: ClipAttackOptions,
+  { json, stack }: CommandOptions,
+): Promise<void> {
+  const clips = await readClips(names, labels);
+  const size = clips.reduce((sum, clip) => sum + clip.size, 0);
+  if (size > MAX_REQUEST_BYTES) {
+    throw new UsageError(
+      `the clips have ${bytes(size)}, a call at most ${bytes(MAX_REQUEST_BYTES)}: attack them in parts`,
+    );
+  }
+  if (save !== undefined) await makeSaveFolder(save);
+  const deadlineMs = timeout === undefined ? undefined : timeout * 1000;
+  const sources = clips.map(({ source }) => source);
+  const scored = await inSession({ ...stack, only: victim }, 'attacks', (session) =>
+    scoreClips(session, sources, { ...options, victims: victim, save, deadlineMs }),
+  );
+  const document = scoreDocument(scored, options.seed);
+  const { threatModel, scores, summary } = scored;
+  if (save !== undefined) await writeFile(join(save, 'scores.json'), `${JSON.stringify(document, undefined, 2)}\n`);
+  if (json) printJson(document);
+  else printLines(scoreTable(scores, threatModel.variables));
+  if (!summary.complete) note(summary.shortfall);
+  if (save !== undefined) {
+    const files = scores.reduce((sum, one) => sum + one.files.length, 0);
+    note(`${counted(files, 'adversarial tensor')} and scores.json are in ${save}`);
+  }
+}

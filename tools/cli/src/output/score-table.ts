@@ -1,0 +1,64 @@
+import type { ClipScoreJson } from '../scores/clip-scores.ts';
+import { budget } from './figures.ts';
+import { signed } from './prediction-table.ts';
+import { type Column, textColumn, textTable } from './text-table.ts';
+
+/**
+ * A line a clip and victim: the smallest verified budget that switches the clip off, and how loud that is.
+ * @param rhos each variable's budget at scale 1
+ */
+export function scoreTable(scores: readonly ClipScoreJson[], rhos: Readonly<Record<string, number>>): string[] {
+  const variables = Object.entries(rhos).map(([variable, rho]) => ({ variable, rho }));
+  const [only, ...others] = variables;
+  // One variable: the budgets themselves. Several: the scale s.
+  const unit = only !== undefined && others.length === 0 ? only.rho : 1;
+  const symbol = others.length === 0 ? 'eps' : 's';
+  const columns: Column[] = [
+    textColumn('clip'),
+    textColumn('victim'),
+    textColumn('labels'),
+    { title: 'clean margin' },
+    { title: `critical ${symbol}` },
+    { title: 'tried without' },
+    ...variables.flatMap(({ variable }) => [{ title: `${variable} norm` }, { title: 'dB' }]),
+  ];
+  const rows = scores.map((score) => [
+    score.clip,
+    score.victim,
+    score.labels.join(', ') + (score.labelSource === 'prediction' ? '*' : ''),
+    score.cleanMargin === null ? '-' : signed(score.cleanMargin),
+    criticalText(score, unit),
+    score.triedWithout === 0 ? '-' : budget(score.triedWithout * unit),
+    ...variables.flatMap(({ variable }) => {
+      const found = score.perturbations.find((one) => one.variable === variable);
+      if (found === undefined) return ['-', '-'];
+      return [budget(found.norm), found.decibels === null ? '-' : found.decibels.toFixed(1)];
+    }),
+  ]);
+  const reasons = scores.flatMap(({ clip, victim, reason }) =>
+    reason === '' ? [] : [`${clip}, ${victim}: ${reason}`],
+  );
+  return [...textTable(columns, rows), '', ...legend(scores, variables), ...reasons];
+}
+
+function criticalText({ state, criticalScale, limit }: ClipScoreJson, unit: number): string {
+  if (state === 'not started') return '-';
+  if (criticalScale === null) return state === 'finished' ? `> ${budget(limit * unit)}` : '?';
+  const figure = budget(criticalScale * unit);
+  return state === 'finished' ? figure : `<= ${figure}`;
+}
+
+function legend(
+  scores: readonly ClipScoreJson[],
+  variables: readonly { readonly variable: string; readonly rho: number }[],
+): string[] {
+  const rho = variables.map(({ variable, rho }) => `${variable} ${budget(rho)}`).join(', ');
+  return [
+    'critical: smallest budget at which a fresh prediction confirmed that every label is off; 0: off when clean; > E: none up to E.',
+    'tried without: largest smaller budget that found nothing. dB: signal (waveform) or peak (frames) to perturbation.',
+    ...(variables.length > 1 ? [`s: multiplies the budgets ${rho}.`] : []),
+    ...(scores.some(({ labelSource }) => labelSource === 'prediction')
+      ? ['*: what the victim itself predicts, right or wrong, as the clip has no labels; give them with --labels.']
+      : []),
+  ];
+}

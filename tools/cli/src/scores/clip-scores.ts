@@ -1,0 +1,58 @@
+import { score } from '@faultline/contracts';
+
+/** A perturbation of one variable at the critical budget. */
+export interface PerturbationJson {
+  readonly variable: string;
+  readonly epsilon: number;
+  readonly norm: number;
+  readonly rootMeanSquare: number;
+  /** SNR of a waveform, PSNR of frames; null without a perturbation. */
+  readonly decibels: number | null;
+}
+
+/** The robustness of one clip, for one victim. */
+export interface ClipScoreJson {
+  readonly victim: string;
+  readonly clip: string;
+  readonly state: 'finished' | 'cut short' | 'not started';
+  readonly reason: string;
+  /** Labels that have to fall below their thresholds. */
+  readonly labels: readonly string[];
+  readonly labelSource: 'request' | 'clip set' | 'prediction' | null;
+  readonly cleanMargin: number | null;
+  /** Smallest verified scale of the ladder; null: none up to the limit (of what was searched). */
+  readonly criticalScale: number | null;
+  readonly triedWithout: number;
+  readonly limit: number;
+  readonly adversarialMargin: number | null;
+  readonly perturbations: readonly PerturbationJson[];
+}
+
+export function clipScoreJson(from: score.ClipScore): ClipScoreJson {
+  return {
+    victim: from.victim,
+    clip: from.clip,
+    state: STATES.get(from.state) ?? 'not started',
+    reason: from.reason,
+    labels: from.labels,
+    labelSource: LABEL_SOURCES.get(from.labelSource) ?? null,
+    cleanMargin: from.cleanMargin ?? null,
+    criticalScale: from.criticalScale ?? null,
+    triedWithout: from.triedWithout,
+    limit: from.limit,
+    adversarialMargin: from.adversarialMargin ?? null,
+    perturbations: from.perturbations.map(({ decibels, ...same }) => ({ ...same, decibels: decibels ?? null })),
+  };
+}
+
+const STATES = new Map<score.ScoreState, ClipScoreJson['state']>([
+  [score.ScoreState.SCORE_STATE_FINISHED, 'finished'],
+  [score.ScoreState.SCORE_STATE_CUT_SHORT, 'cut short'],
+  [score.ScoreState.SCORE_STATE_NOT_STARTED, 'not started'],
+]);
+
+const LABEL_SOURCES = new Map<score.LabelSource, ClipScoreJson['labelSource']>([
+  [score.LabelSource.LABEL_SOURCE_REQUEST, 'request'],
+  [score.LabelSource.LABEL_SOURCE_CLIP_SET, 'clip set'],
+  [score.LabelSource.LABEL_SOURCE_PREDICTION, 'prediction'],
+]);

@@ -1,0 +1,20 @@
+import type { score } from '@faultline/contracts';
+import type { ScoredClips } from './score-clips.ts';
+
+/** What `faultline attack --json` prints, and scores.json holds. */
+export function scoreDocument({ threatModel, scores, summary }: ScoredClips, seed: number) {
+  const { name, attack, norm, variables, ladder, steps, restarts, parameters } = threatModel;
+  return {
+    threatModel: { name, attack, norm, variables, scales: ladder.early, steps, restarts, parameters, seed },
+    clips: summary.clips.map(({ name, sha256, labels }) => ({ clip: name, sha256, labels })),
+    scores,
+    complete: summary.complete,
+    shortfall: summary.shortfall,
+    cost: { attack: costOf(summary.attackCost), verification: costOf(summary.verificationCost) },
+  };
+}
+
+const costOf = (cost: score.ScoreSummary['attackCost']) => ({
+  forwardExamples: cost?.forwardExamples ?? 0,
+  gradientExamples: cost?.gradientExamples ?? 0,
+});

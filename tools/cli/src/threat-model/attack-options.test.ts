@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { victim } from '@faultline/contracts';
+import { type AttackOptions, threatModelOf } from './attack-options.ts';
+
+const WAVEFORM = victim.InputSpecification.fromPartial({
+  name: 'waveform',
+  kind: { $case: 'waveform', value: { sampleRateHz: 16_000, samples: 32_000 } },
+});
+const FRAMES = victim.InputSpecification.fromPartial({
+  name: 'frames',
+  kind: { $case: 'frames', value: { frameRateHz: 4, frames: 8, height: 64, width: 64 } },
+});
+const both = victim.Card.fromPartial({ name: 'both', inputs: [FRAMES, WAVEFORM] });
+const deaf = victim.Card.fromPartial({ name: 'deaf', inputs: [FRAMES] });
+
+const asked = (options: Partial<AttackOptions>, cards = [both]) =>
+  threatModelOf({ attack: 'pgd', norm: 'linf', steps: 20, restarts: 1, ...options }, cards);
+
+test('nothing said: the sound, with usual budgets; what all victims have, where one is deaf', () => {
+  const { name, variables, ladder } = asked({});
+  assert.deepEqual([name, variables], ['linf-waveform', { waveform: 0.0008 }]);
+  assert.deepEqual(ladder.early, [0.125, 0.25, 0.5, 1, 2, 4, 8, 16]);
+  assert.deepEqual(asked({ norm: 'l2' }, [both, deaf]).variables, { frames: 0.8 });
+});
+
+test('budgets of one variable are epsilons, ascending, each once', () => {
+  const { variables, ladder } = asked({ variable: ['frames'], epsilon: [0.4, 0.1, 0.4] });
+  assert.deepEqual([variables, ladder.early], [{ frames: 1 }, [0.1, 0.4]]);
+});
+
+test('with budgets at scale 1, given or usual, epsilon is a scale', () => {
+  assert.deepEqual(asked({ variable: ['waveform=0.01'], epsilon: [2] }).variables, { waveform: 0.01 });
+  const { name, variables, ladder } = asked({ variable: ['waveform', 'frames=0.1'], epsilon: [2] });
+  assert.deepEqual([name, variables], ['linf-waveform-frames', { waveform: 0.0008, frames: 0.1 }]);
+  assert.deepEqual(ladder.early, [2]);
+});
+
+test('parameters are numbers where they look like numbers', () => {
+  const { parameters } = asked({ parameter: ['step_scale=1.5', 'schedule=constant'] });
+  assert.deepEqual(parameters, { step_scale: 1.5, schedule: 'constant' });
+});
+
+for (const [what, options, message] of [
+  [
+    'an unknown input',
+    { variable: ['smell'] },
+    /^--variable: no victim has an input smell; there are: frames, waveform$/,
+  ],
+  ['a budget that is none', { variable: ['waveform=-1'] }, /^--variable: waveform=-1: .* above 0/],
+  ['no name', { variable: ['=1'] }, /^--variable: "=1" names no input/],
+  ['a norm without usual budgets', { norm: 'l1' }, /--variable waveform=RHO.*--epsilon/],
+  ['too many budgets', { epsilon: Array.from({ length: 17 }, (_, index) => index + 1) }, /^--epsilon: give at most 16/],
+  ['too many steps', { steps: 20_000 }, /^--steps: /],
+  ['a parameter without a value', { parameter: ['fast'] }, /^--parameter: "fast" is not NAME=VALUE/],
+] as const) {
+  test(`${what} is refused, and the message names the option`, () => {
+    assert.throws(() => asked(options), { name: 'UsageError', message });
+  });
+}
+
+test('victims that have nothing in common are attacked one at a time', () => {
+  const blind = victim.Card.fromPartial({ name: 'blind', inputs: [WAVEFORM] });
+  assert.throws(() => asked({}, [deaf, blind]), { name: 'UsageError', message: /--victim NAME/ });
+});

@@ -1,0 +1,129 @@
+import type { victim } from '@faultline/contracts';
+import { UsageError } from '../exit-code.ts';
+import { type NormName, type ThreatModelInput, threatModelSchema } from './threat-model.ts';
+
+/** The threat model as the options of `faultline attack` say it. */
+export interface AttackOptions {
+  readonly attack: string;
+  readonly norm: NormName;
+  /** "waveform", or "waveform=0.001" with the budget at scale 1. */
+  readonly variable?: readonly string[];
+  /** Budgets of one variable without "=", scales otherwise. */
+  readonly epsilon?: readonly number[];
+  readonly steps: number;
+  readonly restarts: number;
+  /** "step_scale=1.5" */
+  readonly parameter?: readonly string[];
+}
+
+/** Of the whole input: options name no regions. */
+export type AskedThreatModel = ThreatModelInput & { readonly variables: Readonly<Record<string, number>> };
+
+type InputKind = 'waveform' | 'frames';
+
+/** Budgets at scale 1 that are worth trying first: those of the main job, campaigns/quick.yaml. */
+const USUAL_RHO: Partial<Record<NormName, Readonly<Record<InputKind, number>>>> = {
+  linf: { waveform: 0.0008, frames: 0.005 },
+  l2: { waveform: 0.08, frames: 0.8 },
+};
+
+/** From next to nothing to next to everything, a factor of two apart. */
+const USUAL_SCALES = [0.125, 0.25, 0.5, 1, 2, 4, 8, 16];
+
+interface Variable {
+  readonly name: string;
+  readonly rho: number | undefined;
+}
+
+/**
+ * The threat model that options ask for; what they leave open follows from the inputs that all victims have.
+ * @throws UsageError that names the option and the remedy.
+ */
+export function threatModelOf(options: AttackOptions, cards: readonly victim.Card[]): AskedThreatModel {
+  const { norm, attack, steps, restarts } = options;
+  const variables = options.variable === undefined ? [usualVariable(cards)] : options.variable.map(parseVariable);
+  const [only, ...others] = variables;
+  // A single variable without "=": the budgets are epsilons, in its unit.
+  const plain = only !== undefined && others.length === 0 && only.rho === undefined && options.epsilon !== undefined;
+  const model = {
+    name: `${norm}-${variables.map(({ name }) => name).join('-')}`.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-'),
+    norm,
+    variables: Object.fromEntries(
+      variables.map((variable) => [variable.name, plain ? 1 : (variable.rho ?? usualRho(variable.name, norm, cards))]),
+    ),
+    ladder: { early: [...new Set(options.epsilon ?? USUAL_SCALES)].sort((a, b) => a - b) },
+    attack,
+    steps,
+    restarts,
+    parameters: Object.fromEntries((options.parameter ?? []).map(parseParameter)),
+  };
+  const checked = threatModelSchema.safeParse(model);
+  if (checked.success) return model;
+  const faults = checked.error.issues.map(({ path, message }) => `${optionOf(String(path[0]))}: ${message}`);
+  throw new UsageError([...new Set(faults)].join('\n'));
+}
+
+/** Option behind a field of a threat model. */
+export const optionOf = (field: string): string => OPTIONS[field] ?? field;
+
+const OPTIONS: Readonly<Record<string, string>> = {
+  variables: '--variable',
+  ladder: '--epsilon',
+  rungs: '--epsilon',
+  norm: '--norm',
+  attack: '--attack',
+  steps: '--steps',
+  restarts: '--restarts',
+  parameters: '--parameter',
+  seed: '--seed',
+};
+
+/** The sound, for a perturbed waveform can be played to a victim; of victims that hear nothing, what they see. */
+function usualVariable(cards: readonly victim.Card[]): Variable {
+  const [first, ...others] = cards;
+  const common = (first?.inputs ?? []).filter(({ name }) => others.every((card) => inputOf(card, name) !== undefined));
+  const chosen = common.find(({ kind }) => kind?.$case === 'waveform') ?? common[0];
+  if (chosen === undefined) {
+    throw new UsageError('the victims have no input in common; attack one at a time: --victim NAME');
+  }
+  return { name: chosen.name, rho: undefined };
+}
+
+function usualRho(variable: string, norm: NormName, cards: readonly victim.Card[]): number {
+  const kinds = new Set(cards.map((card) => inputOf(card, variable)?.kind?.$case));
+  const [kind] = kinds;
+  if (kind === undefined) {
+    const known = [...new Set(cards.flatMap(({ inputs }) => inputs.map(({ name }) => name)))];
+    throw new UsageError(`--variable: no victim has an input ${variable}; there are: ${known.join(', ')}`);
+  }
+  const usual = USUAL_RHO[norm]?.[kind];
+  if (usual !== undefined && kinds.size === 1) return usual;
+  const remedy = `say which with --variable ${variable}=RHO, the budget at scale 1`;
+  throw new UsageError(`there is no usual budget of ${variable} in norm ${norm}; ${remedy}, or --epsilon`);
+}
+
+const inputOf = ({ inputs }: victim.Card, variable: string): victim.InputSpecification | undefined =>
+  inputs.find(({ name }) => name === variable);
+
+function parseVariable(text: string): Variable {
+  const [name = '', value] = splitAt(text);
+  if (name === '') throw new UsageError(`--variable: "${text}" names no input; give NAME or NAME=RHO`);
+  if (value === undefined) return { name, rho: undefined };
+  const rho = Number(value);
+  if (!(rho > 0) || value.trim() === '')
+    throw new UsageError(`--variable: ${text}: the budget must be a number above 0`);
+  return { name, rho };
+}
+
+function parseParameter(text: string): [string, number | string] {
+  const [name = '', value = ''] = splitAt(text);
+  if (name === '' || value === '') throw new UsageError(`--parameter: "${text}" is not NAME=VALUE`);
+  const number = Number(value);
+  return [name, Number.isNaN(number) ? value : number];
+}
+
+/** "a=b" as ["a", "b"], "a" as ["a"]. */
+function splitAt(text: string): string[] {
+  const at = text.indexOf('=');
+  return at < 0 ? [text.trim()] : [text.slice(0, at).trim(), text.slice(at + 1).trim()];
+}
