@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { victim } from '@faultline/contracts';
+import { OnnxError } from '@faultline/onnx';
 import type { OrtTensor } from '@faultline/ort';
 import {
   type DifferentiateRequest,
@@ -118,8 +119,19 @@ export class LocalVictim implements Victim {
     return LocalVictim.load({ card, ...(await readVictimFiles(folder, card)), ...options });
   }
 
-  describe(): Promise<VictimDescription> {
-    return Promise.resolve(this.#description);
+  async describe(): Promise<VictimDescription> {
+    return { ...this.#description, taps: await this.#describeTaps() };
+  }
+
+  /** The taps with their shapes; undefined where the victim's inner shapes cannot be learnt, and predictions are all it is good for. */
+  async #describeTaps(): Promise<VictimDescription['taps']> {
+    try {
+      const { shapes } = await this.#engine.analysis();
+      return Array.from(shapes.taps, ([name, dims]) => ({ name, dims }));
+    } catch (error) {
+      if (error instanceof OnnxError) return undefined;
+      throw error;
+    }
   }
 
   async predict(inputs: Tensors, { taps = [] }: PredictOptions = {}): Promise<Prediction> {

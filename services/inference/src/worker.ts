@@ -1,9 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Loop, Tensors, Victim } from '@faultline/victim';
+import type { Loop, Tensors } from '@faultline/victim';
 import { LocalVictim } from '@faultline/victim-local';
-import { footprintOf } from './footprint.ts';
 import { toJobError } from './job-error.ts';
 import type { FromWorker, Job, JobKind, Jobs, ToWorker, WorkerSettings } from './worker-protocol.ts';
 
@@ -14,9 +13,8 @@ import type { FromWorker, Job, JobKind, Jobs, ToWorker, WorkerSettings } from '.
 if (parentPort === null) throw new Error('this module runs as a worker thread');
 const port = parentPort;
 const settings = workerData as WorkerSettings;
-const local = await LocalVictim.fromFolder(settings.victimDir, settings);
-const victim: Victim = local;
-const description = await victim.describe();
+const { victimDir, ...options } = settings;
+const victim = await LocalVictim.fromFolder(victimDir, options);
 const loops = new Map<number, Loop>();
 
 function loopOf(id: number) {
@@ -36,9 +34,9 @@ async function perform(job: Job): Promise<Jobs[JobKind]['result']> {
     case 'differentiate':
       return victim.differentiate(job.request);
     case 'estimate':
-      return footprintOf(description, job.shape);
+      return victim.estimate(job.shape);
     case 'prepare': {
-      const loop = await local.prepare(job.plan);
+      const loop = await victim.prepare(job.plan);
       loops.set(job.loop, loop);
       return loop.examples;
     }
@@ -57,7 +55,7 @@ async function perform(job: Job): Promise<Jobs[JobKind]['result']> {
       return loopOf(job.loop).fetch(job.slots, job.examples);
     case 'close':
       await loops.get(job.loop)?.[Symbol.asyncDispose]();
-      if (loops.delete(job.loop)) collectGarbage();
+      loops.delete(job.loop);
       return undefined;
   }
 }
@@ -79,6 +77,7 @@ async function answer({ id, job }: ToWorker): Promise<void> {
   try {
     const result = await perform(job);
     send({ kind: 'done', id, result }, handedOver(job, result));
+    if (job.kind === 'close') collectGarbage();
   } catch (error) {
     send({ kind: 'failed', id, error: toJobError(error, job.kind) });
   }
@@ -87,4 +86,4 @@ async function answer({ id, job }: ToWorker): Promise<void> {
 port.on('message', (message: ToWorker) => {
   turn = turn.then(() => answer(message));
 });
-send({ kind: 'ready', description });
+send({ kind: 'ready', description: await victim.describe() });
