@@ -160,7 +160,7 @@ export class LocalVictim implements Victim {
     try {
       return await run(lease.value, feeds);
     } finally {
-      lease.release();
+      await lease.release();
     }
   }
 
@@ -205,7 +205,7 @@ export class LocalVictim implements Victim {
         cost: { forwardExamples: examples, gradientExamples: examples },
       };
     } finally {
-      lease.release();
+      await lease.release();
     }
   }
 

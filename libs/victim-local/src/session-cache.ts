@@ -1,7 +1,7 @@
 /** A cached value in use; it is not evicted before it is released. */
 export interface Lease<Value> {
   readonly value: Value;
-  release(): void;
+  release(): Promise<void>;
 }
 
 /** How much a cache keeps of what nobody uses; what is in use stays, whatever it takes. */
@@ -53,9 +53,11 @@ export class SessionCache<Value extends AsyncDisposable & { readonly bytes: numb
     let released = false;
     return {
       value,
-      release: () => {
-        if (!released) entry.users--;
+      release: async () => {
+        if (released) return;
         released = true;
+        entry.users--;
+        await this.#evict();
       },
     };
   }
