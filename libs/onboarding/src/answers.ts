@@ -133,7 +133,7 @@ export class Answers {
       return `  --set '${keyOf(question)}=${value}'  ${question.text} ${question.why}`;
     });
     const allDefault = this.#missing.every((question) => question.default !== undefined);
-    const remedy = allDefault ? ', or --yes for these defaults' : '';
+    const remedy = allDefault ? ' these, or --yes to take them as they stand' : '';
     throw new OnboardingError(`the model does not say all that is needed; give${remedy}:\n${lines.join('\n')}`);
   }
 }

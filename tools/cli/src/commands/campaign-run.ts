@@ -14,6 +14,7 @@ import { ProgressLine } from '../output/progress-line.ts';
 import { reportFiles } from '../output/report-files.ts';
 import { tradeOffTable } from '../output/trade-off-table.ts';
 import { Session } from '../session.ts';
+import { victimNames } from '../stack/victim-folders.ts';
 import { collectTrace, slowestSpans } from '../trace/collect-trace.ts';
 import { SpanFolder } from '../trace/span-folder.ts';
 import type { CommandDefinition } from './command-definition.ts';
@@ -21,10 +22,12 @@ import type { CommandOptions } from './in-session.ts';
 import {
   addJson,
   addRuns,
+  addVictim,
   addVictims,
   type FolderOptions,
   foldersOf,
   type JsonOption,
+  type VictimOption,
   wholeNumber,
 } from './options.ts';
 
@@ -37,9 +40,15 @@ export const campaignRun: CommandDefinition = {
     addVictims(addRuns(command))
       .argument('<file>', 'campaign file')
       .option('--clips <count>', 'attack this many clips, or "all", in place of what the file says', parseClips);
+    addVictim(command);
     addJson(command, 'print report.json in place of tables').action(
-      (file: string, options: FolderOptions & JsonOption & { readonly clips?: 'all' | number }) =>
-        runCampaignFile(file, { clips: options.clips, json: options.json === true, stack: foldersOf(options) }),
+      (file: string, options: FolderOptions & JsonOption & VictimOption & { readonly clips?: 'all' | number }) =>
+        runCampaignFile(file, {
+          clips: options.clips,
+          victims: options.victim,
+          json: options.json === true,
+          stack: { ...foldersOf(options), only: options.victim ?? [] },
+        }),
     );
   },
 };
@@ -49,6 +58,8 @@ const parseClips = (text: string): 'all' | number => (text === 'all' ? text : wh
 interface CampaignRunOptions extends CommandOptions {
   /** How many clips, in place of what the file says. */
   readonly clips?: 'all' | number | undefined;
+  /** Names or folders of victims, in place of those that the file names. */
+  readonly victims?: readonly string[] | undefined;
 }
 
 /** Spans of one moment's work reach their files within this time. */
@@ -71,7 +82,9 @@ interface Started {
  * @throws UsageError, FaultlineError
  */
 async function runCampaignFile(file: string, options: CampaignRunOptions): Promise<void> {
-  const specification = withClips(await readCampaignFile(file), options.clips);
+  const fromFile = withClips(await readCampaignFile(file), options.clips);
+  const specification =
+    options.victims === undefined ? fromFile : { ...fromFile, victims: await victimNames(options.victims) };
   using interruption = new Interruption();
   using ownSpans = new SpanFolder();
   const telemetry = await startTelemetry('cli', { traceDir: ownSpans.path });

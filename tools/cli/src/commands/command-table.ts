@@ -4,9 +4,12 @@ import { campaignCancel } from './campaign-cancel.ts';
 import { campaignList } from './campaign-list.ts';
 import { campaignRun } from './campaign-run.ts';
 import { campaignShow } from './campaign-show.ts';
+import { cardInit } from './card-init.ts';
 import type { CommandDefinition, CommandGroup } from './command-definition.ts';
 import { completion } from './completion.ts';
 import { gc } from './gc.ts';
+import { gradcheck } from './gradcheck.ts';
+import { inspect } from './inspect.ts';
 import { predict } from './predict.ts';
 import { report } from './report.ts';
 import { up } from './up.ts';
@@ -25,6 +28,9 @@ export const COMMANDS: readonly (CommandDefinition | CommandGroup)[] = [
     commands: [campaignRun, campaignList, campaignShow, campaignCancel],
   },
   report,
+  { name: 'card', summary: 'cards of victims', commands: [cardInit] },
+  inspect,
+  gradcheck,
   gc,
   completion,
 ];

@@ -35,7 +35,11 @@ export interface VictimOption {
 
 /** Adds `--victim`, which may be given several times and takes lists. */
 export function addVictim(command: Command): Command {
-  return command.option('--victim <victim>', 'only this victim; several: repeat it, or a,b (default: all)', collect);
+  return command.option(
+    '--victim <victim>',
+    'only this victim, by name or folder; several: repeat it, or a,b; with "all": beside the others (default: all)',
+    collect,
+  );
 }
 
 /** Parser of an option that may be repeated and takes lists: "a,b". */

@@ -6,16 +6,29 @@ import { SpanFolder } from '../trace/span-folder.ts';
 import { RUNS_DIR } from '../workspace.ts';
 import type { CommandDefinition } from './command-definition.ts';
 import type { CommandOptions } from './in-session.ts';
-import { addJson, addRuns, addVictims, type FolderOptions, foldersOf, type JsonOption } from './options.ts';
+import {
+  addJson,
+  addRuns,
+  addVictim,
+  addVictims,
+  type FolderOptions,
+  foldersOf,
+  type JsonOption,
+  type VictimOption,
+} from './options.ts';
 
 /** `faultline up`: services that stay. */
 export const up: CommandDefinition = {
   name: 'up',
   summary: 'start the services and keep them until Ctrl-C, for campaigns that other terminals run',
-  examples: ['faultline up'],
+  examples: ['faultline up', 'faultline up --victim all --victim ./my-victim'],
   configure: (command) => {
-    addJson(addVictims(addRuns(command)), 'print the addresses as JSON').action((options: FolderOptions & JsonOption) =>
-      keepServices({ json: options.json === true, stack: foldersOf(options) }),
+    addVictim(addJson(addVictims(addRuns(command)), 'print the addresses as JSON')).action(
+      (options: FolderOptions & JsonOption & VictimOption) =>
+        keepServices({
+          json: options.json === true,
+          stack: { ...foldersOf(options), only: options.victim ?? [] },
+        }),
     );
   },
 };
