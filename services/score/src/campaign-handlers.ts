@@ -1,42 +1,43 @@
+import { isDeepStrictEqual } from 'node:util';
 import { score } from '@faultline/contracts';
 import { FaultlineError, type Handlers } from '@faultline/service-kit';
 import { context as otel } from '@opentelemetry/api';
-import { campaignId } from './campaign/campaign-id.ts';
+import { campaignId, isCampaignId } from './campaign/campaign-id.ts';
 import { traceIdOf } from './campaign/campaign-runner.ts';
+import { summaryOf } from './campaign-summary.ts';
 import { identityOf } from './identity.ts';
 import { planCampaign } from './planning/specification.ts';
 import type { ScoreSurroundings } from './score-surroundings.ts';
-import type { CampaignRecord, CampaignStateName } from './store/campaign-record.ts';
+import type { CampaignRecord } from './store/campaign-record.ts';
 import type { CampaignStore } from './store/campaign-store.ts';
 import { makeRunFolder } from './store/run-folder.ts';
 
 const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 1000;
 
-const STATES: Readonly<Record<CampaignStateName, score.CampaignState>> = {
-  running: score.CampaignState.CAMPAIGN_STATE_RUNNING,
-  succeeded: score.CampaignState.CAMPAIGN_STATE_SUCCEEDED,
-  failed: score.CampaignState.CAMPAIGN_STATE_FAILED,
-  cancelled: score.CampaignState.CAMPAIGN_STATE_CANCELLED,
-};
-
-function summaryOf(record: CampaignRecord): score.CampaignSummary {
-  return {
-    campaignId: record.id,
-    name: record.name,
-    state: STATES[record.state],
-    startedAt: record.startedAt,
-    endedAt: record.endedAt,
-    error: record.error,
-    caller: record.caller,
-    traceId: record.traceId,
-  };
-}
-
 async function findCampaign(store: CampaignStore, id: string): Promise<CampaignRecord> {
   const record = await store.get(id);
   if (record === undefined) throw new FaultlineError('not_found', `there is no campaign '${id}'`);
   return record;
+}
+
+/**
+ * The campaign that was started with this key.
+ * @throws FaultlineError invalid_argument when that was another one than is asked for now.
+ */
+async function startedBefore(
+  store: CampaignStore,
+  key: string,
+  specification: score.CampaignSpecification,
+): Promise<string | undefined> {
+  const earlier = key === '' ? undefined : await store.findByKey(key);
+  if (earlier === undefined) return undefined;
+  const asked: unknown = JSON.parse(JSON.stringify(score.CampaignSpecification.toJSON(specification)));
+  if (isDeepStrictEqual(earlier.specification, asked)) return earlier.id;
+  throw FaultlineError.invalid(
+    'context.idempotencyKey',
+    `'${key}' was used for campaign '${earlier.id}', which is another one; give each request a key of its own`,
+  );
 }
 
 type CampaignMethods = 'startCampaign' | 'watchCampaign' | 'getCampaign' | 'listCampaigns' | 'cancelCampaign';
@@ -53,7 +54,7 @@ export function campaignHandlers(
       const { specification } = request;
       if (specification === undefined) throw FaultlineError.invalid('specification', 'is missing; say what to measure');
       const store = await around.store;
-      const earlier = idempotencyKey === '' ? undefined : await store.findByKey(idempotencyKey);
+      const earlier = await startedBefore(store, idempotencyKey, specification);
       if (earlier !== undefined) return { campaignId: earlier };
       const plan = await planCampaign(specification, services, clipsDir, signal);
       const startedAt = new Date();
@@ -70,7 +71,7 @@ export function campaignHandlers(
         reportJson: undefined,
       };
       const id = await store.insert(record, idempotencyKey);
-      if (id !== record.id) return { campaignId: id };
+      if (id !== record.id) return { campaignId: (await startedBefore(store, idempotencyKey, specification)) ?? id };
       runner.start(record, plan, store, parent);
       return { campaignId: id };
     },
@@ -96,6 +97,12 @@ export function campaignHandlers(
     async listCampaigns(request) {
       if (request.pageSize > MAX_PAGE_SIZE) {
         throw FaultlineError.invalid('pageSize', `is ${request.pageSize}; give at most ${MAX_PAGE_SIZE}`);
+      }
+      if (request.pageToken !== '' && !isCampaignId(request.pageToken)) {
+        throw FaultlineError.invalid(
+          'pageToken',
+          `'${request.pageToken}' is not a token of a page; take nextPageToken`,
+        );
       }
       const size = request.pageSize === 0 ? DEFAULT_PAGE_SIZE : request.pageSize;
       const store = await around.store;

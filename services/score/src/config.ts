@@ -11,6 +11,11 @@ export const scoreConfig = z.object({
   attackAddress: targetAddress.describe('Address of the attack service.'),
   runsDir: z.string().min(1).describe('Folder for the database and the files of each run.'),
   clipsDir: z.string().min(1).describe('Folder of the default clip set (manifest.json); subfolders hold further sets.'),
+  artefactDir: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Folder of the artefact store; give the attack service the same. Unset: artefacts in the runs folder.'),
   inputCacheBytes: z.coerce
     .number()
     .int()

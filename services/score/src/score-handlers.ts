@@ -1,6 +1,7 @@
 import type { score } from '@faultline/contracts';
-import { FaultlineError, type Handlers } from '@faultline/service-kit';
+import type { Handlers } from '@faultline/service-kit';
 import { campaignHandlers } from './campaign-handlers.ts';
+import { collectGarbage } from './garbage/collect-garbage.ts';
 import { predict } from './prediction/predict.ts';
 import type { ScoreSurroundings } from './score-surroundings.ts';
 import { handleScore } from './scoring/score-handler.ts';
@@ -15,8 +16,9 @@ export function scoreHandlers(around: ScoreSurroundings): Handlers<typeof score.
     ...victimHandlers(around),
     predict: (request, { signal }) => predict(request, around, signal),
     score: (request, call) => handleScore(request, { ...around, memory }, call),
-    async collectGarbage() {
-      throw new FaultlineError('unimplemented', 'CollectGarbage is not served yet');
+    async collectGarbage(request) {
+      const [store, artefacts] = await Promise.all([around.store, around.artefacts]);
+      return collectGarbage(request, { store, artefacts, runsDir: around.runsDir });
     },
   };
 }

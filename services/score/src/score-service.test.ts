@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { FolderStore } from '@faultline/artefacts';
 import { attack, score } from '@faultline/contracts';
 import { comparablePart, type Report, type ThreatModelResult } from '@faultline/report';
 import { FaultlineError } from '@faultline/service-kit';
@@ -148,6 +149,17 @@ test('an idempotency key starts one campaign', async () => {
   for (const { campaignId } of [first, third]) await watchToEnd(setting.client, campaignId);
 });
 
+test('a key is for one specification, over restarts too', async () => {
+  const first = await setting.client.startCampaign(startRequest({}, 'key-3'));
+  await watchToEnd(setting.client, first.campaignId);
+  await setting.restart();
+  assert.deepEqual(await setting.client.startCampaign(startRequest({}, 'key-3')), first);
+  await assert.rejects(setting.client.startCampaign(startRequest({ seed: 8 }, 'key-3')), {
+    code: 'invalid_argument',
+    message: /context.idempotencyKey: 'key-3' was used for campaign '.*', which is another one/,
+  });
+});
+
 test('campaigns are listed newest first, in pages', async () => {
   await runToReport(startRequest({ name: 'older' }));
   await runToReport(startRequest({ name: 'newer' }));
@@ -158,6 +170,23 @@ test('campaigns are listed newest first, in pages', async () => {
     [['newer', 'test', CAMPAIGN_STATE_SUCCEEDED]],
   );
   assert.equal((await list(page.nextPageToken)).campaigns[0]?.name, 'older');
+  const all = await setting.client.listCampaigns({ context: undefined, pageSize: 1000, pageToken: '' });
+  assert.equal(all.nextPageToken, '');
+  const seen: string[] = [];
+  for (let token = '', more = true; more; more = token !== '') {
+    const next = await setting.client.listCampaigns({ context: undefined, pageSize: 3, pageToken: token });
+    assert.ok(next.campaigns.length <= 3);
+    seen.push(...next.campaigns.map(({ campaignId }) => campaignId));
+    token = next.nextPageToken;
+  }
+  assert.deepEqual(
+    seen,
+    all.campaigns.map(({ campaignId }) => campaignId),
+  );
+  await assert.rejects(list('last'), { code: 'invalid_argument', message: /pageToken: 'last' is not a token/ });
+  await assert.rejects(setting.client.listCampaigns({ context: undefined, pageSize: 1001, pageToken: '' }), {
+    message: /pageSize: is 1001; give at most 1000/,
+  });
 });
 
 test('cancelling ends the campaign, passes on to the attack, and a second cancel changes nothing', async () => {
@@ -236,4 +265,47 @@ test('runs survive a restart of the service', async () => {
   const before = await setting.client.listCampaigns({ context: undefined, pageSize: 0, pageToken: '' });
   await setting.restart();
   assert.deepEqual(await setting.client.listCampaigns({ context: undefined, pageSize: 0, pageToken: '' }), before);
+});
+
+test('garbage: what no rule keeps goes with its files, a running campaign and what kept ones refer to stay', async () => {
+  const { campaigns: before } = await setting.client.listCampaigns({ context: undefined, pageSize: 0, pageToken: '' });
+  const newest = before[0]?.campaignId ?? '';
+  const { promise, resolve } = Promise.withResolvers<void>();
+  gate = promise;
+  const { campaignId: running } = await setting.client.startCampaign(startRequest());
+  const leftovers = ['20260101-000000-000-abcd', 'db-incomplete-1'];
+  for (const name of leftovers) {
+    await mkdir(join(setting.runsDir, name));
+    await writeFile(join(setting.runsDir, name, 'file'), '12345');
+  }
+  const artefacts = await FolderStore.open(join(setting.runsDir, 'artefacts'));
+  const { sha256: young } = await artefacts.put(Buffer.from('young'));
+  const collect = (dryRun: boolean) =>
+    setting.client.collectGarbage({ context: undefined, keepNewest: 1, keepDays: undefined, dryRun });
+  const told = await collect(true);
+  assert.equal(told.dryRun, true);
+  assert.deepEqual(
+    told.campaigns.map(({ summary }) => summary?.campaignId),
+    before.slice(1).map(({ campaignId }) => campaignId),
+  );
+  assert.ok(told.campaigns.some(({ bytes }) => bytes > 10_000));
+  assert.deepEqual([told.leftovers.toSorted(), told.leftoverBytes], [leftovers, 10]);
+  assert.equal(
+    (await setting.client.getCampaign({ context: undefined, campaignId: newest })).summary?.campaignId,
+    newest,
+  );
+  const done = await collect(false);
+  assert.deepEqual(done, { ...told, dryRun: false });
+  const ids = async () =>
+    (await setting.client.listCampaigns({ context: undefined, pageSize: 0, pageToken: '' })).campaigns.map(
+      ({ campaignId }) => campaignId,
+    );
+  assert.deepEqual(await ids(), [running, newest]);
+  const folders = (await readdir(setting.runsDir)).filter((name) => /^20/.test(name));
+  assert.deepEqual(folders, [newest]);
+  assert.notEqual(await artefacts.stat(young), undefined, 'what was put lately stays');
+  const again = await collect(true);
+  assert.deepEqual([again.campaigns, again.leftovers, again.bytes, again.keptCampaigns], [[], [], 0, 2]);
+  resolve();
+  await watchToEnd(setting.client, running);
 });

@@ -1,3 +1,4 @@
+import type { ArtefactStore } from '@faultline/artefacts';
 import type { CampaignRunner } from './campaign/campaign-runner.ts';
 import type { InputCache } from './inputs/input-cache.ts';
 import type { Services } from './peers/services.ts';
@@ -11,6 +12,7 @@ export interface ScoreSurroundings {
   readonly runner: CampaignRunner;
   /** Resolves once the database is open. */
   readonly store: Promise<CampaignStore>;
+  readonly artefacts: Promise<ArtefactStore>;
   readonly runsDir: string;
   readonly clipsDir: string;
 }

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { FolderStore } from '@faultline/artefacts';
 import { score } from '@faultline/contracts';
 import { type CommonConfig, FaultlineError, type RunningServer, register, startServer } from '@faultline/service-kit';
 import { CampaignRunner } from './campaign/campaign-runner.ts';
@@ -25,7 +27,8 @@ export async function startScore(
   const runner = new CampaignRunner(services, cache, config.runsDir);
   let ready = false;
   const store = CampaignStore.open(config.runsDir);
-  store.then(() => {
+  const artefacts = FolderStore.open(config.artefactDir ?? join(config.runsDir, 'artefacts'));
+  Promise.all([store, artefacts]).then(() => {
     ready = true;
   }, onStoreFailure);
   return startServer({
@@ -35,7 +38,15 @@ export async function startScore(
     services: [
       register(
         score.ScoreServiceService,
-        scoreHandlers({ services, cache, runner, store, runsDir: config.runsDir, clipsDir: config.clipsDir }),
+        scoreHandlers({
+          services,
+          cache,
+          runner,
+          store,
+          artefacts,
+          runsDir: config.runsDir,
+          clipsDir: config.clipsDir,
+        }),
       ),
     ],
     ready: () => ready,

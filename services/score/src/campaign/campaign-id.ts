@@ -11,3 +11,10 @@ export function campaignId(now: Date): string {
   );
   return `${digits.slice(0, 8)}-${digits.slice(8, 14)}-${digits.slice(14, 17)}-${suffix}`;
 }
+
+const CAMPAIGN_ID = new RegExp(`^\\d{8}-\\d{6}-\\d{3}-[${SUFFIX_ALPHABET}]{${SUFFIX_LENGTH}}$`);
+
+/** Whether this has the form of a campaign identifier. */
+export function isCampaignId(text: string): boolean {
+  return CAMPAIGN_ID.test(text);
+}

@@ -41,6 +41,7 @@ test('campaigns are filed, ended once, kept over restarts, and abandoned ones ha
     await using store = await CampaignStore.open(folder);
     assert.equal(await store.insert(record('1'), 'key'), '1');
     assert.equal(await store.insert(record('2'), 'key'), '1', 'a used key files nothing');
+    assert.deepEqual(await store.findByKey('key'), record('1'));
     assert.equal(await store.insert(record('3'), ''), '3');
     assert.equal(await store.insert(record('4'), ''), '4', 'no key, no protection');
     assert.deepEqual(await store.get('1'), record('1'));
@@ -66,5 +67,17 @@ test('campaigns are filed, ended once, kept over restarts, and abandoned ones ha
     (await store.list(1, '4')).map(({ id }) => id),
     ['3'],
   );
+  await store.refer('1', ['a', 'b']);
+  await store.refer('1', ['b']);
+  await store.refer('3', ['b', 'c']);
+  assert.deepEqual([...(await store.artefactsOf(['1']))].sort(), ['a', 'b']);
+  await store.insert(record('5'), '');
+  await store.remove(['1', '5']);
+  assert.deepEqual(
+    (await store.all()).map(({ id }) => id),
+    ['5', '4', '3'],
+    'running campaigns stay',
+  );
+  assert.deepEqual([...(await store.artefactsOf(['1', '3', '4']))].sort(), ['b', 'c']);
   assert.ok((await readdir(folder)).some((name) => name.startsWith('db-incomplete-')));
 });

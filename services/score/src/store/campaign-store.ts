@@ -89,15 +89,15 @@ export class CampaignStore implements AsyncDisposable {
       ],
     );
     if (inserted.rows.length > 0) return record.id;
-    return (await this.findByKey(idempotencyKey)) ?? record.id;
+    return (await this.findByKey(idempotencyKey))?.id ?? record.id;
   }
 
-  /** Id of the campaign that was started with this idempotency key. */
-  async findByKey(idempotencyKey: string): Promise<string | undefined> {
-    const found = await this.#database.query<{ id: string }>('SELECT id FROM campaigns WHERE idempotency_key = $1', [
+  /** The campaign that was started with this idempotency key, without its report. */
+  async findByKey(idempotencyKey: string): Promise<CampaignRecord | undefined> {
+    const found = await this.#database.query(`SELECT ${SUMMARY_COLUMNS} FROM campaigns WHERE idempotency_key = $1`, [
       idempotencyKey,
     ]);
-    return found.rows[0]?.id;
+    return found.rows[0] === undefined ? undefined : recordOf(found.rows[0]);
   }
 
   /** Files how a running campaign ended; one that has ended already stays as it is. */
@@ -106,6 +106,34 @@ export class CampaignStore implements AsyncDisposable {
       `UPDATE campaigns SET state = $2, ended_at = $3, error = $4, report = $5 WHERE id = $1 AND state = 'running'`,
       [id, end.state, end.endedAt, end.error, end.reportJson ?? null],
     );
+  }
+
+  /** Files artefacts that a campaign refers to: they stay as long as it does. */
+  async refer(id: string, sha256s: readonly string[]): Promise<void> {
+    await this.#database.query(
+      'INSERT INTO campaign_artefacts (campaign_id, sha256) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING',
+      [id, sha256s],
+    );
+  }
+
+  /** Artefacts that these campaigns refer to. */
+  async artefactsOf(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const found = await this.#database.query<{ sha256: string }>(
+      'SELECT DISTINCT sha256 FROM campaign_artefacts WHERE campaign_id = ANY ($1::text[])',
+      [ids],
+    );
+    return new Set(found.rows.map(({ sha256 }) => sha256));
+  }
+
+  /** Removes campaigns that have ended, with what they refer to; running ones stay. */
+  async remove(ids: readonly string[]): Promise<void> {
+    await this.#database.query(`DELETE FROM campaigns WHERE id = ANY ($1::text[]) AND state <> 'running'`, [ids]);
+  }
+
+  /** All campaigns without their reports, newest first. */
+  async all(): Promise<CampaignRecord[]> {
+    const found = await this.#database.query(`SELECT ${SUMMARY_COLUMNS} FROM campaigns ORDER BY id DESC`);
+    return found.rows.map(recordOf);
   }
 
   /** One campaign, its report included. */

@@ -29,4 +29,15 @@ export const MIGRATIONS: readonly Migration[] = [
       CREATE INDEX campaigns_running ON campaigns (id) WHERE state = 'running';
     `,
   },
+  {
+    version: 2,
+    name: 'artefacts of campaigns',
+    sql: `
+      CREATE TABLE campaign_artefacts (
+        campaign_id text NOT NULL REFERENCES campaigns (id) ON DELETE CASCADE,
+        sha256 text NOT NULL,
+        PRIMARY KEY (campaign_id, sha256)
+      );
+    `,
+  },
 ];

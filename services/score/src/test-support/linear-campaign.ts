@@ -83,6 +83,7 @@ export async function linearSetting(faults: AttackFaults = {}): Promise<LinearSe
     attackAddress: addresses.attack,
     runsDir,
     clipsDir,
+    artefactDir: undefined,
     inputCacheBytes: 1_000_000,
   };
   const start = async () => {
