@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { type DescMethod, toBinary } from '@bufbuild/protobuf';
+import { Stack } from '@faultline/cli';
+import { ChannelCredentials, Client } from '@grpc/grpc-js';
+import { contractMethods, pathOf } from './contract-methods.ts';
+import { oddMessage, spoil } from './odd-messages.ts';
+import { Random } from './random.ts';
+import { type Ending, rawCall } from './raw-call.ts';
+import { soundRequests } from './sound-requests.ts';
+
+/** Requests in all, over every method of every service. */
+const REQUESTS = 2_000;
+const SEED = 20_261_123;
+/** Requests under way at once: services are used by several clients. */
+const CONCURRENT = 8;
+
+/** The first requests fill caches, load programs and grow heaps; after them memory has to stay. */
+const WARM_UP = REQUESTS / 2;
+/** Growth of one process after the warm-up that is still heap noise. */
+const ALLOWED_GROWTH_MIB = 64;
+
+/** A request may be sound after all, wait for a slot, or start work that outlives the deadline. */
+const ALLOWED = [
+  'OK',
+  'INVALID_ARGUMENT',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'FAILED_PRECONDITION',
+  'RESOURCE_EXHAUSTED',
+  'OUT_OF_RANGE',
+  'UNIMPLEMENTED',
+  'CANCELLED',
+  'DEADLINE_EXCEEDED',
+];
+
+interface Target {
+  readonly name: string;
+  readonly pid: number;
+  readonly client: Client;
+  readonly methods: readonly DescMethod[];
+}
+
+interface Sent extends Ending {
+  readonly target: string;
+  readonly method: string;
+  readonly kind: string;
+}
+
+/** Resident memory of a process, in MiB. */
+async function residentMib(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? Number.NaN) / 1024;
+}
+
+/** What one request sends: bytes that are no message, messages made from nothing, or sound ones with one field spoilt. */
+function messagesFor(method: DescMethod, sound: ReadonlyMap<string, readonly Uint8Array[]>, random: Random) {
+  const path = pathOf(method);
+  const dice = random.next();
+  if (dice < 0.1) {
+    const garbage = Uint8Array.from({ length: random.below(200) }, () => random.below(256));
+    return { kind: 'garbage', messages: [garbage] };
+  }
+  const templates = sound.get(path);
+  if (dice < 0.4 || templates === undefined) {
+    const count = method.methodKind.includes('bidi') || method.methodKind.includes('client') ? 1 + random.below(3) : 1;
+    const messages = Array.from({ length: count }, () => toBinary(method.input, oddMessage(method.input, random)));
+    return { kind: 'odd', messages };
+  }
+  return { kind: 'spoilt', messages: spoilOne(method, templates, random) };
+}
+
+function spoilOne(method: DescMethod, templates: readonly Uint8Array[], random: Random): Uint8Array[] {
+  const spoilt = random.below(templates.length);
+  return templates.map((template, index) => (index === spoilt ? spoil(method.input, template, random) : template));
+}
+
+test(`${REQUESTS} malformed requests over all methods: no fault of the services, no crash, memory flat`, async (t) => {
+  const runsDir = await mkdtemp(join(tmpdir(), 'faultline-fuzz-'));
+  t.after(() => rm(runsDir, { recursive: true, force: true }));
+  await using stack = await Stack.start({ runsDir });
+  const methods = contractMethods();
+  const targets = await Promise.all(
+    stack.processes.map(async ({ name, pid, ready }): Promise<Target> => {
+      const [service = ''] = name.split(' ');
+      const own = [...methods].filter(([type]) => type.startsWith(`faultline.${service}.`) || type.startsWith('grpc.'));
+      const client = new Client(await ready, ChannelCredentials.createInsecure());
+      return { name, pid: pid ?? 0, client, methods: own.flatMap(([, list]) => list) };
+    }),
+  );
+  t.after(() => {
+    for (const { client } of targets) client.close();
+  });
+  const [[victim, inference] = ['', '']] = stack.victims;
+  const sound = await soundRequests({ inference, victim });
+  const random = new Random(SEED);
+  const sent: Sent[] = [];
+  let settled: number[] = [];
+  for (let done = 0; done < REQUESTS; done += CONCURRENT) {
+    if (done === WARM_UP) settled = await Promise.all(targets.map(({ pid }) => residentMib(pid)));
+    const round = Array.from({ length: CONCURRENT }, () => {
+      const target = random.pick(targets);
+      const method = random.pick(target.methods);
+      return { target, method, ...messagesFor(method, sound, random) };
+    });
+    const endings = round.map(async ({ target, method, kind, messages }): Promise<Sent> => {
+      const ending = await rawCall(target.client, pathOf(method), messages);
+      return { ...ending, target: target.name, method: pathOf(method), kind };
+    });
+    sent.push(...(await Promise.all(endings)));
+  }
+  assert.deepEqual(
+    sent.filter(({ status }) => !ALLOWED.includes(status)),
+    [],
+  );
+  assert.equal(stack.died.aborted, false, 'a service ended');
+  assert.deepEqual(new Set(sent.map(({ method }) => method)), new Set(targets.flatMap((x) => x.methods.map(pathOf))));
+  const refused = sent.filter(({ status }) => status === 'INVALID_ARGUMENT').length;
+  assert.ok(refused > REQUESTS / 3, `only ${refused} requests were refused as invalid: the fuzzer has lost its aim`);
+  const grown = await Promise.all(
+    targets.map(async ({ name, pid }, index) => ({ name, mib: (await residentMib(pid)) - (settled[index] ?? 0) })),
+  );
+  t.diagnostic(`growth after ${WARM_UP} requests, MiB: ${grown.map(({ name, mib }) => `${name} ${mib.toFixed(0)}`)}`);
+  assert.deepEqual(
+    grown.filter(({ mib }) => mib > ALLOWED_GROWTH_MIB),
+    [],
+  );
+  const clock = Object.entries(Object.groupBy(sent, ({ status }) => status)).map(([s, list]) => `${s} ${list?.length}`);
+  t.diagnostic(`answers: ${clock.join(', ')}`);
+});
