@@ -316,7 +316,7 @@ describe('errors', () => {
     const b = new GraphBuilder();
     const x = b.input('x', ['batch', 4]);
     const starts = b.op('Mul', [b.op('ArgMax', [b.reduceSum(x, [0], false)]), b.ints([0])]);
-    b.output(b.op('Slice', [x, starts, b.ints([3]), b.ints([1])]), undefined, 'unknown', 'loss');
+    b.output(b.op('Slice', [x, starts, b.ints([4]), b.ints([1]), b.ints([2])]), undefined, 'unknown', 'loss');
     await assert.rejects(
       differentiated(b.graph(), { output: 'loss', wrt: ['x'] }),
       /cannot differentiate Slice node '.*': its starts \(input 1\) must be constant/,

@@ -84,6 +84,31 @@ export const SHAPES: readonly Case[] = [
     build: (b, x) => b.op('Pad', [x, b.ints([1, 2]), b.scalar(3), b.ints([-1])]),
   },
   {
+    op: 'Slice',
+    about: 'starts computed',
+    inputs: [[B, 5, 4]],
+    build: (b, x) => {
+      const largest = b.op('ArgMax', [b.reduceSum(x, [0, 2], false)], { keepdims: int(1) });
+      const at = b.op('Mod', [b.reshape(largest, [1]), b.ints([3])]);
+      return b.op('Slice', [
+        x,
+        b.concat([at, b.ints([-3])], 0),
+        b.concat([b.op('Add', [at, b.ints([2])]), b.ints([100])], 0),
+        b.ints([1, 2]),
+      ]);
+    },
+  },
+  {
+    op: 'Pad',
+    about: 'amounts computed',
+    inputs: [[B, 3]],
+    build: (b, x) => {
+      const largest = b.reshape(b.op('ArgMax', [b.reduceSum(x, [0], false)], { keepdims: int(1) }), [1]);
+      const one = b.op('Min', [largest, b.ints([0])]);
+      return b.op('Pad', [x, b.concat([b.op('Add', [one, b.ints([1])]), b.ints([2])], 0), '', b.ints([-1])]);
+    },
+  },
+  {
     op: 'Pad',
     about: 'the filling too, cropped at one end',
     inputs: [[B, 4, 3], []],

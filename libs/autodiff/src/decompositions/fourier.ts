@@ -83,7 +83,7 @@ export const shortTimeFourier: Decomposition = (c) => {
   }
   let kernel: Value = e.floating(filters, [2 * frequencies, 1, length], signal.dataType);
   if (window !== undefined && weights === undefined) kernel = e.multiply(kernel, window);
-  const frames = fixedSize(c.output().dims, 1, 'gradient of STFT');
+  const [, frames = 1] = c.output().dims;
   const filtered = e.node('Conv', [e.reshape(signal, [batch, 1, samples]), kernel], [batch, 2 * frequencies, frames], {
     strides: ints([hop]),
     group: int(1),

@@ -1,7 +1,7 @@
 import { elementCount, float32, int, intAttribute, ints } from '@faultline/onnx';
-import { fixedSize, range, type Value } from '../dims.ts';
+import { type Dims, fixedSize, product, range, type Value } from '../dims.ts';
 import type { Rule, RuleContext } from '../rule.ts';
-import { transposedAttributes, type WindowAxis, windowAttributes, windowOf } from './window.ts';
+import { backOnto, type WindowAxis, windowAttributes, windowOf } from './window.ts';
 
 /** Input gradient where every stride is 1: a convolution of the output gradient with flipped, transposed weights. */
 function unstridedInputGradient(c: RuleContext, windows: readonly WindowAxis[], groups: number): Value {
@@ -40,10 +40,7 @@ function inputGradient(c: RuleContext): Value {
   const groups = intAttribute(c.node, 'group', 1);
   return windows.every(({ stride }) => stride === 1)
     ? unstridedInputGradient(c, windows, groups)
-    : c.e.node('ConvTranspose', [c.grad(), c.input(1)], c.input(0).dims, {
-        group: int(groups),
-        ...transposedAttributes(windows),
-      });
+    : backOnto(c, windows, { values: c.grad(), weights: c.input(1), group: groups }, c.input(0).dims, c.input(0));
 }
 
 /** Output channels and input channels of one group. */
@@ -56,16 +53,15 @@ const channelsOf = (c: RuleContext, groups: number): [outputs: number, inputs: n
  * What each tap of the kernel sees at each output: [batch, channels x taps, outputs], the taps of a channel side by side.
  * A depthwise convolution with one-hot weights; as fast as slicing unstrided, twice as fast strided.
  */
-function columns({ e }: RuleContext, x: Value, windows: readonly WindowAxis[]): Value {
+function columns({ e }: RuleContext, x: Value, windows: readonly WindowAxis[], outputs: Dims): Value {
   const channels = fixedSize(x.dims, 1, 'input of Conv');
   const kernel = windows.map((window) => window.kernel);
-  const outputs = windows.map(({ outputSize }) => outputSize);
   const taps = elementCount(kernel);
   const [batch = 1] = x.dims;
   const pointwise = windows.every(
     ({ kernel, stride, padBefore, padAfter }) => kernel === 1 && stride === 1 && padBefore === 0 && padAfter === 0,
   );
-  if (pointwise) return e.reshape(x, [batch, channels, elementCount(outputs)]);
+  if (pointwise) return e.reshape(x, [batch, channels, product(outputs)]);
   const weights = e.cast(
     e.shared(`one-hot ${channels} x ${kernel}`, () => {
       const oneHot = new Float32Array(channels * taps * taps);
@@ -78,7 +74,7 @@ function columns({ e }: RuleContext, x: Value, windows: readonly WindowAxis[]): 
     group: int(channels),
     ...windowAttributes(windows),
   });
-  return e.reshape(seen, [batch, channels * taps, elementCount(outputs)]);
+  return e.reshape(seen, [batch, channels * taps, product(outputs)]);
 }
 
 /**
@@ -91,11 +87,11 @@ function weightGradient(c: RuleContext, x: Value, g: Value, windows: readonly Wi
   const groups = intAttribute(c.node, 'group', 1);
   const [outputs, inputs] = channelsOf(c, groups);
   const taps = elementCount(windows.map(({ kernel }) => kernel));
-  const places = elementCount(windows.map(({ outputSize }) => outputSize));
+  const places = product(g.dims.slice(2));
   const [batch = 1] = g.dims;
   // A groups axis of size 1 would only lengthen the batched product's bookkeeping.
   const split = groups === 1 ? [batch] : [batch, groups];
-  const seen = e.reshape(columns(c, x, windows), [...split, inputs * taps, places]);
+  const seen = e.reshape(columns(c, x, windows, g.dims.slice(2)), [...split, inputs * taps, places]);
   const gradient = e.transposeLast(e.reshape(g, [...split, outputs, places]));
   const summed = e.reduceSum(e.matmul(seen, gradient), [0], false);
   return e.reshape(e.transposeLast(summed), w.dims);

@@ -1,5 +1,5 @@
-import { int, intAttribute, integers, string, stringAttribute } from '@faultline/onnx';
-import { fixedSize, normalAxes, product, range, type Value } from '../dims.ts';
+import { int, intAttribute, integers, isBatchAxis, string, stringAttribute } from '@faultline/onnx';
+import { fixedSize, normalAxes, product, range, sameSize, type Value } from '../dims.ts';
 import { axesOf, type Rule, type RuleContext } from '../rule.ts';
 import { SCATTER_ADD_OPSET } from './scatter.ts';
 
@@ -31,12 +31,11 @@ export function gatherBack(c: RuleContext, g: Value, axis: number, sources: read
   return e.transpose(e.matmul(e.transpose(g, swapped), chosen), swapped);
 }
 
-/** What a Slice takes from one axis. */
+/** What a Slice takes from one axis; `start` is as given, from the end where it is negative. */
 interface Cut {
   readonly axis: number;
   readonly start: number;
   readonly step: number;
-  readonly count: number;
 }
 
 function cutsOf(c: RuleContext): Cut[] {
@@ -45,27 +44,54 @@ function cutsOf(c: RuleContext): Cut[] {
   const axes = axesOf(c, 3, x.dims.length) ?? range(0, starts.length);
   const steps = c.has(4) ? c.integers(4, 'steps') : starts.map(() => 1);
   return axes.flatMap((axis, i) => {
-    const [step, given] = [steps[i] ?? 1, starts[i] ?? 0];
+    const [step, start] = [steps[i] ?? 1, starts[i] ?? 0];
     // The whole batch axis may be sliced, as long as nothing is cut from it.
-    if (step === 1 && JSON.stringify(x.dims[axis]) === JSON.stringify(y.dims[axis])) return [];
-    const size = fixedSize(x.dims, axis, 'gradient of Slice');
-    const start = Math.min(Math.max(given < 0 ? given + size : given, 0), step > 0 ? size : size - 1);
-    return [{ axis, start, step, count: fixedSize(y.dims, axis, 'gradient of Slice') }];
+    const isWhole = step === 1 && sameSize(x.dims[axis] ?? 1, y.dims[axis] ?? 1);
+    return isWhole ? [] : [{ axis, start, step }];
   });
+}
+
+/** Puts the gradient back where starts that are known only at run time took it from. */
+function sliceBack(c: RuleContext): Value {
+  const { e } = c;
+  const [x, y, starts] = [c.input(0), c.output(), c.input(1)];
+  const axes = axesOf(c, 3, x.dims.length) ?? range(0, x.dims.length);
+  if (c.has(4) && c.integers(4, 'steps').some((step) => step !== 1))
+    throw c.fail('its starts (input 1) must be constant');
+  return axes.reduce((g, axis, i) => {
+    if (sameSize(x.dims[axis] ?? 1, y.dims[axis] ?? 1)) return g;
+    const given = e.node('Gather', [starts, e.integers([i])], [1]);
+    const size = e.sizeAlong(x, axis);
+    const zero = e.integers([0]);
+    const counted = e.where(e.compare('Less', given, zero), e.add(given, size), given);
+    const start = e.node('Min', [e.node('Max', [counted, zero], [1]), size], [1]);
+    return e.placed(g, axis, start, x);
+  }, c.grad());
 }
 
 /** Puts the gradient back in place, zeros around it (and between its elements where the step is not 1). */
 export const slice: Rule = (c) => [
   () => {
-    const x = c.input(0);
+    const [x, y] = [c.input(0), c.output()];
+    if (c.constant(1) === undefined) return sliceBack(c);
     let g = c.grad();
     const pads: { axis: number; before: number; after: number }[] = [];
-    for (const { axis, start, step, count } of cutsOf(c)) {
-      const size = fixedSize(x.dims, axis, 'gradient of Slice');
-      if (step === 1) pads.push({ axis, before: start, after: size - start - count });
+    for (const { axis, start: given, step } of cutsOf(c)) {
+      const [size = 1, made = 1] = [x.dims[axis], y.dims[axis]];
+      if (isBatchAxis(size) && step === 1) {
+        const start = given < 0 ? c.e.add(c.e.sizeAlong(x, axis), c.e.integers([given])) : c.e.integers([given]);
+        g = c.e.placed(g, axis, start, x);
+        continue;
+      }
+      const [whole, count] = [
+        fixedSize(x.dims, axis, 'gradient of Slice'),
+        fixedSize(y.dims, axis, 'gradient of Slice'),
+      ];
+      const start = Math.min(Math.max(given < 0 ? given + whole : given, 0), step > 0 ? whole : whole - 1);
+      if (step === 1) pads.push({ axis, before: start, after: whole - start - Number(made) });
       else {
         const sources = range(0, count).map((i) => start + i * step);
-        g = gatherBack(c, g, axis, sources, size);
+        g = gatherBack(c, g, axis, sources, whole);
       }
     }
     return c.e.pad(g, pads);
@@ -90,12 +116,57 @@ function padding(c: RuleContext) {
     .filter(({ before, after }) => before !== 0 || after !== 0);
 }
 
+/**
+ * Adds what a Pad of an axis of any size read beyond its ends back to where it read it: the margins, reversed by reflect,
+ * summed by edge. The axis must be longer than the margins, as reflect demands.
+ */
+function foldBack(
+  c: RuleContext,
+  g: Value,
+  { axis, before, after }: { readonly axis: number; readonly before: number; readonly after: number },
+  mode: string,
+): Value {
+  const { e } = c;
+  const x = c.input(0);
+  if (mode === 'wrap' || before < 0 || after < 0) throw c.fail(`pad mode '${mode}' needs an axis of fixed size`);
+  const whole = e.sizeAlong(g, axis);
+  const margin = (start: Value, count: number) => {
+    const cut = e.between(g, axis, { start, end: e.add(start, e.integers([count])), size: count });
+    return mode === 'reflect' ? e.arrange(cut, axis, range(0, count).reverse()) : e.reduceSum(cut, [axis]);
+  };
+  const parts = [e.pad(g, [{ axis, before: -before, after: -after }])];
+  if (before > 0) {
+    const at = mode === 'reflect' ? 1 : 0;
+    parts.push(e.placed(margin(e.integers([0]), before), axis, e.integers([at]), x));
+  }
+  if (after > 0) {
+    const inner = e.sizeAlong(x, axis);
+    const start = e.subtract(inner, e.integers([mode === 'reflect' ? after + 1 : 1]));
+    parts.push(e.placed(margin(e.subtract(whole, e.integers([after])), after), axis, start, x));
+  }
+  return e.sum(parts);
+}
+
+/** What lies within pads that are known only at run time; they add, or nothing. */
+function padBack(c: RuleContext): Value {
+  const { e } = c;
+  const [x, y, pads] = [c.input(0), c.output(), c.input(1)];
+  const axes = c.has(3) ? normalAxes(c.integers(3, 'axes'), x.dims.length) : range(0, x.dims.length);
+  return axes.reduce((g, axis, i) => {
+    const [size = 1, padded = 1] = [x.dims[axis], y.dims[axis]];
+    if (sameSize(size, padded)) return g;
+    const start = e.node('Gather', [pads, e.integers([i])], [1]);
+    return e.between(g, axis, { start, end: e.add(start, e.sizeAlong(x, axis)), size });
+  }, c.grad());
+}
+
 export const pad: Rule = (c) => [
   () => {
     const { dims } = c.input(0);
     const mode = stringAttribute(c.node, 'mode', 'constant');
     const sourceOf = PAD_SOURCES[mode];
     if (sourceOf === undefined) throw c.fail(`pad mode '${mode}' has no rule`);
+    if (mode === 'constant' && c.constant(1) === undefined) return padBack(c);
     const parts = padding(c);
     if (mode === 'constant') {
       return c.e.pad(
@@ -104,6 +175,7 @@ export const pad: Rule = (c) => [
       );
     }
     return parts.reduce((g, { axis, before, after }) => {
+      if (isBatchAxis(dims[axis] ?? 1)) return foldBack(c, g, { axis, before, after }, mode);
       const size = fixedSize(dims, axis, 'gradient of Pad');
       const sources = range(-before, size + after).map((at) => sourceOf(at, size));
       return gatherBack(c, g, axis, sources, size);
@@ -126,7 +198,7 @@ export const gather: Rule = (c) => [
     const [x, indices, g] = [c.input(0), c.input(1), c.grad()];
     const [axis = 0] = normalAxes([intAttribute(c.node, 'axis', 0)], x.dims.length);
     const constant = c.constant(1);
-    if (constant !== undefined) {
+    if (constant !== undefined && !isBatchAxis(x.dims[axis] ?? 1)) {
       const size = fixedSize(x.dims, axis, 'gradient of Gather');
       const picked = integers(constant);
       const flat = e.reshape(g, [...x.dims.slice(0, axis), picked.length, ...x.dims.slice(axis + 1)]);

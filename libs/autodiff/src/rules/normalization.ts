@@ -1,5 +1,5 @@
 import { floatAttribute, intAttribute } from '@faultline/onnx';
-import { type Dims, normalAxes, product, range, type Value } from '../dims.ts';
+import { type Dims, normalAxes, range, type Value } from '../dims.ts';
 import type { Rule, RuleContext } from '../rule.ts';
 
 const EPSILON = 1e-5;
@@ -56,8 +56,8 @@ interface Normalized {
 /** Standardises a value over some axes, again: the forward node keeps its statistics to itself. */
 function normalize(c: RuleContext, x: Value, axes: readonly number[]): Normalized {
   const { e } = c;
-  const count = Number(product(axes.map((axis) => x.dims[axis] ?? 1)));
-  const mean = (value: Value) => e.scale(e.reduceSum(value, axes), 1 / count);
+  const share = e.inverseCount(x, axes);
+  const mean = (value: Value) => e.multiply(e.reduceSum(value, axes), share);
   const centred = e.subtract(x, mean(x));
   const inverse = inverseDeviation(c, mean(e.multiply(centred, centred)));
   return { values: e.multiply(centred, inverse), inverse, mean };
@@ -102,7 +102,7 @@ export const groupNormalization: Rule = (c) => {
   const groups = intAttribute(c.node, 'num_groups', 1);
   const grouped: Dims = [batch, groups, Number(channels) / groups, ...spatial];
   const split = (value: Value) => c.e.reshape(value, grouped);
-  const whole = (value: Value) => c.e.reshape(value, x.dims);
+  const whole = (value: Value) => c.e.reshape(value, x.dims, x);
   const normalized = () => normalize(c, split(x), range(2, grouped.length));
   if (c.input(1).dims[0] !== channels)
     throw c.fail('scale per group (opset before 21) has no rule; convert the model to opset 21');

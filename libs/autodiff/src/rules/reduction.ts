@@ -94,9 +94,8 @@ export const reduceProduct: Rule = (c) => [
 /** Mean over all spatial axes. */
 export const globalAveragePool: Rule = (c) => [
   () => {
-    const { dims, dataType } = c.input(0);
-    const count = dims.slice(2).reduce<number>((total, size) => total * Number(size), 1);
-    return c.e.multiply(c.compactGrad(), c.e.scalar(1 / count, dataType));
+    const x = c.input(0);
+    return c.e.multiply(c.compactGrad(), c.e.inverseCount(x, range(2, x.dims.length)));
   },
 ];
 

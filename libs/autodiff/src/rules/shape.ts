@@ -1,5 +1,5 @@
-import { intAttribute, intsAttribute } from '@faultline/onnx';
-import { fixedSize, normalAxes, range } from '../dims.ts';
+import { intAttribute, intsAttribute, isBatchAxis } from '@faultline/onnx';
+import { normalAxes, range } from '../dims.ts';
 import type { Rule, RuleContext } from '../rule.ts';
 
 /** Reshape, Flatten, Squeeze, Unsqueeze: the gradient takes the input's shape back. */
@@ -39,10 +39,18 @@ const axisOf = (c: RuleContext, fallback: number) => {
 
 export const concat: Rule = (c) => {
   const axis = axisOf(c, 0);
-  const sizes = range(0, c.inputCount).map((i) => () => fixedSize(c.input(i).dims, axis, 'gradient of Concat'));
-  return sizes.map((size, i) => () => {
-    const start = sizes.slice(0, i).reduce((total, before) => total + before(), 0);
-    return c.e.slice(c.grad(), [{ axis, start, count: size() }]);
+  const sizeOf = (i: number) => c.input(i).dims[axis] ?? 1;
+  return range(0, c.inputCount).map((i) => () => {
+    const size = sizeOf(i);
+    if (!range(0, i + 1).some((at) => isBatchAxis(sizeOf(at)))) {
+      const start = range(0, i).reduce((total, before) => total + Number(sizeOf(before)), 0);
+      return c.e.slice(c.grad(), [{ axis, start, count: Number(size) }]);
+    }
+    const start = range(0, i).reduce(
+      (total, before) => c.e.add(total, c.e.sizeAlong(c.input(before), axis)),
+      c.e.integers([0]),
+    );
+    return c.e.between(c.grad(), axis, { start, end: c.e.add(start, c.e.sizeAlong(c.input(i), axis)), size });
   });
 };
 
