@@ -9,6 +9,7 @@ import { scoreTable } from '../output/score-table.ts';
 import { makeSaveFolder } from '../scores/save-examples.ts';
 import { scoreClips } from '../scores/score-clips.ts';
 import { scoreDocument } from '../scores/score-document.ts';
+import { victimNames } from '../stack/victim-folders.ts';
 import type { AttackOptions } from '../threat-model/attack-options.ts';
 import { DEFAULT_STEPS, NORM_NAMES } from '../threat-model/threat-model.ts';
 import type { CommandDefinition } from './command-definition.ts';
@@ -99,8 +100,9 @@ async function attackClips(
   if (save !== undefined) await makeSaveFolder(save);
   const deadlineMs = timeout === undefined ? undefined : timeout * 1000;
   const sources = clips.map(({ source }) => source);
+  const names = await victimNames(victim);
   const scored = await inSession({ ...stack, only: victim }, 'attacks', (session) =>
-    scoreClips(session, sources, { ...options, victims: victim, save, deadlineMs }),
+    scoreClips(session, sources, { ...options, victims: names, save, deadlineMs }),
   );
   const document = scoreDocument(scored, options.seed);
   const { threatModel, scores, summary } = scored;

@@ -7,6 +7,7 @@ import { predictionTable } from '../output/prediction-table.ts';
 import { printJson, printLines } from '../output/print.ts';
 import { ProgressLine } from '../output/progress-line.ts';
 import type { Session } from '../session.ts';
+import { victimNames } from '../stack/victim-folders.ts';
 import type { CommandDefinition } from './command-definition.ts';
 import { type CommandOptions, inSession } from './in-session.ts';
 import {
@@ -45,8 +46,9 @@ async function predictClips(
   { json, stack }: CommandOptions,
 ): Promise<void> {
   const groups = requestGroups(await readClips(names), CLIPS_PER_REQUEST);
+  const names = await victimNames(victims);
   const parts = await inSession({ ...stack, only: victims }, 'predictions', (session) =>
-    predictGroups(session, groups, victims),
+    predictGroups(session, groups, names),
   );
   const predictions = joinPredictions(parts);
   if (json) return printJson(predictions);
