@@ -100,9 +100,9 @@ async function attackClips(
   if (save !== undefined) await makeSaveFolder(save);
   const deadlineMs = timeout === undefined ? undefined : timeout * 1000;
   const sources = clips.map(({ source }) => source);
-  const names = await victimNames(victim);
+  const asked = await victimNames(victim);
   const scored = await inSession({ ...stack, only: victim }, 'attacks', (session) =>
-    scoreClips(session, sources, { ...options, victims: names, save, deadlineMs }),
+    scoreClips(session, sources, { ...options, victims: asked, save, deadlineMs }),
   );
   const document = scoreDocument(scored, options.seed);
   const { threatModel, scores, summary } = scored;

@@ -46,9 +46,9 @@ async function predictClips(
   { json, stack }: CommandOptions,
 ): Promise<void> {
   const groups = requestGroups(await readClips(names), CLIPS_PER_REQUEST);
-  const names = await victimNames(victims);
+  const asked = await victimNames(victims);
   const parts = await inSession({ ...stack, only: victims }, 'predictions', (session) =>
-    predictGroups(session, groups, names),
+    predictGroups(session, groups, asked),
   );
   const predictions = joinPredictions(parts);
   if (json) return printJson(predictions);
