@@ -34,10 +34,7 @@ const inputs = new Map([
 const weight = (label: number, sample: number) => weights[sample * LABELS + label] ?? 0;
 const labelWeights = (label: number) => Array.from({ length: SAMPLES }, (_, sample) => weight(label, sample));
 const logits = (x: readonly number[], label: number) =>
-  x.reduce(
-    (sum, value, sample) => sum + value * weight(label, sample),
-    linear.card.labels.length > 0 ? (ramp(LABELS, 0.2)[label] ?? 0) : 0,
-  );
+  x.reduce((sum, value, sample) => sum + value * weight(label, sample), ramp(LABELS, 0.2)[label] ?? 0);
 const cleanRow = (clip: number) => [...waveform.data.slice(clip * SAMPLES, (clip + 1) * SAMPLES)];
 const oneHot = (...labels: readonly number[]) => ({
   dims: [labels.length, LABELS],

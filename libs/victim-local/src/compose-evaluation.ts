@@ -1,18 +1,9 @@
-import {
-  type AxisSize,
-  type Graph,
-  GraphBuilder,
-  isBatchAxis,
-  joinGraphs,
-  OnnxError,
-  prune,
-  renameValues,
-  type ValueType,
-} from '@faultline/onnx';
+import { type AxisSize, type Graph, isBatchAxis, OnnxError, renameValues, type ValueType } from '@faultline/onnx';
+import { Assembly } from './assembly.ts';
 import type { ShapedProgram } from './program-shape.ts';
 import { type EvaluationSetting, variableDims } from './setting.ts';
-import { EXAMPLES, splitSlot } from './slots.ts';
-import { ancestors, dimsOfTap, type GraphTap, untyped, type VictimGraph } from './victim-graph.ts';
+import { splitSlot } from './slots.ts';
+import { ancestors, type GraphTap, type VictimGraph } from './victim-graph.ts';
 
 /** One evaluation as a single graph: transform, victim, objective, and what joins them. */
 export interface ComposedEvaluation {
@@ -25,64 +16,135 @@ export interface ComposedEvaluation {
   readonly wrt: ReadonlyMap<string, string>;
 }
 
-/** The programs inside one evaluation, and the taps that the step program reads of it. */
-export interface EvaluationParts {
+/** The programs inside one evaluation. */
+export interface InnerPrograms {
   readonly transform: ShapedProgram | undefined;
   readonly objective: ShapedProgram;
+}
+
+/** Also the taps that the step program reads of it. */
+export interface EvaluationParts extends InnerPrograms {
   readonly stepTaps: readonly string[];
 }
 
-const floats = (dims: readonly AxisSize[]): ValueType => ({ dataType: 'float32', dims });
+const EACH: AxisSize = { batch: 1 };
 
-/** Joins graphs, and keeps the types of their values. */
-class Assembly {
-  readonly #graphs: Graph[] = [];
-  readonly types = new Map<string, ValueType>();
+/** What lies around a victim in one evaluation: what it is given, and what is made of its answers. */
+export class Surroundings {
+  readonly #setting: EvaluationSetting;
+  readonly #transform: ShapedProgram | undefined;
+  readonly #objective: ShapedProgram;
+  /** The sample axis where there is one. */
+  readonly #samples: readonly number[];
 
-  add(graph: Graph, types: Iterable<readonly [string, ValueType]>): void {
-    this.#graphs.push(graph);
-    for (const [name, type] of types) this.types.set(name, type);
-    for (const [name, tensor] of graph.initializers)
-      this.types.set(name, { dataType: tensor.dataType, dims: tensor.dims });
+  constructor(setting: EvaluationSetting, { transform, objective }: InnerPrograms) {
+    this.#setting = setting;
+    this.#transform = transform;
+    this.#objective = objective;
+    this.#samples = setting.samples === undefined ? [] : [setting.samples.count];
   }
 
-  /** A few nodes that make the value `name` of `source`; `typed` notes the shape of a value between the two. */
-  glue(
-    name: string,
-    source: string,
-    [sourceDims, dims]: readonly [readonly AxisSize[], readonly AxisSize[]],
-    make: (b: GraphBuilder, typed: (value: string, dims: readonly AxisSize[]) => string) => string,
-  ): void {
-    const b = new GraphBuilder({ prefix: `glue/${name}/` });
-    b.input(source, []);
-    const types = new Map([[source, floats(sourceDims)]]);
-    const made = make(b, (value, between) => {
-      types.set(value, floats(between));
-      return value;
+  /** Evaluations of each example. */
+  get count(): number {
+    return this.#samples[0] ?? 1;
+  }
+
+  /** Taps that the objective reads. */
+  get objectiveTaps(): readonly string[] {
+    const slots = this.#objective.graph.inputs.map(({ name }) => splitSlot(name));
+    return slots.flatMap(([family, name]) => (family === 'tap' ? [name] : []));
+  }
+
+  /** The name of a slot inside the evaluation: points are repeated over the sample axis. */
+  repeated(slot: string): string {
+    const [family] = splitSlot(slot);
+    return this.#samples.length > 0 && (family === 'x' || family === 'x0') ? `many/${slot}` : slot;
+  }
+
+  #repeat(assembly: Assembly, slot: string): void {
+    const name = this.repeated(slot);
+    if (name === slot || assembly.types.has(name)) return;
+    const [family, variable] = splitSlot(slot);
+    const shared =
+      family === 'x' && this.#setting.variables.some((one) => one.name === variable && one.scope === 'shared');
+    const examples = shared ? 1 : EACH;
+    const dims = variableDims(this.#setting, variable);
+    const shapes = [
+      [examples, ...dims],
+      [examples, this.count, ...dims],
+    ] as const;
+    assembly.glue(name, slot, shapes, (b, typed) => {
+      const single = typed(b.op('Unsqueeze', [slot, b.ints([1])]), [examples, 1, ...dims]);
+      return b.op('Expand', [single, b.ints([1, this.count, ...dims.map(() => 1)])]);
     });
-    b.output(made, undefined, 'unknown', name);
-    for (const value of [made, name]) types.set(value, floats(dims));
-    this.add(b.graph(), types);
   }
 
-  joined(outputs: readonly string[]): Graph {
-    const graph = joinGraphs(this.#graphs, outputs.map(untyped));
-    const inputs = graph.inputs.map((input) => {
-      const dims = this.types.get(input.name)?.dims.map((size) => (isBatchAxis(size) ? EXAMPLES : size));
-      return { ...input, dataType: 'float32' as const, dims };
-    });
-    return prune({ ...graph, inputs });
+  /** Points, and what the transform makes of them. */
+  addPoints(assembly: Assembly): void {
+    for (const { name } of this.#setting.variables) this.#repeat(assembly, `x/${name}`);
+    for (const program of [this.#transform, this.#objective])
+      for (const { name } of program?.graph.inputs ?? []) this.#repeat(assembly, name);
+    if (this.#transform !== undefined) assembly.addProgram(this.#transform, (slot) => this.repeated(slot));
   }
-}
 
-/** A program's graph with its inner values named apart, and slots under other names where `at` says so. */
-function apart({ program, graph, types }: ShapedProgram, at: (slot: string) => string) {
-  const border = new Set([...graph.inputs, ...graph.outputs].map((value) => value.name));
-  const rename = (name: string) => (border.has(name) ? at(name) : `${program.role}/${name}`);
-  return {
-    graph: renameValues(graph, rename),
-    types: Array.from(types, ([name, type]) => [rename(name), type] as const),
-  };
+  /**
+   * What the victim is given for an input or a tap that is cut: the name of a value [evaluations x rows, ...rowDims].
+   * @throws RangeError for a shared variable that no transform applies
+   */
+  addGiven(assembly: Assembly, name: string, rows: number, rowDims: readonly number[]): string {
+    let source = `seen/${name}`;
+    if (this.#transform?.graph.outputs.every((output) => output.name !== source) ?? true) {
+      const variable = this.#setting.variables.find((one) => one.name === name);
+      if (variable?.scope === 'shared')
+        throw new RangeError(`variable '${name}' is shared: it needs a transform program that writes 'seen/${name}'`);
+      const slot = variable === undefined ? `x0/${name}` : `x/${name}`;
+      this.#repeat(assembly, slot);
+      source = this.repeated(slot);
+    }
+    if (this.#samples.length === 0 && rows === 1) {
+      assembly.take(source, [EACH, ...rowDims]);
+      return source;
+    }
+    const flat = `flat/${source}`;
+    const shapes = [
+      [EACH, ...this.#samples, ...variableDims(this.#setting, name)],
+      [{ batch: rows * this.count }, ...rowDims],
+    ] as const;
+    assembly.glue(flat, source, shapes, (b) => b.reshape(source, [-1, ...rowDims]));
+    return flat;
+  }
+
+  /** Name under which the victim's answers come: `logits` itself, where there is no sample axis. */
+  get flatLogits(): string {
+    return this.#samples.length === 0 ? 'logits' : 'flat/logits';
+  }
+
+  /** tap/T, of a value [evaluations x rows, ...rowDims]. */
+  addTap(assembly: Assembly, name: string, source: string, { rows, rowDims }: GraphTap): void {
+    const dims = [...this.#samples, ...variableDims(this.#setting, name)];
+    const shapes = [
+      [{ batch: rows * this.count }, ...rowDims],
+      [EACH, ...dims],
+    ] as const;
+    assembly.glue(`tap/${name}`, source, shapes, (b) => b.reshape(source, [-1, ...dims]));
+  }
+
+  /** The objective, and the total over samples; returns the name of the value to differentiate. */
+  addObjective(assembly: Assembly): string {
+    const { samples, labels } = this.#setting;
+    assembly.take(this.flatLogits, [{ batch: this.count }, labels]);
+    if (samples !== undefined) {
+      const shapes = [
+        [{ batch: this.count }, labels],
+        [EACH, this.count, labels],
+      ] as const;
+      assembly.glue('logits', this.flatLogits, shapes, (b) => b.reshape(this.flatLogits, [-1, this.count, labels]));
+    }
+    assembly.addProgram(this.#objective, (slot) => this.repeated(slot));
+    if (samples?.gradient !== 'mean') return 'loss';
+    assembly.glue('total', 'loss', [[EACH, this.count], [EACH]], (b) => b.reduceMean('loss', [1], false));
+    return 'total';
+  }
 }
 
 /** The victim's graph with the values of some taps coming from outside instead of from their nodes. */
@@ -125,152 +187,47 @@ function checkIndependent({ graph, taps }: VictimGraph, setting: EvaluationSetti
 export function composeEvaluation(
   victim: VictimGraph,
   setting: EvaluationSetting,
-  { transform, objective, stepTaps }: EvaluationParts,
+  parts: EvaluationParts,
 ): ComposedEvaluation {
   checkIndependent(victim, setting);
   const { samples, variables } = setting;
-  const sampleAxis = samples === undefined ? [] : [samples.count];
+  const around = new Surroundings(setting, parts);
   const assembly = new Assembly();
-  const seen = new Set(transform?.graph.outputs.map(({ name }) => name));
-  const isVariable = (name: string) => variables.some((variable) => variable.name === name);
+  around.addPoints(assembly);
 
-  // Points repeated over the sample axis.
-  const many = (slot: string) => {
-    const [family] = splitSlot(slot);
-    return samples !== undefined && (family === 'x' || family === 'x0') ? `many/${slot}` : slot;
-  };
-  const repeat = (slot: string) => {
-    const name = many(slot);
-    if (name === slot || samples === undefined || assembly.types.has(name)) return;
-    const [family, variable] = splitSlot(slot);
-    const shared = family === 'x' && variables.some((one) => one.name === variable && one.scope === 'shared');
-    const examples = shared ? 1 : { batch: 1 };
-    const dims = variableDims(setting, variable);
-    const shapes = [
-      [examples, ...dims],
-      [examples, samples.count, ...dims],
-    ] as const;
-    assembly.glue(name, slot, shapes, (b, typed) => {
-      const single = typed(b.op('Unsqueeze', [slot, b.ints([1])]), [examples, 1, ...dims]);
-      return b.op('Expand', [single, b.ints([1, samples.count, ...dims.map(() => 1)])]);
-    });
-  };
-  for (const { name } of variables) repeat(`x/${name}`);
-  for (const program of [transform, objective]) for (const { name } of program?.graph.inputs ?? []) repeat(name);
-
-  if (transform !== undefined) {
-    const part = apart(transform, many);
-    assembly.add(part.graph, part.types);
-  }
-
-  // What the victim is given for each input and each tap that is cut.
-  const cut = variables.flatMap(({ name }) => (setting.inputs.has(name) ? [] : [{ name, tap: victim.taps.get(name) }]));
+  /** By value of the victim's graph, the value that takes its place. */
   const given = new Map<string, string>();
-  const give = (name: string, value: string, rows: number, rowDims: readonly number[]) => {
-    let source = `seen/${name}`;
-    if (!seen.has(source)) {
-      const variable = variables.find((one) => one.name === name);
-      if (variable?.scope === 'shared')
-        throw new RangeError(`variable '${name}' is shared: it needs a transform program that writes 'seen/${name}'`);
-      const slot = isVariable(name) ? `x/${name}` : `x0/${name}`;
-      repeat(slot);
-      source = many(slot);
-    }
-    const flatRows = rows * (samples?.count ?? 1);
-    if (samples === undefined && rows === 1) {
-      if (!assembly.types.has(source))
-        assembly.types.set(source, { dataType: 'float32', dims: [{ batch: 1 }, ...rowDims] });
-      given.set(value, source);
-      return;
-    }
-    const flat = `flat/${source}`;
-    const dims = [{ batch: 1 }, ...sampleAxis, ...variableDims(setting, name)];
-    assembly.glue(flat, source, [dims, [{ batch: flatRows }, ...rowDims]], (b) => b.reshape(source, [-1, ...rowDims]));
-    given.set(value, flat);
-  };
-  for (const [name, dims] of setting.inputs) give(name, name, 1, dims);
-  for (const { name, tap } of cut) if (tap !== undefined) give(name, tap.value, tap.rows, tap.rowDims);
-
-  const inner = (name: string) => {
-    if (name === victim.logits) return samples === undefined ? 'logits' : 'flat/logits';
-    return given.get(name) ?? `victim/${name}`;
-  };
-  const graph = cutAt(
-    victim.graph,
-    cut.flatMap(({ tap }) => tap ?? []),
-  );
-  if (cut.some(({ tap }) => tap?.value === victim.logits)) throw new RangeError('the logits cannot be a variable');
-  const scaled = (size: AxisSize) => (isBatchAxis(size) ? { batch: size.batch * (samples?.count ?? 1) } : size);
-  const victimTypes = Array.from(victim.types, ([name, type]) => {
-    return [inner(name), { ...type, dims: type.dims.map(scaled) }] as const;
-  });
-  assembly.add(renameValues(graph, inner), victimTypes);
-
-  if (samples !== undefined) {
-    const flat = [{ batch: samples.count }, setting.labels];
-    assembly.glue('logits', 'flat/logits', [flat, [{ batch: 1 }, samples.count, setting.labels]], (b) =>
-      b.reshape('flat/logits', [-1, samples.count, setting.labels]),
-    );
+  for (const [name, dims] of setting.inputs) given.set(name, around.addGiven(assembly, name, 1, dims));
+  const cut: GraphTap[] = [];
+  for (const { name } of variables) {
+    const tap = setting.inputs.has(name) ? undefined : victim.taps.get(name);
+    if (tap === undefined) continue;
+    if (tap.value === victim.logits)
+      throw new RangeError(`variable '${name}' is the logits; attack what they come from`);
+    cut.push(tap);
+    given.set(tap.value, around.addGiven(assembly, name, tap.rows, tap.rowDims));
   }
-  const objectiveTaps = objective.graph.inputs
-    .map(({ name }) => splitSlot(name))
-    .filter(([family]) => family === 'tap');
-  for (const name of new Set([...objectiveTaps.map(([, tap]) => tap), ...stepTaps])) {
+  const inner = (name: string) => (name === victim.logits ? around.flatLogits : (given.get(name) ?? `victim/${name}`));
+  const scaled = (size: AxisSize) => (isBatchAxis(size) ? { batch: size.batch * around.count } : size);
+  const types = Array.from(
+    victim.types,
+    ([name, type]) => [inner(name), { ...type, dims: type.dims.map(scaled) }] as const,
+  );
+  assembly.add(renameValues(cutAt(victim.graph, cut), inner), types);
+
+  for (const name of new Set([...around.objectiveTaps, ...parts.stepTaps])) {
     const tap = victim.taps.get(name);
     if (tap === undefined) throw new OnnxError(`the victim has no tap '${name}'`);
-    const source = inner(tap.value);
-    const dims = [{ batch: 1 }, ...sampleAxis, ...variableDims(setting, name)];
-    const flat = [{ batch: tap.rows * (samples?.count ?? 1) }, ...tap.rowDims];
-    assembly.glue(`tap/${name}`, source, [flat, dims], (b) =>
-      b.reshape(source, [-1, ...sampleAxis, ...variableDims(setting, name)]),
-    );
+    around.addTap(assembly, name, inner(tap.value), tap);
   }
-  const part = apart(objective, many);
-  assembly.add(part.graph, part.types);
-
-  let output = 'loss';
-  if (samples?.gradient === 'mean') {
-    output = 'total';
-    assembly.glue(output, 'loss', [[{ batch: 1 }, samples.count], [{ batch: 1 }]], (b) =>
-      b.reduceMean('loss', [1], false),
-    );
-  }
-  const each = samples?.gradient === 'each';
-  const wrt = new Map(variables.map(({ name }) => [`grad/${name}`, each ? many(`x/${name}`) : `x/${name}`]));
-  const outputs = new Set([
-    'loss',
-    'logits',
-    ...stepTaps.map((name) => `tap/${name}`),
-    ...(output === 'loss' ? [] : [output]),
-  ]);
-  const graphOfAll = assembly.joined([...outputs]);
+  const output = around.addObjective(assembly);
+  const outputs = new Set(['loss', 'logits', ...parts.stepTaps.map((name) => `tap/${name}`), output]);
+  const graph = assembly.joined([...outputs]);
   for (const { name } of variables) {
-    if (!graphOfAll.inputs.some((input) => input.name === `x/${name}`))
+    if (!graph.inputs.some((input) => input.name === `x/${name}`))
       throw new RangeError(`variable '${name}' has no effect: neither the victim nor a program reads it`);
   }
-  return { graph: graphOfAll, types: assembly.types, output, wrt };
-}
-
-/**
- * (x0/I by clip) -> clean values of taps, [clips, ...].
- * @param wanted the tap behind each output: `x0/T` of taps that are variables, `tap0/T` of those that are read
- * @param further outputs beside them: 'logits', or nothing
- */
-export function composeClean(
-  victim: VictimGraph,
-  wanted: ReadonlyMap<string, string>,
-  further: readonly 'logits'[] = [],
-): Graph {
-  const inner = (name: string) => {
-    if (name === victim.logits) return 'logits';
-    return victim.shapes.inputs.has(name) ? `x0/${name}` : `victim/${name}`;
-  };
-  const b = new GraphBuilder({ prefix: 'clean/' });
-  for (const [slot, name] of wanted) {
-    const tap = victim.taps.get(name);
-    if (tap === undefined) throw new OnnxError(`the victim has no tap '${name}'`);
-    b.output(b.reshape(inner(tap.value), [-1, ...dimsOfTap(tap)]), undefined, 'unknown', slot);
-  }
-  const outputs = [...wanted.keys(), ...further].map(untyped);
-  return prune(joinGraphs([renameValues(victim.graph, inner), b.graph()], outputs));
+  const point = (name: string) => (samples?.gradient === 'each' ? around.repeated(`x/${name}`) : `x/${name}`);
+  const wrt = new Map(variables.map(({ name }) => [`grad/${name}`, point(name)]));
+  return { graph, types: assembly.types, output, wrt };
 }
