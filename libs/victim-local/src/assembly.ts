@@ -60,6 +60,11 @@ export class Assembly {
     this.add(b.graph(), types);
   }
 
+  /** Whether a node makes this value; others come from outside. */
+  makes(name: string): boolean {
+    return this.#graphs.some(({ nodes }) => nodes.some(({ outputs }) => outputs.includes(name)));
+  }
+
   /** One graph of everything that these values need. */
   joined(outputs: readonly string[]): Graph {
     const graph = joinGraphs(this.#graphs, outputs.map(untyped));

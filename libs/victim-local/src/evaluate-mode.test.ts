@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import type { Tensors } from '@faultline/victim';
+import { openPredictorLoop } from './predictor-loop.ts';
 import { near, planOf, program, recorder, stateOf, sumOfTargets } from './test-support/programs.ts';
 import { CLIPS, inputs, SAMPLES, twoLayerVictim } from './test-support/two-layer-victim.ts';
 
@@ -58,5 +60,62 @@ test('a program that reads a gradient is refused there', async () => {
   await assert.rejects(
     victim.open({ ...plan, programs: { ...plan.programs, step } }, {}),
     /step program: 'grad\/waveform': this loop is in mode evaluate and computes no gradients/,
+  );
+});
+
+test('the same programs run in front of a predictor of which nothing is known but its answers', async () => {
+  const { card } = await victim.describe();
+  const asked: number[] = [];
+  const predictor = {
+    predict: (batch: Tensors) => {
+      asked.push(batch.get('waveform')?.dims[0] ?? 0);
+      return victim.predict(batch);
+    },
+  };
+  await using inside = await victim.open(plan, {});
+  await using outside = await openPredictorLoop({ card, predictor }, plan, {});
+  const expected = await inside.step({ steps: 12, parameters: {}, finish: true });
+  const found = await outside.step({ steps: 12, parameters: {}, finish: true });
+  near(found.outcomes.get('bestLoss') ?? [], expected.outcomes.get('bestLoss') ?? []);
+  assert.deepEqual(found.cost, expected.cost);
+  assert.deepEqual(asked, new Array(13).fill(CLIPS));
+  await assert.rejects(
+    openPredictorLoop({ card, predictor }, { ...plan, mode: 'differentiate' }, {}),
+    /gives no gradients/,
+  );
+});
+
+test('samples and transforms too', async () => {
+  const COUNT = 3;
+  const { card } = await victim.describe();
+  const transform = program((b) => {
+    const noise = b.times(b.read('noise/probe', [COUNT, SAMPLES]), b.scalar(0.1));
+    b.write('seen/waveform', b.plus(b.read('x/waveform', [COUNT, SAMPLES]), noise));
+  });
+  const step = program((b) => {
+    b.write('outcome/loss', b.reduceMean(b.read('loss', [COUNT]), [1], false));
+    b.write('next/state/logits', b.op('Identity', [b.read('logits', [COUNT, 3])]));
+    b.write('next/waveform', b.times(b.read('x/waveform', [SAMPLES]), b.scalar(0.5)));
+  });
+  const sampled = planOf(
+    { transform, objective: sumOfTargets(COUNT), step },
+    {
+      mode: 'evaluate',
+      samples: { count: COUNT, gradient: 'mean' },
+      noise: [{ name: 'probe', distribution: 'normal', dims: [SAMPLES] }],
+      noiseKeys: BigUint64Array.of(1n, 2n, 3n),
+    },
+  );
+  await using inside = await victim.open(sampled, {});
+  await using outside = await openPredictorLoop({ card, predictor: victim }, sampled, {});
+  const [one, other] = [
+    await inside.step({ steps: 3, parameters: {} }),
+    await outside.step({ steps: 3, parameters: {} }),
+  ];
+  near(other.outcomes.get('loss') ?? [], one.outcomes.get('loss') ?? [], 1e-6);
+  near(
+    (await stateOf(outside, 'logits')).data as Float32Array,
+    (await stateOf(inside, 'logits')).data as Float32Array,
+    1e-6,
   );
 });

@@ -40,16 +40,13 @@ import { LocalLoop } from './loop.ts';
 import { namedLoss } from './named-losses.ts';
 import { constantSlots, parameterSlots, sharedParameters } from './parameters.ts';
 import { ProgramError, readProgram } from './program.ts';
-import { stateShapes } from './program-shape.ts';
+import { PROGRAM_BYTES, stateShapes } from './program-shape.ts';
 import { fromOrt, toOrt } from './resident.ts';
 import { toFloatRows } from './rows.ts';
 import type { Lease } from './session-cache.ts';
 import { settingOf } from './setting.ts';
 import { readVictimFiles, type VictimFiles } from './victim-files.ts';
 import { VictimSessions } from './victim-sessions.ts';
-
-/** Bytes that the values of one program may take at once; see LocalVictimOptions. */
-const PROGRAM_BYTES = 2 * 1024 ** 3;
 
 /** Bytes of compiled evaluations kept warm; see LocalVictimOptions. */
 const SESSION_BYTES = 1024 ** 3;

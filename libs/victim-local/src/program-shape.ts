@@ -24,6 +24,9 @@ const BATCH_SIZES = [2, 3] as const;
 /** Sizes that are computed from sizes need a pass for each step of the computation; more than this nobody writes. */
 const MAX_PASSES = 16;
 
+/** Bytes that the values of one program may take at once, where nobody says otherwise. */
+export const PROGRAM_BYTES = 2 * 1024 ** 3;
+
 /** A program with the types of all its values, found without running it. */
 export interface ShapedProgram {
   readonly program: Program;
