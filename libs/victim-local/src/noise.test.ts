@@ -69,6 +69,26 @@ test('neighbours, variables, restarts and keys are uncorrelated', () => {
   }
 });
 
+test('signs are -1 and 1, as often', () => {
+  const values = draw('signs');
+  assert.ok(values.every((value) => Math.abs(value) === 1));
+  assert.ok(Math.abs(mean(values)) < 4 / Math.sqrt(COUNT));
+});
+
+test('steps and samples are uncorrelated, with each other and with the draw of the start', () => {
+  const draws = [undefined, [0, 0], [0, 1], [1, 0], [1, 1], [2, 0]].map((at) => {
+    const [step = 0, sample = 0] = at ?? [];
+    const values = new Float32Array(COUNT);
+    fillNoise(values, 11n, { name: 'n', restart: 0, evaluation: at && { step, sample } }, 'normal');
+    return values;
+  });
+  for (const [i, one] of draws.entries()) {
+    for (const other of draws.slice(i + 1)) {
+      assert.ok(Math.abs(mean(one.map((value, at) => value * (other[at] ?? 0)))) < 4 / Math.sqrt(COUNT));
+    }
+  }
+});
+
 test('a value depends on its key and position alone', () => {
   const short = new Float32Array(100);
   fillNoise(short, 11n, { name: 'waveform', restart: 0 }, 'uniform');
