@@ -5,3 +5,4 @@ export { type InitCardOptions, type InitCardResult, initCard } from './init-card
 export { inspectModel, type ModelInspection } from './inspect-model.ts';
 export { OnboardingError } from './onboarding-error.ts';
 export type { LookOptions } from './plain-model.ts';
+export { type TriedAttack, tryAttack } from './try-attack.ts';

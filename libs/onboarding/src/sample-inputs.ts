@@ -3,6 +3,8 @@ import { exampleDims, type Tensors } from '@faultline/victim';
 
 /** Amplitude of the sounds, as of speech that is neither whispered nor shouted. */
 const AMPLITUDE = 0.1;
+/** Pictures come as 8-bit levels. */
+const PIXEL_LEVELS = 255;
 /** Tones that noise is mixed with, so that not all examples sound alike. */
 const TONES_HZ = [110, 440, 1760, 5000];
 
@@ -42,5 +44,8 @@ function fill(row: Float32Array, { kind }: victim.InputSpecification, example: n
     }
     return;
   }
-  for (let i = 0; i < row.length; i++) row[i] = 0.5 * ((i / row.length + loudness) % 1) + 0.5 * random();
+  for (let i = 0; i < row.length; i++) {
+    const level = 0.5 * ((i / row.length + loudness) % 1) + 0.5 * random();
+    row[i] = Math.round(PIXEL_LEVELS * level) / PIXEL_LEVELS;
+  }
 }
