@@ -87,6 +87,7 @@ export class Compute implements AsyncDisposable {
   ): Promise<Jobs[Kind]['result']> {
     if (this.#dead !== undefined)
       throw new FaultlineError('unavailable', 'the compute thread is gone', { cause: this.#dead });
+    if (this.#disposed) throw new FaultlineError('unavailable', 'the service is shutting down');
     signal?.throwIfAborted();
     const pending: Pending = {
       id: this.#nextId++,
@@ -143,8 +144,12 @@ export class Compute implements AsyncDisposable {
     if (!this.#disposed) this.#death.resolve(error);
   }
 
+  /** Ends the thread after the job that runs: the runtime takes the whole process along when it is ended at work. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
+    const closing = new FaultlineError('unavailable', 'the service is shutting down');
+    for (const { settle } of this.#turns.clear()) settle.reject(closing);
+    await this.#running?.settle.promise.catch(() => {});
     await this.#worker.terminate();
   }
 }

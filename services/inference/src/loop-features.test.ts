@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import type { Loop, LoopPlan, Parameters, Victim } from '@faultline/victim';
 import { RemoteVictim } from '@faultline/victim-grpc';
+import { countingRelay } from '@faultline/victim-grpc/testing';
 import { LocalVictim } from '@faultline/victim-local';
 import { descent, planOf, program, sumOfTargets } from './test-support/programs.ts';
 import { serveVictim } from './test-support/serve-victim.ts';
@@ -248,4 +249,16 @@ test('a plain loop is the same, and gives its slot and memory back', async () =>
   }
   assert.deepEqual(results[0], results[1]);
   assert.deepEqual(served.admission.usage, { slots: 0, bytes: 0 });
+});
+
+test('an example and step cost less than 1 kB of traffic, with all that gRPC adds', async () => {
+  await using relay = await countingRelay(served.address);
+  await using victim = new RemoteVictim(relay.address);
+  await using loop = await victim.open(planOf(), {});
+  await loop.step({ steps: 1, parameters: { size } });
+  const before = relay.traffic.toClient + relay.traffic.toServer;
+  const steps = 10;
+  for (let i = 0; i < steps; i++) await loop.step({ steps: 1, parameters: { size } });
+  const each = (relay.traffic.toClient + relay.traffic.toServer - before) / (steps * CLIPS);
+  assert.ok(each > 8 && each < 1_000, `${each} bytes`);
 });
