@@ -1,5 +1,5 @@
 import type { GraphBuilder } from '../builder.ts';
-import { float, floatAttribute, int, intAttribute, type Node, string, stringAttribute } from '../model.ts';
+import { float, floatAttribute, int, intAttribute, ints, type Node, string, stringAttribute } from '../model.ts';
 import { int64 } from '../tensor.ts';
 import { floatsAttribute, input, last, numberLike, type Rewrite, wants, without } from './rewrite.ts';
 
@@ -116,4 +116,25 @@ export const skipRmsNormalization: Rewrite = (node, b) => {
   return sum === undefined
     ? undefined
     : rootMeanSquare(b, node, sum, input(node, 2), floatAttribute(node, 'epsilon', SKIP_EPSILON));
+};
+
+/**
+ * Recurrent layers whose batch comes first, in the form of those whose sequence does, which is the one that runtimes run:
+ * their values are turned on the way in and out.
+ */
+export const sequenceFirst: Rewrite = (node, b) => {
+  if (intAttribute(node, 'layout', 0) === 0) return undefined;
+  const turned = (value: string, perm: readonly number[]) => (value === '' ? '' : b.transpose(value, perm));
+  const inputs = node.inputs.map((name, i) => (i === 0 || i === 5 || i === 6 ? turned(name, [1, 0, 2]) : name));
+  const outputs = node.outputs.map((name) => (name === '' ? '' : b.fresh('turned')));
+  b.append([{ ...node, inputs, outputs, attributes: without(node, 'layout') }]);
+  const back = node.outputs.flatMap((name, i): Node[] => {
+    const perm = ints(i === 0 ? [2, 0, 1, 3] : [1, 0, 2]);
+    const inner = outputs[i] ?? '';
+    return name === ''
+      ? []
+      : [{ name: '', op: 'Transpose', domain: '', inputs: [inner], outputs: [name], attributes: { perm } }];
+  });
+  b.append(back.slice(0, -1));
+  return back.at(-1);
 };

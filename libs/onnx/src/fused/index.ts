@@ -14,10 +14,13 @@ const { rmsNormalization } = basic;
 const STANDARD: Readonly<Record<string, Rewrite>> = {
   Attention: standardAttention,
   ConvInteger: quantized.integerProduct('Conv'),
+  GRU: basic.sequenceFirst,
+  LSTM: basic.sequenceFirst,
   MatMulInteger: quantized.integerProduct('MatMul'),
   QLinearConv: quantized.quantizedConv,
   QLinearMatMul: quantized.quantizedMatMul,
   RMSNormalization: rmsNormalization,
+  RNN: basic.sequenceFirst,
   SimplifiedLayerNormalization: rmsNormalization,
   Swish: swish,
 };
