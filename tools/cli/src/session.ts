@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { score } from '@faultline/contracts';
 import { type Client, connect, FaultlineError } from '@faultline/service-kit';
 import { UsageError } from './exit-code.ts';
+import { ProgressLine } from './output/progress-line.ts';
 import { type Endpoint, readEndpoint } from './stack/endpoint.ts';
 import { Stack, type StackOptions, type StackPurpose } from './stack/stack.ts';
 import { RUNS_DIR } from './workspace.ts';
@@ -53,6 +54,8 @@ export class Session implements AsyncDisposable {
       if (await session.#answers()) return session;
       session.score.close();
     }
+    using line = new ProgressLine();
+    line.say('starting services ...');
     const stack = await Stack.startFor(options.needs, options);
     return new Session(stack.scoreAddress, options.traceDir, stack, options.signal);
   }

@@ -40,9 +40,9 @@ export const attack: CommandDefinition = {
   name: 'attack',
   summary: 'find the smallest noise that makes victims miss what is in clips; for many clips: campaign run',
   examples: [
-    'faultline attack zoo/clips/unseen-005.mp4 --victim late',
-    'faultline attack unseen-005 seen-001 --norm l2 --variable frames --epsilon 0.1,0.2,0.4,0.8 --save /tmp/examples',
-    'faultline attack unseen-005 --variable waveform=0.0008,frames=0.005 --epsilon 0.1,0.3,1 --json',
+    'faultline attack zoo/clips/unseen-004.mp4 --victim late',
+    'faultline attack unseen-004 seen-001 --norm l2 --variable frames --epsilon 0.1,0.2,0.4,0.8 --save /tmp/examples',
+    'faultline attack unseen-004 --variable waveform=0.0008,frames=0.005 --epsilon 0.1,0.3,1 --json',
   ],
   configure: (command) => {
     addVictim(command)

@@ -26,8 +26,8 @@ export const predict: CommandDefinition = {
   name: 'predict',
   summary: 'tell what victims recognise in clips: active labels and their margins',
   examples: [
-    'faultline predict zoo/clips/seen-001.mp4 zoo/clips/unseen-005.mp4',
-    'faultline predict unseen-005 --victim late --json',
+    'faultline predict zoo/clips/seen-001.mp4 zoo/clips/unseen-004.mp4',
+    'faultline predict unseen-004 --victim late --json',
   ],
   configure: (command) => {
     addVictims(addRuns(addVictim(command))).argument('<clips...>', 'media files, or identifiers of clips of the set');

@@ -2,14 +2,20 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { decodeMedia } from '@faultline/media';
 import { comparablePart, type Report } from '@faultline/report';
+import { CommandHost, type Outcome } from '../testing/command-host.ts';
 import { FaultlineProcess, gone } from '../testing/faultline-process.ts';
 import { type ReceivedSpan, startOtlpReceiver } from '../testing/otlp-receiver.ts';
 import { Workbench } from '../testing/workbench.ts';
+import { CLIPS_DIR } from '../workspace.ts';
 
 // The command as users run it, with the very processes of `npm start`, on a tiny campaign.
 
 const STEPS = 3;
+
+/** Steps that take far longer than the tests let them. */
+const MANY_STEPS = 1_000;
 const STOP_MS = 15_000;
 
 let bench: Workbench;
@@ -108,40 +114,148 @@ test('trace.json holds the spans that the collector got', async () => {
   assert.equal(trace.length, spans.length);
 });
 
+/** The services that the tests from here on share. */
+let up: FaultlineProcess | undefined;
+let host: CommandHost | undefined;
+after(() => {
+  host?.[Symbol.dispose]();
+  up?.[Symbol.dispose]();
+});
+
+async function servicesUp(): Promise<FaultlineProcess> {
+  if (up === undefined) {
+    up = new FaultlineProcess(['up', ...bench.folders]);
+    await up.written(/Ctrl-C stops them/);
+  }
+  return up;
+}
+
+/** A command that uses the services that are up, to its end. */
+async function ended(...args: string[]): Promise<Outcome> {
+  await servicesUp();
+  host ??= new CommandHost();
+  return host.run([...args, '--runs', bench.runsDir]);
+}
+
+/** What a command that succeeds prints with --json. */
+async function printed(...args: string[]) {
+  const { code, stdout, stderr } = await ended(...args, '--json');
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout);
+}
+
 test('services that are up serve campaigns; the same seed gives the same report', async () => {
   const { report } = await runOnce();
-  using up = new FaultlineProcess(['up', ...bench.folders]);
-  await up.written(/Ctrl-C stops them/);
-  const services = up.services();
+  const services = (await servicesUp()).services();
   assert.equal(services.length, 5);
 
   using second = new FaultlineProcess(['up', ...bench.folders]);
   assert.equal(await second.ended, 2);
   assert.match(second.stderr, /services are up already/);
 
-  const runs = bench.folders.slice(0, 2);
-  using run = new FaultlineProcess(['campaign', 'run', await bench.campaign(STEPS), ...runs]);
-  assert.equal(await run.ended, 0, run.stderr);
+  const run = await ended('campaign', 'run', await bench.campaign(STEPS));
+  assert.equal(run.code, 0, run.stderr);
   assert.match(run.stdout, /linf-both \(linf/);
-  assert.deepEqual(up.services(), services, 'they stay up');
+  assert.deepEqual((await servicesUp()).services(), services, 'they stay up');
 
-  using list = new FaultlineProcess(['campaign', 'list', '--json', ...runs]);
-  assert.equal(await list.ended, 0, list.stderr);
-  const campaigns: { campaignId: string; state: string }[] = JSON.parse(list.stdout);
+  const campaigns: { campaignId: string; state: string }[] = await printed('campaign', 'list');
   assert.deepEqual(
     campaigns.map(({ state }) => state),
     ['succeeded', 'succeeded'],
   );
   assert.equal(campaigns[1]?.campaignId, report.run.id);
+  const again = await printed('report', campaigns[0]?.campaignId ?? '');
+  assert.deepEqual(comparablePart(again), comparablePart(report));
+});
 
-  using again = new FaultlineProcess(['report', campaigns[0]?.campaignId ?? '', '--json', ...runs]);
-  assert.equal(await again.ended, 0, again.stderr);
-  assert.deepEqual(comparablePart(JSON.parse(again.stdout)), comparablePart(report));
-
-  up.signal('SIGINT');
-  await gone(
-    services.map(({ pid }) => pid),
-    STOP_MS,
+test('victims, their predictions and attacks on single clips', async () => {
+  const victims: { name: string; state: string; card: { labels: unknown[] } }[] = await printed('victims');
+  assert.deepEqual(
+    victims.map(({ name, state, card }) => [name, state, card.labels.length]),
+    [
+      ['late', 'ready', 12],
+      ['edited', 'ready', 12],
+    ],
   );
+
+  const file = join(CLIPS_DIR, 'seen-001.mp4');
+  const predicted = await ended('predict', file, 'unseen-004', '--victim', 'late');
+  assert.equal(predicted.code, 0, predicted.stderr);
+  assert.match(
+    predicted.stdout,
+    /^clip +true labels +late\n.*seen-001\.mp4 +\? +drum \+8\.\d\d\nunseen-004 +dog, gunshot +/,
+  );
+
+  const folder = join(bench.root, 'examples');
+  const attacked = await printed(
+    'attack',
+    file,
+    '--victim',
+    'late',
+    '--epsilon',
+    '0.0000001,0.05',
+    '--steps',
+    '5',
+    '--save',
+    folder,
+  );
+  const [found] = attacked.scores;
+  assert.deepEqual([found.labels, found.labelSource, found.state], [['drum'], 'prediction', 'finished']);
+  assert.deepEqual([found.criticalScale, found.triedWithout], [0.05, 1e-7]);
+  assert.ok(found.adversarialMargin < 0 && found.perturbations[0].norm <= 0.05);
+  assert.deepEqual(JSON.parse(await readFile(join(folder, 'scores.json'), 'utf8')), attacked);
+
+  // The saved sound is what the victim was fooled with: its distance to the clean sound is the norm that was told.
+  const specification = { kind: 'waveform', sampleRateHz: 16_000, samples: 32_000 } as const;
+  const sounds = await Promise.all(
+    [file, join(folder, found.files[0])].map((path) => decodeMedia({ path }, [specification])),
+  );
+  const [clean, adversarial] = sounds.map(([input]) => input?.data ?? new Float32Array());
+  const distance = Math.max(
+    ...(clean ?? []).map((amplitude, index) => Math.abs(amplitude - (adversarial?.[index] ?? 0))),
+  );
+  assert.equal(distance, found.perturbations[0].norm);
+});
+
+test('what cannot be used is refused with exit code 2, and the message names the remedy', async () => {
+  for (const [args, message] of [
+    [['predict', 'nowhere'], /nowhere is no file, and .*no clip of the set/],
+    [['predict', join(CLIPS_DIR, 'manifest.json')], /manifest\.json.*cannot be decoded/],
+    [['predict', 'unseen-004', '--victim', 'early'], /--victim: .*early.*late/s],
+    [['attack', 'unseen-004', '--victim', 'early'], /there is no victim early; there are: late, edited/],
+    [['attack', 'unseen-004', '--labels', 'cow'], /--labels: 'cow' is no label .*faultline victims --json/],
+    [['attack', 'unseen-004', '--attack', 'punch'], /--attack: 'punch' .*pgd/],
+    [['campaign', 'show', 'nowhere'], /no campaign 'nowhere'; `faultline campaign list`/],
+  ] as const) {
+    const { code, stdout, stderr } = await ended(...args);
+    assert.deepEqual([code, stdout], [2, ''], stderr);
+    assert.match(stderr, message);
+  }
+});
+
+test('a campaign that another terminal cancels ends with exit code 1, and its trace is kept', async () => {
+  await servicesUp();
+  using run = new FaultlineProcess(['campaign', 'run', await bench.campaign(MANY_STEPS), '--runs', bench.runsDir]);
+  await run.written(/linf-both/);
+  const [{ campaignId }] = await printed('campaign', 'list', '--limit', '1');
+  const { state, progress } = await printed('campaign', 'show', campaignId);
+  assert.equal(state, 'running');
+  assert.ok(progress > 0 && progress < 1, `${progress}`);
+  const cancelled = await printed('campaign', 'cancel', campaignId);
+  assert.equal(cancelled.state, 'cancelled');
+  assert.equal(await run.ended, 1);
+  assert.match(run.stderr, new RegExp(`campaign ${campaignId} was cancelled: cancelled by faultline-cli`));
+  assert.equal(run.stdout, '');
+  const trace: { name: string }[] = JSON.parse(await readFile(join(bench.runsDir, campaignId, 'trace.json'), 'utf8'));
+  assert.ok(trace.some(({ name }) => name === 'faultline campaign run'));
+});
+
+test('Ctrl-C stops the services that are up, and leaves no endpoint', async () => {
+  const command = await servicesUp();
+  const pids = command.services().map(({ pid }) => pid);
+  assert.equal(pids.length, 5);
+  command.signal('SIGINT');
+  assert.equal(await command.ended, 0);
+  await gone(pids, STOP_MS);
   assert.equal((await readdir(bench.runsDir)).includes('endpoint.json'), false);
 });

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { FaultlineProcess, gone } from '../testing/faultline-process.ts';
 import { Workbench } from '../testing/workbench.ts';
+import { CLIPS_DIR } from '../workspace.ts';
 
 // How a campaign ends that does not reach its end: nothing may be left running.
 
@@ -47,6 +49,19 @@ test('Ctrl-C stops every process and exits 130', async () => {
   assert.equal(await campaign.command.ended, 130);
   assert.match(campaign.command.stderr, /faultline: interrupted/);
   await gone(campaign.pids, 0);
+});
+
+test('Ctrl-C in an attack on a clip stops every process and exits 130', async () => {
+  const clip = join(CLIPS_DIR, 'seen-001.mp4');
+  const effort = ['--epsilon', '0.000001', '--steps', '10000'];
+  using command = new FaultlineProcess(['attack', clip, ...effort, ...bench.folders]);
+  await command.written(/late: linf-waveform/);
+  const pids = command.services().map(({ pid }) => pid);
+  command.signal('SIGINT');
+  assert.equal(await command.ended, 130);
+  assert.match(command.stderr, /faultline: interrupted/);
+  assert.equal(command.stdout, '');
+  await gone(pids, 0);
 });
 
 test('services end by themselves when the command is killed', async () => {

@@ -37,6 +37,13 @@ export class ProgressLine implements Disposable {
     }
   }
 
+  /** Says what goes on while nothing can be measured yet; on a terminal alone. */
+  say(activity: string): void {
+    if (!this.#stream.isTTY) return;
+    this.#stream.write(`\r${activity.slice(0, (this.#stream.columns || DEFAULT_COLUMNS) - 1)}\x1b[K`);
+    this.#open = true;
+  }
+
   /** Clears the line, so that what is written next starts on a fresh one. */
   [Symbol.dispose](): void {
     if (this.#open) this.#stream.write('\r\x1b[K');

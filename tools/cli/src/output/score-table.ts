@@ -44,6 +44,7 @@ export function scoreTable(scores: readonly ClipScoreJson[], rhos: Readonly<Reco
 function criticalText({ state, criticalScale, limit }: ClipScoreJson, unit: number): string {
   if (state === 'not started') return '-';
   if (criticalScale === null) return state === 'finished' ? `> ${budget(limit * unit)}` : '?';
+  if (criticalScale === 0) return '0 (off)';
   const figure = budget(criticalScale * unit);
   return state === 'finished' ? figure : `<= ${figure}`;
 }
@@ -54,7 +55,7 @@ function legend(
 ): string[] {
   const rho = variables.map(({ variable, rho }) => `${variable} ${budget(rho)}`).join(', ');
   return [
-    'critical: smallest budget at which a fresh prediction confirmed that every label is off; 0: off when clean; > E: none up to E.',
+    'critical: smallest budget at which a fresh prediction confirmed that every label is off; 0: off already when clean; > E: none up to E.',
     'tried without: largest smaller budget that found nothing. dB: signal (waveform) or peak (frames) to perturbation.',
     ...(variables.length > 1 ? [`s: multiplies the budgets ${rho}.`] : []),
     ...(scores.some(({ labelSource }) => labelSource === 'prediction')
