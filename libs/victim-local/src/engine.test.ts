@@ -12,7 +12,7 @@ function objective(): Program {
   const b = new GraphBuilder();
   const [logits, targets] = [b.input('logits', ['batch', 2]), b.input('targets', ['batch', 2])];
   b.output(b.reduceSum(b.times(logits, targets), [1], false), ['batch'], 'float32', 'loss');
-  return { role: 'objective', graph: b.graph(), opset: 21, digest: '' };
+  return { role: 'objective', graph: b.graph(), digest: '' };
 }
 
 async function gradientOf(model: Model, x: Tensor, targets: Tensor): Promise<number[]> {

@@ -132,12 +132,12 @@ export class Engine {
   }
 
   /** Loads a step or init program. */
-  async load({ program, graph }: ShapedProgram): Promise<Loaded> {
-    return this.#loaded(graph, program.opset);
+  async load({ graph }: ShapedProgram): Promise<Loaded> {
+    return this.#loaded(graph);
   }
 
-  async #loaded(graph: Graph, opset?: number): Promise<Loaded> {
-    const session = await Session.create(modelOf(graph, opset), this.#options);
+  async #loaded(graph: Graph): Promise<Loaded> {
+    const session = await Session.create(modelOf(graph), this.#options);
     return { session, bytes: sessionBytes(graph), [Symbol.asyncDispose]: () => session[Symbol.asyncDispose]() };
   }
 }

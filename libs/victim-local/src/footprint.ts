@@ -1,8 +1,14 @@
 import type { LoopFootprint } from '@faultline/victim';
+import { stateShapes } from './loop-states.ts';
 import { ProgramError } from './program.ts';
-import { allBytes, bytesOf, peakBytes, type ShapedProgram, stateShapes } from './program-shape.ts';
+import { listPrograms, type ShapedProgram, type ShapedPrograms } from './program-shape.ts';
 import { type EvaluationSetting, variableDims } from './setting.ts';
+import { splitSlot } from './slots.ts';
+import { allBytes, bytesOf, peakBytes } from './value-bytes.ts';
 import type { VictimGraph } from './victim-graph.ts';
+
+/** Bytes that the values of one program may take at once, where nobody says otherwise. */
+export const PROGRAM_BYTES = 2 * 1024 ** 3;
 
 /** A gradient keeps every value of the forward pass, and as much again on its way back. */
 const GRADIENT_FACTOR = 2;
@@ -15,17 +21,6 @@ const POINTS = 5;
 const STATES = 3;
 
 const floats = (dims: readonly number[]) => dims.reduce((product, size) => product * size, FLOAT_BYTES);
-
-/** The programs of a loop, shaped. */
-export interface ShapedPrograms {
-  readonly transform: ShapedProgram | undefined;
-  readonly objective: ShapedProgram;
-  readonly step: ShapedProgram;
-  readonly init: ShapedProgram | undefined;
-}
-
-export const listPrograms = ({ transform, objective, step, init }: ShapedPrograms): ShapedProgram[] =>
-  [transform, objective, step, init].filter((program) => program !== undefined);
 
 /** Bytes that a program's values take at so many examples. What is differentiated is kept whole. */
 export function programBytes(
@@ -78,6 +73,10 @@ export function footprintOf(
   }
   for (const dims of stateShapes(shaped).values()) {
     resident += STATES * floats(dims.map((size) => (typeof size === 'number' ? size : examples)));
+  }
+  const slots = new Set(shaped.flatMap((program) => program.graph.inputs.map(({ name }) => name)));
+  for (const [family, name] of [...slots].map(splitSlot)) {
+    if (family === 'tap0') resident += examples * floats(variableDims(setting, name));
   }
   for (const { dims } of setting.noise) resident += examples * count * floats(dims);
   // At the worst the cut goes through the largest value.

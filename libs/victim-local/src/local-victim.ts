@@ -8,7 +8,6 @@ import {
   type DifferentiateRequest,
   type Gradients,
   type Loop,
-  type LoopBatch,
   type LoopFootprint,
   type LoopPlan,
   type LoopShape,
@@ -21,26 +20,19 @@ import {
   type Victim,
   type VictimDescription,
 } from '@faultline/victim';
-import {
-  checkInputBatch,
-  checkLoopBatch,
-  checkLoopSize,
-  checkTargets,
-  checkUploaded,
-  MAX_EXAMPLES,
-} from './batch-check.ts';
+import { checkInputBatch, checkLoopSize, checkTargets, checkUploaded, MAX_EXAMPLES } from './batch-check.ts';
 import { composeVictim } from './compose-victim.ts';
 import { Engine, type Loaded } from './engine.ts';
 import type { Slots } from './evaluator.ts';
 import { feedsFor } from './feeds.ts';
-import { checkProgramBytes, footprintOf, listPrograms } from './footprint.ts';
+import { checkProgramBytes, footprintOf, PROGRAM_BYTES } from './footprint.ts';
 import { examineVictim } from './gradient-support.ts';
 import { layOut } from './lay-out.ts';
 import { LocalLoop } from './loop.ts';
+import { loopRules } from './loop-rules.ts';
 import { namedLoss } from './named-losses.ts';
 import { constantSlots, parameterSlots, sharedParameters } from './parameters.ts';
 import { ProgramError, readProgram } from './program.ts';
-import { PROGRAM_BYTES, stateShapes } from './program-shape.ts';
 import { fromOrt, toOrt } from './resident.ts';
 import { toFloatRows } from './rows.ts';
 import type { Lease } from './session-cache.ts';
@@ -230,14 +222,8 @@ export class LocalVictim implements Victim {
     const { card } = this.#description;
     const setting = settingOf(plan, (await this.#engine.analysis()).shapes);
     const programs = await this.#sessions.shaped(plan.programs, setting);
-    const shaped = listPrograms(programs);
-    const states = stateShapes(shaped);
-    const checkBatch = (batch: LoopBatch) => {
-      checkLoopBatch(card, setting, shaped, batch);
-      checkProgramBytes(programs, setting, batch.exampleClips.length, this.#programBytes);
-    };
-    checkBatch(plan);
-    checkUploaded('const', shaped, plan.constants);
+    const rules = loopRules(card, setting, programs, this.#programBytes);
+    rules.checkPlan(plan);
     await using opened = new AsyncDisposableStack();
     const lease = <Value>(taken: Lease<Value>): Value => {
       opened.defer(() => taken.release());
@@ -246,7 +232,7 @@ export class LocalVictim implements Victim {
     const evaluator = lease(await this.#sessions.evaluator(setting, programs));
     const step = lease(await this.#sessions.program(programs.step, setting)).session;
     const init = programs.init && lease(await this.#sessions.program(programs.init, setting)).session;
-    const machine = { setting, evaluator, step, init, states, sharedParameters: sharedParameters(shaped), checkBatch };
+    const machine = { ...rules, evaluator, step, init };
     const leases = opened.move();
     try {
       return await LocalLoop.create({ ...machine, close: () => leases.disposeAsync() }, plan);

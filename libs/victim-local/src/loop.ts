@@ -1,10 +1,10 @@
-import type { Dimension } from '@faultline/onnx';
 import { float32Data, type OrtTensor, type Session } from '@faultline/ort';
 import type { Cost, Loop, LoopBatch, LoopPlan, Parameters, StepOptions, StepResult, Tensors } from '@faultline/victim';
 import type { Evaluator } from './evaluator.ts';
 import { feedsFor } from './feeds.ts';
 import { layOut } from './lay-out.ts';
 import { LoopNoise } from './loop-noise.ts';
+import type { LoopRules } from './loop-rules.ts';
 import { constantSlots, parameterSlots } from './parameters.ts';
 import type { Resident } from './resident.ts';
 import type { Rows } from './rows.ts';
@@ -15,17 +15,10 @@ import { type EvaluationSetting, variableDims } from './setting.ts';
 const MAX_STEP_MS = 1_000;
 
 /** What a loop runs. */
-export interface LoopMachine {
-  readonly setting: EvaluationSetting;
+export interface LoopMachine extends LoopRules {
   readonly evaluator: Evaluator;
   readonly step: Session;
   readonly init: Session | undefined;
-  /** Axis sizes of each state by name; the first is 1 where it is shared. */
-  readonly states: ReadonlyMap<string, readonly Dimension[]>;
-  /** Names of parameters that have one value for all examples. */
-  readonly sharedParameters: ReadonlySet<string>;
-  /** Checks a batch that takes the place of the present one. @throws RangeError */
-  checkBatch(batch: LoopBatch): void;
   close(): Promise<void>;
 }
 

@@ -1,20 +1,25 @@
 import { OrtTensor } from '@faultline/ort';
 import type { Parameters, Tensors } from '@faultline/victim';
+import { ProgramError } from './program.ts';
 import type { ShapedProgram } from './program-shape.ts';
 import { toOrt } from './resident.ts';
 import { toFloatRows } from './rows.ts';
 import { splitSlot } from './slots.ts';
 
-/** Names of parameters that programs declare [1]: they have one value for all examples. */
+/** Names of parameters that programs declare [1]: they have one value for all examples. @throws ProgramError where programs disagree */
 export function sharedParameters(programs: readonly ShapedProgram[]): Set<string> {
-  const shared = new Set<string>();
-  for (const { graph } of programs) {
+  const shared = new Map<string, boolean>();
+  for (const { program, graph } of programs) {
     for (const { name: slot, dims } of graph.inputs) {
       const [family, name] = splitSlot(slot);
-      if (family === 'param' && dims?.[0] === 1) shared.add(name);
+      if (family !== 'param') continue;
+      const one = dims?.[0] === 1;
+      if ((shared.get(name) ?? one) !== one)
+        throw new ProgramError(program.role, `'${slot}' is one value here and one for each example in another program`);
+      shared.set(name, one);
     }
   }
-  return shared;
+  return new Set([...shared].flatMap(([name, one]) => (one ? [name] : [])));
 }
 
 /**

@@ -1,14 +1,13 @@
 import type { victim } from '@faultline/contracts';
 import { modelOf } from '@faultline/onnx';
 import { Session, type SessionOptions } from '@faultline/ort';
-import { exampleDims, type Loop, type LoopBatch, type LoopPlan, type Parameters } from '@faultline/victim';
-import { checkLoopBatch, checkUploaded } from './batch-check.ts';
-import { checkProgramBytes, listPrograms, type ShapedPrograms } from './footprint.ts';
+import { exampleDims, type Loop, type LoopPlan, type Parameters } from '@faultline/victim';
+import { PROGRAM_BYTES } from './footprint.ts';
 import { LocalLoop } from './loop.ts';
-import { sharedParameters } from './parameters.ts';
+import { loopRules } from './loop-rules.ts';
 import { type Predictor, PredictorEvaluator } from './predictor-evaluator.ts';
 import { readPrograms } from './program.ts';
-import { PROGRAM_BYTES, type ShapedProgram, shapeProgram, stateShapes } from './program-shape.ts';
+import { type ShapedProgram, shapeProgram, shapePrograms } from './program-shape.ts';
 import { settingOf, type VictimShapes } from './setting.ts';
 
 /** A victim that is asked for predictions alone, and what its card says of them. */
@@ -36,32 +35,16 @@ export async function openPredictorLoop(
     labels: card.labels.length,
   };
   const setting = settingOf(plan, shapes);
-  const { transform, objective, step, init } = readPrograms(plan.programs);
-  const programs: ShapedPrograms = {
-    transform: transform && (await shapeProgram(transform, setting)),
-    objective: await shapeProgram(objective, setting),
-    step: await shapeProgram(step, setting),
-    init: init && (await shapeProgram(init, setting)),
-  };
-  const shaped = listPrograms(programs);
-  const checkBatch = (batch: LoopBatch) => {
-    checkLoopBatch(card, setting, shaped, batch);
-    checkProgramBytes(programs, setting, batch.exampleClips.length, PROGRAM_BYTES);
-  };
-  checkBatch(plan);
-  checkUploaded('const', shaped, plan.constants);
-  const states = stateShapes(shaped);
+  const programs = await shapePrograms(readPrograms(plan.programs), (program) => shapeProgram(program, setting));
+  const rules = loopRules(card, setting, programs, PROGRAM_BYTES);
+  rules.checkPlan(plan);
   await using opened = new AsyncDisposableStack();
-  const load = async ({ graph, program }: ShapedProgram) =>
-    opened.use(await Session.create(modelOf(graph, program.opset), options));
+  const load = async ({ graph }: ShapedProgram) => opened.use(await Session.create(modelOf(graph), options));
   const machine = {
-    setting,
+    ...rules,
     evaluator: opened.use(await PredictorEvaluator.create(predictor, setting, programs, options)),
     step: await load(programs.step),
     init: programs.init && (await load(programs.init)),
-    states,
-    sharedParameters: sharedParameters(shaped),
-    checkBatch,
   };
   const sessions = opened.move();
   try {

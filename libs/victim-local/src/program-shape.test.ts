@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { int, int64 } from '@faultline/onnx';
-import { planOf, program, recorder, sumOfTargets, type TestProgram } from './test-support/programs.ts';
-import { LABELS, SAMPLES, twoLayerVictim } from './test-support/two-layer-victim.ts';
+import { encodeModel, GraphBuilder, int, int64, ints, modelOf } from '@faultline/onnx';
+import { near, planOf, program, recorder, sumOfTargets, type TestProgram, targets } from './test-support/programs.ts';
+import { inputs, LABELS, row, SAMPLES, twoLayerVictim } from './test-support/two-layer-victim.ts';
 
 const victim = await twoLayerVictim();
 after(() => victim[Symbol.asyncDispose]());
@@ -125,5 +125,35 @@ test('a loop is estimated from its shape, and the estimate grows with it', async
   await assert.rejects(
     victim.estimate({ ...shape, clips: 1, examples: 257 }),
     /a loop holds 1 to 256 examples, not 257/,
+  );
+});
+
+test('programs of older operator sets mean what they meant', async () => {
+  const b = new GraphBuilder();
+  // In opset 17 ReduceMean takes its axes as an attribute.
+  const mean = b.op('ReduceMean', [b.input('logits', ['examples', LABELS])], { axes: ints([1]), keepdims: int(0) });
+  b.output(mean, undefined, 'unknown', 'loss');
+  const objective = encodeModel(modelOf(b.graph(), 17));
+  const { loss, logits } = await victim.differentiate({ inputs, targets, objective, variables: ['waveform'] });
+  near(
+    loss.data,
+    [0, 1, 2].map((clip) => row(logits, clip).reduce((sum, z) => sum + z, 0) / LABELS),
+  );
+});
+
+test('programs of a loop agree about states and parameters', async () => {
+  const objective = program((b) =>
+    b.write('loss', b.times(b.reduceSum(b.read('logits', [LABELS]), [1], false), b.input('param/p', [1]))),
+  );
+  const step = program((b) => b.write('outcome/o', b.times(b.read('loss'), b.read('param/p'))));
+  await assert.rejects(
+    victim.open(planOf({ objective, step }), {}),
+    /step program: 'param\/p' is one value here|for each example in another program/,
+  );
+  const shared = program((b) => b.write('next/state/s', b.op('Identity', [b.input('state/s', [1])])));
+  const init = program((b) => b.write('next/state/s', b.op('Identity', [b.read('state/s')])));
+  await assert.rejects(
+    victim.open(planOf({ objective: sumOfTargets(), step: shared, init }), {}),
+    /init program: state 's' is \[examples\] here and \[1\] elsewhere/,
   );
 });

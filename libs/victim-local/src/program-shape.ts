@@ -14,9 +14,9 @@ import {
   valueNames,
 } from '@faultline/onnx';
 import { type OutputType, Session } from '@faultline/ort';
-import { type Program, ProgramError } from './program.ts';
+import { type Program, ProgramError, type ProgramSet } from './program.ts';
 import type { EvaluationSetting } from './setting.ts';
-import { EXAMPLES, SlotError, slotDims, splitSlot } from './slots.ts';
+import { EXAMPLES, SlotError, slotDims } from './slots.ts';
 
 /** Two numbers of examples, so that what follows them shows; neither is 1, which could hide behind broadcasting. */
 const BATCH_SIZES = [2, 3] as const;
@@ -24,15 +24,36 @@ const BATCH_SIZES = [2, 3] as const;
 /** Sizes that are computed from sizes need a pass for each step of the computation; more than this nobody writes. */
 const MAX_PASSES = 16;
 
-/** Bytes that the values of one program may take at once, where nobody says otherwise. */
-export const PROGRAM_BYTES = 2 * 1024 ** 3;
-
 /** A program with the types of all its values, found without running it. */
 export interface ShapedProgram {
   readonly program: Program;
   /** Its graph, the inputs in the shapes that the protocol gives them. */
   readonly graph: Graph;
   readonly types: ReadonlyMap<string, ValueType>;
+}
+
+/** The programs of a loop, shaped. */
+export interface ShapedPrograms {
+  readonly transform: ShapedProgram | undefined;
+  readonly objective: ShapedProgram;
+  readonly step: ShapedProgram;
+  readonly init: ShapedProgram | undefined;
+}
+
+export const listPrograms = ({ transform, objective, step, init }: ShapedPrograms): ShapedProgram[] =>
+  [transform, objective, step, init].filter((program) => program !== undefined);
+
+/** Shapes all programs of a loop. */
+export async function shapePrograms(
+  { transform, objective, step, init }: ProgramSet,
+  shape: (program: Program) => Promise<ShapedProgram>,
+): Promise<ShapedPrograms> {
+  return {
+    transform: transform && (await shape(transform)),
+    objective: await shape(objective),
+    step: await shape(step),
+    init: init && (await shape(init)),
+  };
 }
 
 /**
@@ -43,10 +64,7 @@ export interface ShapedProgram {
 export async function shapeProgram(program: Program, setting: EvaluationSetting): Promise<ShapedProgram> {
   try {
     const graph = inProtocolShape(program, setting);
-    const [small, large] = [
-      await typesAt(program, graph, BATCH_SIZES[0]),
-      await typesAt(program, graph, BATCH_SIZES[1]),
-    ];
+    const [small, large] = [await typesAt(graph, BATCH_SIZES[0]), await typesAt(graph, BATCH_SIZES[1])];
     const types = new Map<string, ValueType>();
     for (const [name, { dataType, dims }] of small) {
       const more = large.get(name)?.dims ?? dims;
@@ -88,7 +106,7 @@ interface ConcreteType {
 }
 
 /** Types of all values that nodes make and of the inputs, at a number of examples. */
-async function typesAt(program: Program, graph: Graph, examples: number): Promise<Map<string, ConcreteType>> {
+async function typesAt(graph: Graph, examples: number): Promise<Map<string, ConcreteType>> {
   const inputs = graph.inputs.map((input) => ({
     ...input,
     dims: input.dims?.map((size) => (typeof size === 'number' ? size : examples)),
@@ -98,7 +116,7 @@ async function typesAt(program: Program, graph: Graph, examples: number): Promis
   const types = new Map<string, ConcreteType>();
   for (const { name, dims = [] } of inputs) types.set(name, { dataType: 'float32', dims });
   for (let pass = 0; pass < MAX_PASSES; pass++) {
-    const inferred = await inferTypes(program, concrete);
+    const inferred = await inferTypes(concrete);
     for (const { name, dataType, dims } of inferred) {
       const sizes = dims.filter((size) => size !== undefined);
       if (sizes.length === dims.length) types.set(name, { dataType, dims: sizes });
@@ -117,11 +135,11 @@ async function typesAt(program: Program, graph: Graph, examples: number): Promis
   throw new OnnxError(`computes sizes from sizes more than ${MAX_PASSES} times over; write them as constants`);
 }
 
-async function inferTypes(program: Program, graph: Graph): Promise<readonly OutputType[]> {
+async function inferTypes(graph: Graph): Promise<readonly OutputType[]> {
   const made = graph.nodes.flatMap((node) => node.outputs.filter((name) => name !== ''));
   const outputs = made.map((name): ValueInfo => ({ name, dataType: 'unknown', dims: undefined }));
   if (outputs.length === 0) return [];
-  await using session = await Session.create(modelOf({ ...graph, outputs }, program.opset), {
+  await using session = await Session.create(modelOf({ ...graph, outputs }), {
     optimization: 'disabled',
   });
   return session.outputTypes;
@@ -153,7 +171,8 @@ function axisSize(name: string, small: number, large: number): AxisSize {
   return { batch };
 }
 
-const symbolic = (dims: readonly AxisSize[]): readonly Dimension[] =>
+/** Axes as programs declare them. */
+export const symbolic = (dims: readonly AxisSize[]): readonly Dimension[] =>
   dims.map((size) => (isBatchAxis(size) ? (size.batch === 1 ? EXAMPLES : `${size.batch} x ${EXAMPLES}`) : size));
 
 /** Outputs must have their slots' shapes; a shape that the program itself decides (a state's, an outcome's) is taken as it is. */
@@ -172,88 +191,4 @@ function checkOutputs(
     if (actual.join() !== dims.join())
       throw new SlotError(`output '${name}' is [${actual.join(', ')}]; it must be [${dims.join(', ')}]`);
   }
-}
-
-const ELEMENT_BYTES: Readonly<Partial<Record<DataType, number>>> = {
-  float64: 8,
-  int64: 8,
-  uint64: 8,
-  bool: 1,
-  int8: 1,
-  uint8: 1,
-  float16: 2,
-  int16: 2,
-  uint16: 2,
-};
-
-/** Bytes of a value at a number of examples. */
-export function bytesOf({ dataType, dims }: ValueType, examples: number): number {
-  const sizes = dims.map((size) => (isBatchAxis(size) ? size.batch * examples : size));
-  return sizes.reduce((product, size) => product * size, ELEMENT_BYTES[dataType] ?? 4);
-}
-
-/**
- * The most bytes that a graph's values take at once when each is freed after its last reader; inputs and initializers, which
- * somebody else holds, are not counted.
- */
-export function peakBytes(graph: Graph, types: ReadonlyMap<string, ValueType>, examples: number): number {
-  const lastReader = new Map<string, number>();
-  for (const [index, node] of graph.nodes.entries()) for (const name of node.inputs) lastReader.set(name, index);
-  for (const { name } of graph.outputs) lastReader.set(name, graph.nodes.length);
-  const held = new Map<string, number>();
-  let [now, most] = [0, 0];
-  for (const [index, node] of graph.nodes.entries()) {
-    for (const name of node.outputs) {
-      const type = types.get(name);
-      if (type === undefined) continue;
-      const bytes = bytesOf(type, examples);
-      held.set(name, bytes);
-      now += bytes;
-    }
-    most = Math.max(most, now);
-    for (const name of new Set([...node.inputs, ...node.outputs])) {
-      if ((lastReader.get(name) ?? -1) > index) continue;
-      now -= held.get(name) ?? 0;
-      held.delete(name);
-    }
-  }
-  return most;
-}
-
-/** Bytes of all values that a graph's nodes make: what a gradient keeps of it. */
-export function allBytes(graph: Graph, types: ReadonlyMap<string, ValueType>, examples: number): number {
-  let sum = 0;
-  for (const node of graph.nodes) {
-    for (const name of node.outputs) {
-      const type = types.get(name);
-      if (type !== undefined) sum += bytesOf(type, examples);
-    }
-  }
-  return sum;
-}
-
-/** Axis sizes of each state as programs declare or write it; the first is 1 where the state is shared. */
-export function stateShapes(programs: readonly ShapedProgram[]): Map<string, readonly Dimension[]> {
-  const found = new Map<string, readonly Dimension[]>();
-  for (const { program, graph, types } of programs) {
-    const declare = (name: string, dims: readonly Dimension[]) => {
-      const other = found.get(name);
-      if (other !== undefined && other.join() !== dims.join()) {
-        throw new ProgramError(
-          program.role,
-          `state '${name}' is [${dims.join(', ')}] here and [${other.join(', ')}] elsewhere`,
-        );
-      }
-      found.set(name, dims);
-    };
-    for (const { name, dims = [] } of graph.inputs) {
-      const [family, state] = splitSlot(name);
-      if (family === 'state') declare(state, dims);
-    }
-    for (const { name } of graph.outputs) {
-      if (name.startsWith('next/state/'))
-        declare(name.slice('next/state/'.length), symbolic(types.get(name)?.dims ?? []));
-    }
-  }
-  return found;
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { decodeModel, describeNode, elementCount, type Graph, OnnxError, OPSET } from '@faultline/onnx';
+import { decodeModel, describeNode, elementCount, type Graph, OnnxError, OPSET, upgradeModel } from '@faultline/onnx';
 import type { Programs } from '@faultline/victim';
 import { ALLOWED_OPERATORS } from './allowed-operators.ts';
 import { mayRead, mayWrite, type ProgramRole } from './slots.ts';
@@ -14,7 +14,6 @@ const MAX_PROGRAM_NODES = 2_000;
 export interface Program {
   readonly role: ProgramRole;
   readonly graph: Graph;
-  readonly opset: number;
   /** SHA-256 of its bytes: the key under which compiled sessions are kept. */
   readonly digest: string;
 }
@@ -67,7 +66,9 @@ export function readProgram(role: ProgramRole, bytes: Uint8Array): Program {
       throw new ProgramError(role, `uses operator domain '${[...model.domains.keys()][0]}'; only ai.onnx is allowed`);
     if (model.opset > OPSET)
       throw new ProgramError(role, `is written in opset ${model.opset}; at most ${OPSET} is allowed`);
-    return { role, graph: model.graph, opset: model.opset, digest: createHash('sha256').update(bytes).digest('hex') };
+    const digest = createHash('sha256').update(bytes).digest('hex');
+    // Joined with the victim, it must mean the same in the operator set that both are then read in.
+    return { role, graph: upgradeModel(model).graph, digest };
   } catch (error) {
     if (error instanceof OnnxError) throw new ProgramError(role, error.message, { cause: error });
     throw error;

@@ -1,9 +1,8 @@
 import type { Programs } from '@faultline/victim';
 import type { CompiledEvaluator } from './compiled-evaluator.ts';
 import type { Engine, EvaluationPrograms, Loaded } from './engine.ts';
-import type { ShapedPrograms } from './footprint.ts';
 import { type Program, readPrograms } from './program.ts';
-import { type ShapedProgram, shapeProgram } from './program-shape.ts';
+import { type ShapedProgram, type ShapedPrograms, shapeProgram, shapePrograms } from './program-shape.ts';
 import { type Lease, SessionCache } from './session-cache.ts';
 import { type EvaluationSetting, settingKey } from './setting.ts';
 import { splitSlot } from './slots.ts';
@@ -35,14 +34,8 @@ export class VictimSessions implements AsyncDisposable {
   }
 
   /** Reads, checks and shapes the programs of a loop. @throws ProgramError */
-  async shaped(programs: Programs, setting: EvaluationSetting): Promise<ShapedPrograms> {
-    const { transform, objective, step, init } = readPrograms(programs);
-    return {
-      transform: transform && (await this.shape(transform, setting)),
-      objective: await this.shape(objective, setting),
-      step: await this.shape(step, setting),
-      init: init && (await this.shape(init, setting)),
-    };
+  shaped(programs: Programs, setting: EvaluationSetting): Promise<ShapedPrograms> {
+    return shapePrograms(readPrograms(programs), (program) => this.shape(program, setting));
   }
 
   /** Shapes one program. @throws ProgramError */
