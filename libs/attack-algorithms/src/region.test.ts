@@ -233,6 +233,9 @@ test('away from the box PGD reaches the optimum of a band in L2, and noise has t
     const delta = perturbation(noise.rows[0]?.point.get('waveform'), inputs.get('waveform'));
     const size = norm === 'linf' ? Math.max(...delta.map(Math.abs)) : lengthOf(delta);
     assert.ok(size > 0.999 * 0.01, `${norm}: ${size}`);
+    const pgd = await collect(linear.victim, runOf({ ...base, norm, budgets }));
+    const [before = 0, after = 0] = [noise.rows[0]?.margin, pgd.rows[0]?.margin];
+    assert.ok(clean - after > 2 * Math.abs(clean - before), `${norm}: noise ${clean - before}, PGD ${clean - after}`);
   }
 });
 
