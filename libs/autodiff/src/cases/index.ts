@@ -3,6 +3,7 @@ import { ELEMENTWISE } from './elementwise.ts';
 import { FOURIER } from './fourier.ts';
 import { LINEARS } from './linear.ts';
 import { NORMALIZATIONS } from './normalization.ts';
+import { NORMS } from './norms.ts';
 import { RECURRENT } from './recurrent.ts';
 import { REDUCTIONS } from './reduction.ts';
 import { SELECTIONS } from './selection.ts';
@@ -17,6 +18,7 @@ export const CASES: readonly Case[] = [
   ...LINEARS,
   ...WINDOWS,
   ...NORMALIZATIONS,
+  ...NORMS,
   ...SELECTIONS,
   ...RECURRENT,
   ...FOURIER,

@@ -91,6 +91,7 @@ export const RULES = {
   Relu: activation.relu,
   Reshape: shape.reshape,
   Resize: resize,
+  ReverseSequence: indexing.reverseSequence,
   ScatterElements: scatter.scatterElements,
   ScatterND: scatter.scatterND,
   Selu: activation.selu,

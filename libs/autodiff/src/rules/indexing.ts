@@ -269,6 +269,11 @@ export const spaceToDepth: Rule = (c) => [
   () => c.e.node('DepthToSpace', [c.grad()], c.input(0).dims, { blocksize: int(intAttribute(c.node, 'blocksize', 1)) }),
 ];
 
+/** Reversed once more. */
+export const reverseSequence: Rule = (c) => [
+  () => c.e.node('ReverseSequence', [c.grad(), c.input(1)], c.input(0).dims, c.node.attributes),
+];
+
 /** The same triangle of the gradient. */
 export const triangle: Rule = (c) => [
   () => {
