@@ -6,13 +6,14 @@ import { linearVictim } from '@faultline/victim-local/testing';
 
 // A tiny victim whose logits are linear, and requests that attack it.
 
-const SAMPLES = 64;
+/** Large enough for a batch that is not freed to show. */
+const SAMPLES = 4_000;
 const PIXELS = 2 * 3 * 4 * 4;
 const LABELS = 2;
 const CLIPS = 3;
 const wave = (length: number, scale: number) => Float32Array.from({ length }, (_, i) => scale * Math.sin(i * 1.3));
 export const linear = linearVictim({
-  waveform: wave(SAMPLES * LABELS, 0.5),
+  waveform: wave(SAMPLES * LABELS, 0.008),
   frames: wave(PIXELS * LABELS, 0.2),
   bias: Float32Array.of(2, 3),
   frameDims: [2, 4, 4],

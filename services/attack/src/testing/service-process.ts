@@ -27,6 +27,11 @@ export class ServiceProcess implements AsyncDisposable {
     throw new Error(`${name} ended before it was ready`);
   }
 
+  /** Process number. */
+  get pid(): number {
+    return this.#child.pid ?? Number.NaN;
+  }
+
   /** Asks it to stop and waits until it has; the exit code, or null when a signal ended it. */
   async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<number | null> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) {
