@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bootstrapInterval, type Interval } from './bootstrap.ts';
+import { bootstrapInterval, type Interval, meanDifferences } from './bootstrap.ts';
 
 function halfWidth(interval: Interval | null): number {
   assert.ok(interval !== null);
@@ -56,4 +56,41 @@ test('equal values have no spread, and one group gives no interval', () => {
   });
   assert.equal(bootstrapInterval({ values: [0, 1], groups: [['a'], ['a']], seed: 1 }), null);
   assert.throws(() => bootstrapInterval({ values: [0, 1], groups: [], seed: 1 }), /2 values but groups of 0 clips/);
+});
+
+test('differences of means: clear ones are significant, none is not, and sides are symmetric', () => {
+  const groups = coins.map(() => []);
+  const clear = coins.map((coin) => 0.3 + 0.5 * coin);
+  const none = coins.map((coin) => coin - 0.5);
+  const found = meanDifferences({ differences: [clear, clear.map((value) => -value), none], groups, seed: 1 });
+  assert.ok(found !== null);
+  const [first, mirrored, noise] = found;
+  assert.ok(first !== undefined && mirrored !== undefined && noise !== undefined);
+  assert.ok(Math.abs(first.mean - 0.55) < 1e-12 && first.interval.low > 0);
+  assert.equal(first.pValue, 2 / 10_000, 'no resample was at or below 0');
+  assert.equal(mirrored.pValue, first.pValue);
+  assert.ok(noise.pValue > 0.5);
+});
+
+test('p-values of no difference are spread evenly, so that a twentieth of them is below a twentieth', () => {
+  const groups = Array.from({ length: 40 }, () => []);
+  let state = 1;
+  const uniform = (): number => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state / 2_147_483_647;
+  };
+  const differences = Array.from({ length: 400 }, () => groups.map(() => uniform() - 0.5));
+  const found = meanDifferences({ differences, groups, seed: 3, replicates: 999 }) ?? [];
+  const share = found.filter(({ pValue }) => pValue < 0.05).length / found.length;
+  assert.ok(share > 0.02 && share < 0.09, `${share}`);
+});
+
+test('one draw serves all comparisons: the interval is that of the list alone; equal lists cannot be told apart', () => {
+  const groups = coins.map((_, clip) => [`sound ${clip % 50}`]);
+  const differences = [coins.map((coin) => coin - 0.4), coins.map(() => 0)];
+  const found = meanDifferences({ differences, groups, seed: 5, replicates: 1000 });
+  assert.deepEqual(found?.[0]?.interval, bootstrapInterval({ values: differences[0] ?? [], groups, seed: 5 }));
+  assert.equal(found?.[1]?.pValue, 1);
+  assert.equal(meanDifferences({ differences: [[1]], groups: [['a']], seed: 1 }), null);
+  assert.throws(() => meanDifferences({ differences: [[1]], groups: [], seed: 1 }), /1 values but groups of 0 clips/);
 });

@@ -46,8 +46,7 @@ function drawGroups(count: number, random: () => number): number[] {
 }
 
 /**
- * Percentile bootstrap interval of a mean that resamples independence groups, so that clips made from one source do not
- * pass for independent evidence. Deterministic for a seed. Null with fewer than two groups, which cannot give one.
+ * Weighted means of several lists of values (one a clip) over the same resamples of independence groups, [replicate][list].
  *
  * Clips belong to several groups (a sound's and a picture's), and these chain nearly all clips together, so that whole
  * clusters cannot be drawn. Instead groups are drawn, and a clip with groups G gets the weight
@@ -55,26 +54,88 @@ function drawGroups(count: number, random: () => number): number[] {
  * groups that they have in common: clips of the same groups move as one, clips without a common one independently. With
  * one group a clip this is the cluster bootstrap (Davison & Hinkley 1997, section 3.8).
  */
+function resampledMeans(
+  lists: readonly (readonly number[])[],
+  groups: BootstrapOptions['groups'],
+  seed: number,
+  replicates: number,
+): number[][] {
+  const { count, ofClip } = numberGroups(groups);
+  if (count < 2) return [];
+  const random = seededRandom(seed);
+  const means: number[][] = [];
+  for (let replicate = 0; replicate < replicates; replicate += 1) {
+    const drawn = drawGroups(count, random);
+    const weights = ofClip.map((members) => {
+      const surplus = members.reduce((extra, group) => extra + (drawn[group] ?? 0) - 1, 0);
+      return Math.max(0, 1 + surplus / Math.sqrt(members.length));
+    });
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    if (total > 0) means.push(lists.map((values) => weightedSum(weights, values) / total));
+  }
+  return means;
+}
+
+/**
+ * Percentile bootstrap interval of a mean that resamples independence groups, so that clips made from one source do not
+ * pass for independent evidence. Deterministic for a seed. Null with fewer than two groups, which cannot give one.
+ */
 export function bootstrapInterval(options: BootstrapOptions): Interval | null {
   const { values, groups, seed, replicates = DEFAULT_REPLICATES, level = DEFAULT_LEVEL } = options;
   if (values.length !== groups.length)
     throw new RangeError(`${values.length} values but groups of ${groups.length} clips`);
-  const { count, ofClip } = numberGroups(groups);
-  if (count < 2) return null;
-  const random = seededRandom(seed);
-  const means: number[] = [];
-  for (let replicate = 0; replicate < replicates; replicate += 1) {
-    const drawn = drawGroups(count, random);
-    let sum = 0;
-    let total = 0;
-    for (const [clip, members] of ofClip.entries()) {
-      const surplus = members.reduce((extra, group) => extra + (drawn[group] ?? 0) - 1, 0);
-      const weight = Math.max(0, 1 + surplus / Math.sqrt(members.length));
-      sum += weight * (values[clip] ?? 0);
-      total += weight;
-    }
-    if (total > 0) means.push(sum / total);
-  }
+  const means = resampledMeans([values], groups, seed, replicates).flat();
+  return means.length === 0 ? null : percentileInterval(means, level);
+}
+
+/** A mean difference, with what speaks against it being chance. */
+export interface MeanDifference {
+  readonly mean: number;
+  readonly interval: Interval;
+  /** Two-sided bootstrap p-value of the mean being 0, not corrected for other comparisons. At least 2 / (replicates + 1). */
+  readonly pValue: number;
+}
+
+export interface DifferenceOptions extends Omit<BootstrapOptions, 'values'> {
+  /** One list of paired differences a comparison, each with one value a clip. */
+  readonly differences: readonly (readonly number[])[];
+}
+
+/** So that a p-value can be small enough to stay below 0.05 after it was corrected for some hundred comparisons. */
+const DIFFERENCE_REPLICATES = 9999;
+
+/**
+ * Means of paired differences over clips, one a comparison, by the same resamples of independence groups as `bootstrapInterval`.
+ * The p-value is 2 (1 + k) / (replicates + 1), at most 1, with k the number of resampled means at or beyond 0, on the rarer
+ * side (Davison & Hinkley 1997, section 4.4, by inversion of the interval). Null with fewer than two groups.
+ * @throws RangeError when a list has not one value a clip.
+ */
+export function meanDifferences(options: DifferenceOptions): readonly MeanDifference[] | null {
+  const { differences, groups, seed, replicates = DIFFERENCE_REPLICATES, level = DEFAULT_LEVEL } = options;
+  const wrong = differences.find((values) => values.length !== groups.length);
+  if (wrong !== undefined) throw new RangeError(`${wrong.length} values but groups of ${groups.length} clips`);
+  const resampled = resampledMeans(differences, groups, seed, replicates);
+  if (resampled.length === 0) return null;
+  return differences.map((values, index) => {
+    const means = resampled.map((row) => row[index] ?? Number.NaN);
+    const below = means.filter((mean) => mean <= 0).length;
+    const above = means.filter((mean) => mean >= 0).length;
+    return {
+      mean: values.reduce((sum, value) => sum + value, 0) / values.length,
+      interval: percentileInterval(means, level),
+      pValue: Math.min(1, (2 * (1 + Math.min(below, above))) / (resampled.length + 1)),
+    };
+  });
+}
+
+function weightedSum(weights: readonly number[], values: readonly number[]): number {
+  let sum = 0;
+  for (let clip = 0; clip < weights.length; clip += 1) sum += (weights[clip] ?? 0) * (values[clip] ?? 0);
+  return sum;
+}
+
+/** Sorts `means` in place. */
+function percentileInterval(means: number[], level: number): Interval {
   means.sort((a, b) => a - b);
   const tail = (1 - level) / 2;
   return { low: quantile(means, tail), high: quantile(means, 1 - tail) };

@@ -1,4 +1,11 @@
-export { type BootstrapOptions, bootstrapInterval, type Interval } from './bootstrap.ts';
+export {
+  type BootstrapOptions,
+  bootstrapInterval,
+  type DifferenceOptions,
+  type Interval,
+  type MeanDifference,
+  meanDifferences,
+} from './bootstrap.ts';
 export {
   type Censoring,
   type CriticalEpsilons,
@@ -7,6 +14,7 @@ export {
   robustAccuracy,
   robustnessScore,
 } from './critical.ts';
+export { holmAdjusted } from './holm.ts';
 export { dPrime, type RankingFigures, rankingFigures, type ScoredSet, type UndefinedLabel } from './macro.ts';
 export { normalInverseCdf } from './normal.ts';
 export {

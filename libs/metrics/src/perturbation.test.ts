@@ -5,7 +5,7 @@ import { firstOutside, peakSignalToNoiseDb, perturbationNorms, signalToNoiseDb }
 test('norms by hand', () => {
   const clean = Float32Array.of(0, 0.5, -0.25);
   const point = Float32Array.of(3, 4.5, -0.25);
-  assert.deepEqual(perturbationNorms(point, clean), { linf: 4, l2: 5 });
+  assert.deepEqual(perturbationNorms(point, clean), { linf: 4, l2: 5, l1: 7, l0: 2 });
 });
 
 test('differences are taken in float64: a step of one float32 unit is seen', () => {

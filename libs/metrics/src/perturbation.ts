@@ -4,6 +4,10 @@ export interface PerturbationNorms {
   readonly linf: number;
   /** Euclidean length of the difference over all coordinates. */
   readonly l2: number;
+  /** Sum of absolute differences. */
+  readonly l1: number;
+  /** Number of coordinates that differ. */
+  readonly l0: number;
 }
 
 function requireSameLength(point: Float32Array, clean: Float32Array): void {
@@ -13,19 +17,23 @@ function requireSameLength(point: Float32Array, clean: Float32Array): void {
 }
 
 /**
- * L-inf and L2 norm of (point - clean), computed in float64 from the float32 elements. Not a number when an element is not.
+ * L-inf, L2, L1 and L0 norm of (point - clean), computed in float64 from the float32 elements. Not a number when an element is not.
  * @throws RangeError when the lengths differ.
  */
 export function perturbationNorms(point: Float32Array, clean: Float32Array): PerturbationNorms {
   requireSameLength(point, clean);
   let linf = 0;
   let squares = 0;
+  let l1 = 0;
+  let l0 = 0;
   for (let index = 0; index < point.length; index += 1) {
     const difference = (point[index] ?? Number.NaN) - (clean[index] ?? Number.NaN);
     linf = Math.max(linf, Math.abs(difference));
     squares += difference * difference;
+    l1 += Math.abs(difference);
+    if (difference !== 0) l0 += 1;
   }
-  return { linf, l2: Math.sqrt(squares) };
+  return { linf, l2: Math.sqrt(squares), l1, l0 };
 }
 
 /** Decibels of a power ratio; null where the ratio is 0 or infinite (a silent clip, no perturbation). */

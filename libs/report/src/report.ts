@@ -3,7 +3,7 @@ import type { Censoring, Interval, RankingFigures } from '@faultline/metrics';
 /** Version of the report's shape. */
 export const REPORT_SCHEMA_VERSION = 1;
 
-export type NormName = 'linf' | 'l2';
+export type NormName = 'linf' | 'l2' | 'l1' | 'l0';
 export type StoppingName = 'early' | 'never';
 export type FusionName = 'early' | 'mid' | 'late' | 'decision' | 'audio-only' | 'visual-only' | 'unspecified';
 
@@ -13,7 +13,7 @@ export interface VariableReport {
   readonly kind: 'waveform' | 'frames';
   /** Budget at scale 1, in `unit`. */
   readonly rho: number;
-  readonly unit: 'amplitude in [-1, 1]' | 'pixels in [0, 1]';
+  readonly unit: 'amplitude in [-1, 1]' | 'pixels in [0, 1]' | 'coordinates';
 }
 
 export interface ThreatModelReport {
@@ -23,7 +23,10 @@ export interface ThreatModelReport {
   readonly steps: number;
   readonly restarts: number;
   readonly seed: number;
-  readonly variables: readonly { readonly variable: string; readonly rho: number }[];
+  /** Parameters of the attack that were given; the others have the catalogue's defaults. */
+  readonly parameters: Readonly<Record<string, number | string>>;
+  /** `region`: protobuf JSON of where the variable may change; null: everywhere. */
+  readonly variables: readonly { readonly variable: string; readonly rho: number; readonly region: unknown }[];
   readonly rungs: readonly { readonly scale: number; readonly stopping: StoppingName }[];
 }
 
@@ -83,7 +86,8 @@ export type FlagCode =
   | 'out-of-range'
   | 'missing-candidates'
   | 'no-better-than-noise'
-  | 'censored';
+  | 'censored'
+  | 'estimated-gradient';
 
 /** Something about a result that a reader should know before trusting it. */
 export interface Flag {
@@ -164,6 +168,8 @@ export interface ThreatModelResult {
   readonly variables: readonly VariableReport[];
   /** E of the robustness score: the ladder's largest scale. */
   readonly limit: number;
+  /** The worst verdict on the variables' gradients. */
+  readonly gradient: GradientName;
   readonly ladder: readonly LadderRow[];
   /** One a clip, in the order of `campaign.clipSet.clips`. */
   readonly criticals: readonly CriticalScale[];
@@ -178,6 +184,21 @@ export interface ThreatModelResult {
   readonly flags: readonly Flag[];
 }
 
+/**
+ * What attacks may use of a victim. "white-box with estimation": gradients pass quantisation straight through, as if it were the identity.
+ * "unknown": its inference service does not say.
+ */
+export type GradientName = 'white-box' | 'white-box with estimation' | 'black-box' | 'unknown';
+
+/** The verdict on a victim's gradients, as found when its model was loaded. */
+export interface GradientReport {
+  /** The least of its inputs' verdicts. */
+  readonly verdict: GradientName;
+  readonly variables: readonly { readonly variable: string; readonly verdict: GradientName; readonly reason: string }[];
+  /** Operators whose gradient is an estimate. */
+  readonly estimatedOperators: readonly string[];
+}
+
 export interface VictimReport {
   readonly name: string;
   readonly title: string;
@@ -188,6 +209,7 @@ export interface VictimReport {
   readonly sha256: string;
   readonly runtime: string;
   readonly threads: number;
+  readonly gradient: GradientReport;
   readonly operatingPoint: string;
   readonly labels: readonly { readonly label: string; readonly threshold: number }[];
   readonly logitScale: number;
@@ -229,6 +251,21 @@ export interface TradeOffRow {
   readonly flags: number;
 }
 
+/** Two victims under one threat model, paired over all clips. */
+export interface ComparisonReport {
+  readonly threatModel: string;
+  readonly first: string;
+  readonly second: string;
+  /** Robustness score of the first less that of the second, in [-1, 1]. */
+  readonly difference: number;
+  /** 95 % bootstrap interval that resamples independence groups. */
+  readonly interval: Interval;
+  /** Two-sided, of this comparison alone. */
+  readonly pValue: number;
+  /** Corrected by Holm's method for all comparisons of the report: the one to go by. */
+  readonly pHolm: number;
+}
+
 /** Durations; the only part of a report, beside `run`, that differs between two runs with one seed on one machine. */
 export interface TimingsReport {
   readonly totalMs: number;
@@ -261,6 +298,11 @@ export interface Report {
   /** Victims in their order, threat models in theirs. */
   readonly tradeOff: readonly TradeOffRow[];
   readonly victims: readonly VictimReport[];
+  /**
+   * Every pair of victims under every threat model, threat models in their order. Empty with one victim, or fewer than two
+   * independence groups. They compare these trained victims; a claim on their fusion needs several training seeds that agree.
+   */
+  readonly comparisons: readonly ComparisonReport[];
   readonly timings: TimingsReport;
 }
 

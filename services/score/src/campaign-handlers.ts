@@ -91,7 +91,8 @@ export function campaignHandlers(
     async getCampaign(request) {
       const record = await findCampaign(await around.store, request.campaignId);
       const folder = await makeRunFolder(runsDir, record.id);
-      return { summary: summaryOf(record), reportJson: record.reportJson ?? '', folder };
+      const specification = score.CampaignSpecification.fromJSON(record.specification);
+      return { summary: summaryOf(record), reportJson: record.reportJson ?? '', folder, specification };
     },
 
     async listCampaigns(request) {

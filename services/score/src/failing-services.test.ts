@@ -66,7 +66,8 @@ test('a campaign that was running when its service stopped has failed, and says 
   await using setting = await linearSetting({ before: () => never });
   const { campaignId } = await setting.client.startCampaign(startRequest());
   await setting.restart();
-  const { summary } = await setting.client.getCampaign({ context: undefined, campaignId });
+  const { summary, specification } = await setting.client.getCampaign({ context: undefined, campaignId });
   assert.equal(summary?.state, CAMPAIGN_STATE_FAILED);
+  assert.deepEqual(specification, startRequest().specification, 'what was asked for is kept');
   assert.match(summary?.error ?? '', /the score service was stopped/);
 });

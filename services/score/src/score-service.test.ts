@@ -127,6 +127,7 @@ test('a run leaves its files: report, page without external resources, example t
   assert.ok(page.includes('a &lt;b&gt;bold&lt;/b&gt; name'));
   assert.doesNotMatch(page, /(src|href)="(?!data:|#)/);
   assert.match(page, /data:audio\/wav;base64/);
+  assert.match(page, /corrected for all 1 comparisons by Holm/);
   const example = JSON.parse(await readFile(join(folder, 'examples', 'weak', 'example.json'), 'utf8'));
   assert.ok(
     example.labels.every(
@@ -235,7 +236,7 @@ test('a bad specification is refused with every violation, each naming field, va
     `${path}.variables[0].rho: is 0; give a finite budget above 0`,
     `${path}.variables[0].variable: 'smell' is no input of victim 'weak' (inputs: waveform, frames)`,
     `${path}.attack: 'magic' is not in the catalogue (known: pgd, noise)`,
-    `${path}.norm: is not set; give NORM_LINF or NORM_L2`,
+    `${path}.norm: is not set; give NORM_LINF, NORM_L2, NORM_L1 or NORM_L0`,
     `${path}.rungs[1].scale: is 1 after 2; sort the ladder, ascending, no repeats`,
     `${path}.steps: is 0; give 1 to 10000 gradient steps`,
     `${path}.restarts: is 0; give 1 to 100`,

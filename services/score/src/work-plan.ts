@@ -37,7 +37,7 @@ export function prepareWeight(clips: number): number {
 
 /** The equal-norm noise that is reported beside a threat model: one draw on the same ladder. */
 export function noiseModel(model: attack.ThreatModel): attack.ThreatModel {
-  return { ...model, attack: NOISE_ATTACK, steps: 1, restarts: 1 };
+  return { ...model, attack: NOISE_ATTACK, steps: 1, restarts: 1, parameters: [] };
 }
 
 /** Weight of a whole campaign. */

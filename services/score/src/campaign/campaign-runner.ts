@@ -41,7 +41,7 @@ export class CampaignRunner {
     const live = new LiveCampaign();
     this.#live.set(record.id, live);
     const before = this.#last;
-    this.#last = before
+    const own = Promise.race([before, live.stopped])
       .then(() => this.#run(record, plan, live, parent))
       .then((end) => store.finish(record.id, end))
       .catch((error: unknown) => log.error(`the end of campaign ${record.id} was not filed: ${String(error)}`))
@@ -49,6 +49,7 @@ export class CampaignRunner {
         this.#live.delete(record.id);
         live.end();
       });
+    this.#last = Promise.all([before, own]).then(() => {});
   }
 
   /** Stops every campaign, and waits until their ends are filed. */
@@ -65,7 +66,6 @@ export class CampaignRunner {
       'faultline.clips': plan.clips.length,
     };
     try {
-      live.signal.throwIfAborted();
       const report = await withSpan('score.campaign', attributes, () => this.#measure(record, plan, live), parent);
       return {
         state: 'succeeded',
@@ -83,6 +83,8 @@ export class CampaignRunner {
   }
 
   async #measure(record: CampaignRecord, plan: PlannedCampaign, live: LiveCampaign): Promise<Report> {
+    // One that was stopped while it waited for its turn has a span as well, so that its trace tells what became of it.
+    live.signal.throwIfAborted();
     const outcome = await runCampaign(plan, {
       services: this.#services,
       cache: this.#cache,

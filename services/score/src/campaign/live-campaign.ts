@@ -9,6 +9,7 @@ const WATCH_HEARTBEAT_MS = 1000;
 /** A campaign that is running in this process. */
 export class LiveCampaign {
   readonly #abort = new AbortController();
+  readonly #stopped = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
   #state: ProgressState = { progress: 0, remainingSeconds: -1, activity: 'waiting' };
   #changed = Promise.withResolvers<void>();
@@ -17,6 +18,11 @@ export class LiveCampaign {
   /** Aborts when the campaign is to stop; the reason says why. */
   get signal(): AbortSignal {
     return this.#abort.signal;
+  }
+
+  /** Resolves when it is to stop, also while it waits for its turn. */
+  get stopped(): Promise<void> {
+    return this.#stopped.promise;
   }
 
   /** Resolves once its end is filed. */
@@ -37,6 +43,7 @@ export class LiveCampaign {
 
   stop(reason: Error): void {
     this.#abort.abort(reason);
+    this.#stopped.resolve();
   }
 
   /** Its end is filed: nothing more will change. */

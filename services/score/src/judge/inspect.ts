@@ -1,8 +1,9 @@
-import { attack } from '@faultline/contracts';
+import type { attack } from '@faultline/contracts';
 import { firstOutside, peakSignalToNoiseDb, perturbationNorms, signalToNoiseDb } from '@faultline/metrics';
 import { valueRange } from '@faultline/victim';
 import { type ClipInputs, toFloat32 } from '../peers/tensor-rows.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
+import { normName } from './names.ts';
 
 /** One adversarial point that an attack returned; nothing about it is believed yet. */
 export interface Candidate {
@@ -55,7 +56,7 @@ export function inspectCandidate(
     }
     const cleanPoint = toFloat32(cleanRow.data);
     const norms = perturbationNorms(point, cleanPoint);
-    const norm = threatModel.norm === attack.Norm.NORM_LINF ? norms.linf : norms.l2;
+    const norm = norms[normName(threatModel.norm)];
     const toDecibels = input.kind?.$case === 'waveform' ? signalToNoiseDb : peakSignalToNoiseDb;
     measured.set(variable, {
       norm,

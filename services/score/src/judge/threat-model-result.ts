@@ -10,17 +10,17 @@ import {
 import type {
   CostReport,
   LadderRow,
-  NormName,
   RawRung,
   RobustnessSummary,
-  StoppingName,
   ThreatModelResult,
   VariableReport,
 } from '@faultline/report';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 import type { CleanRun } from './clean-run.ts';
 import { flagsOf } from './flags.ts';
+import { gradientFlags, gradientOf } from './gradient.ts';
 import { Ledger } from './ledger.ts';
+import { normName, stoppingName } from './names.ts';
 import { rawRung } from './raw-rung.ts';
 import type { Verified } from './verified.ts';
 
@@ -41,16 +41,9 @@ export interface Evidence {
   readonly cost: { readonly attack: CostReport; readonly noise: CostReport; readonly verification: CostReport };
 }
 
-export function normName(norm: attack.Norm): NormName {
-  return norm === attack.Norm.NORM_L2 ? 'l2' : 'linf';
-}
-
-export function stoppingName(stopping: attack.Stopping): StoppingName {
-  return stopping === attack.Stopping.STOPPING_NEVER ? 'never' : 'early';
-}
-
 /** The variables of a threat model with their units, as the victim's card gives them. */
 export function variableReports(threatModel: attack.ThreatModel, victim: VictimUnderTest): VariableReport[] {
+  const counted = threatModel.norm === attack.Norm.NORM_L0;
   return threatModel.variables.map(({ variable, rho }) => {
     const input = victim.card.inputs.find((one) => one.name === variable);
     const isWaveform = input?.kind?.$case === 'waveform';
@@ -58,7 +51,7 @@ export function variableReports(threatModel: attack.ThreatModel, victim: VictimU
       variable,
       kind: isWaveform ? 'waveform' : 'frames',
       rho,
-      unit: isWaveform ? 'amplitude in [-1, 1]' : 'pixels in [0, 1]',
+      unit: counted ? 'coordinates' : isWaveform ? 'amplitude in [-1, 1]' : 'pixels in [0, 1]',
     };
   });
 }
@@ -136,6 +129,7 @@ export function threatModelResult(evidence: Evidence): ThreatModelResult {
     norm: normName(threatModel.norm),
     variables: variableReports(threatModel, victim),
     limit,
+    gradient: gradientOf(victim, threatModel),
     ladder,
     criticals: attacked.ledger.intervals(scales),
     headline: { ...summarise(criticals, limit), interval: interval((one) => robustnessScore(one, limit)) },
@@ -149,6 +143,9 @@ export function threatModelResult(evidence: Evidence): ThreatModelResult {
     noise: summarise(noise.ledger.criticals, limit),
     censoring,
     cost: evidence.cost,
-    flags: flagsOf(ladder, censoring, missingCandidates(threatModel, attacked.raw, clean.clips)),
+    flags: [
+      ...flagsOf(ladder, censoring, missingCandidates(threatModel, attacked.raw, clean.clips)),
+      ...gradientFlags(gradientOf(victim, threatModel), evidence.cost.attack),
+    ],
   };
 }

@@ -13,6 +13,8 @@ export interface VictimUnderTest {
   readonly protocolVersion: number;
   /** Attack loops served at once. */
   readonly optimizeSlots: number;
+  /** Which attacks its graph admits; undefined: not said. */
+  readonly gradient: inference.GradientSupport | undefined;
   /** A clip is deactivated when its margin is at or below minus this. */
   readonly tau: number;
   /** Index of each label in the logits. */
@@ -33,6 +35,7 @@ export function victimUnderTest(name: string, description: inference.DescribeRes
     threads: description.threads,
     protocolVersion: description.protocolVersion,
     optimizeSlots: description.optimizeSlots,
+    gradient: description.gradient,
     tau: verdictTolerance(card),
     labelIndex: new Map(card.labels.map((label, index) => [label.label, index])),
   };

@@ -1,4 +1,6 @@
 import { attack } from '@faultline/contracts';
+import { gradientOf } from '../judge/gradient.ts';
+import { isKnownNorm } from '../judge/names.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 import { isWholeBetween, type Report } from './violations.ts';
 
@@ -47,10 +49,68 @@ function checkVariables(model: attack.ThreatModel, path: string, victims: readon
   }
 }
 
+/** What a parameter must be; empty when the given value is that. */
+function parameterProblem(given: attack.AttackParameter, known: attack.ParameterDescription): string {
+  const { type } = known;
+  if (type?.$case === 'number') {
+    const { minimum, maximum, whole } = type.value;
+    const wanted = `give a ${whole ? 'whole ' : ''}number from ${minimum} to ${maximum}`;
+    if (given.value?.$case !== 'number') return `is not a number; ${wanted}`;
+    const { value } = given.value;
+    const fits = value >= minimum && value <= maximum && (!whole || Number.isInteger(value));
+    return fits ? '' : `is ${value}; ${wanted}`;
+  }
+  if (type?.$case === 'choice') {
+    const wanted = `give one of ${type.value.values.join(', ')}`;
+    if (given.value?.$case !== 'choice') return `is not a choice; ${wanted}`;
+    return type.value.values.includes(given.value.value) ? '' : `is '${given.value.value}'; ${wanted}`;
+  }
+  return '';
+}
+
+function checkParameters(
+  model: attack.ThreatModel,
+  path: string,
+  description: attack.AttackDescription,
+  report: Report,
+): void {
+  const known = description.parameters.map(({ name }) => name).join(', ') || 'none';
+  for (const [index, given] of model.parameters.entries()) {
+    const field = `${path}.parameters[${index}]`;
+    const parameter = description.parameters.find(({ name }) => name === given.name);
+    if (model.parameters.findIndex(({ name }) => name === given.name) !== index) {
+      report(`${field}.name`, `'${given.name}' is given twice`);
+    }
+    if (parameter === undefined) {
+      report(`${field}.name`, `'${given.name}' is no parameter of attack '${model.attack}' (known: ${known})`);
+      continue;
+    }
+    const problem = parameterProblem(given, parameter);
+    if (problem !== '') report(field, `'${given.name}' ${problem}`);
+  }
+}
+
+/** An attack that needs gradients cannot do without them. */
+function checkGradients(
+  model: attack.ThreatModel,
+  path: string,
+  description: attack.AttackDescription,
+  victims: readonly VictimUnderTest[],
+  report: Report,
+): void {
+  if (description.knowledge !== attack.AttackKnowledge.ATTACK_KNOWLEDGE_GRADIENTS) return;
+  for (const victim of victims) {
+    if (gradientOf(victim, model) !== 'black-box') continue;
+    const remedy = 'choose an attack that needs none, or leave the victim out';
+    report(`${path}.attack`, `'${model.attack}' needs gradients, which victim '${victim.name}' has not; ${remedy}`);
+  }
+}
+
 function checkAttack(
   model: attack.ThreatModel,
   path: string,
   attacks: readonly attack.AttackDescription[],
+  victims: readonly VictimUnderTest[],
   report: Report,
 ): void {
   const description = attacks.find((one) => one.name === model.attack);
@@ -58,11 +118,14 @@ function checkAttack(
     const known = attacks.map((one) => one.name).join(', ');
     report(`${path}.attack`, `'${model.attack}' is not in the catalogue (known: ${known})`);
   }
-  if (model.norm !== attack.Norm.NORM_LINF && model.norm !== attack.Norm.NORM_L2) {
-    report(`${path}.norm`, 'is not set; give NORM_LINF or NORM_L2');
+  if (!isKnownNorm(model.norm)) {
+    report(`${path}.norm`, 'is not set; give NORM_LINF, NORM_L2, NORM_L1 or NORM_L0');
   } else if (description !== undefined && !description.norms.includes(model.norm)) {
     report(`${path}.norm`, `attack '${model.attack}' does not offer ${attack.normToJSON(model.norm)}`);
   }
+  if (description === undefined) return;
+  checkParameters(model, path, description, report);
+  checkGradients(model, path, description, victims, report);
 }
 
 /** Checks a threat model at `path` of a request against the victims that it is for. */
@@ -77,7 +140,7 @@ export function checkThreatModel(
     report(`${path}.name`, `is '${model.name}'; use 1 to 64 letters, digits, dots, hyphens and underscores`);
   }
   checkVariables(model, path, victims, report);
-  checkAttack(model, path, attacks, report);
+  checkAttack(model, path, attacks, victims, report);
   checkRungs(model.rungs, `${path}.rungs`, report);
   if (!isWholeBetween(model.steps, 1, MAX_STEPS)) {
     report(`${path}.steps`, `is ${model.steps}; give 1 to ${MAX_STEPS} gradient steps`);

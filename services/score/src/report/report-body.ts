@@ -1,5 +1,5 @@
 import { availableParallelism, cpus } from 'node:os';
-import { victim as card } from '@faultline/contracts';
+import { attack, victim as card } from '@faultline/contracts';
 import {
   type EnvironmentReport,
   type FusionName,
@@ -10,7 +10,9 @@ import {
   type VictimReport,
 } from '@faultline/report';
 import type { CleanPhase } from '../campaign/clean-phase.ts';
-import { normName, stoppingName } from '../judge/threat-model-result.ts';
+import { compareVictims } from '../judge/comparisons.ts';
+import { gradientReport } from '../judge/gradient.ts';
+import { normName, stoppingName } from '../judge/names.ts';
 import type { PlannedCampaign } from '../planning/specification.ts';
 
 /** A report without what only the service knows: identifiers, dates, durations. */
@@ -46,6 +48,7 @@ function victimReport(phase: CleanPhase, threatModels: readonly ThreatModelResul
     sha256: victim.card.sha256,
     runtime: victim.runtime,
     threads: victim.threads,
+    gradient: gradientReport(victim),
     operatingPoint: victim.card.operatingPoint,
     labels: victim.card.labels.map(({ label, threshold }) => ({ label, threshold })),
     logitScale: victim.card.logitScale,
@@ -56,6 +59,12 @@ function victimReport(phase: CleanPhase, threatModels: readonly ThreatModelResul
     fusionCheck: phase.fusionCheck,
     threatModels,
   };
+}
+
+function parametersOf(model: attack.ThreatModel): Record<string, number | string> {
+  return Object.fromEntries(
+    model.parameters.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value.value]])),
+  );
 }
 
 function tradeOffRow(victim: VictimReport, result: ThreatModelResult): TradeOffRow {
@@ -108,7 +117,12 @@ export function reportBody(
         steps: model.steps,
         restarts: model.restarts,
         seed: model.seed,
-        variables: model.variables.map(({ variable, rho }) => ({ variable, rho })),
+        parameters: parametersOf(model),
+        variables: model.variables.map(({ variable, rho, region }) => ({
+          variable,
+          rho,
+          region: region === undefined ? null : attack.Region.toJSON(region),
+        })),
         rungs: model.rungs.map(({ scale, stopping }) => ({ scale, stopping: stoppingName(stopping) })),
       })),
       clipSet: {
@@ -120,5 +134,11 @@ export function reportBody(
     environment: environment(),
     tradeOff: victims.flatMap((victim) => victim.threatModels.map((result) => tradeOffRow(victim, result))),
     victims,
+    comparisons: compareVictims(
+      victims,
+      plan.threatModels.map(({ name }) => name),
+      plan.clips.map(({ groups }) => groups),
+      plan.seed,
+    ),
   };
 }

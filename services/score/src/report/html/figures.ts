@@ -44,7 +44,7 @@ export function duration(milliseconds: number): string {
   return `${Math.floor(seconds / SECONDS_PER_MINUTE)} min ${Math.round(seconds % SECONDS_PER_MINUTE)} s`;
 }
 
-export const NORM_TEXT: Readonly<Record<NormName, string>> = { linf: 'L∞', l2: 'L2' };
+export const NORM_TEXT: Readonly<Record<NormName, string>> = { linf: 'L∞', l2: 'L2', l1: 'L1', l0: 'L0' };
 
 /** "sound", "picture" */
 export function variableText(variable: Pick<VariableReport, 'kind' | 'variable'>): string {

@@ -5,7 +5,7 @@ import { exampleSection } from './example-section.ts';
 import { count, duration } from './figures.ts';
 import { Markup, markup } from './markup.ts';
 import { STYLES } from './styles.ts';
-import { cleanTable, ladderTable, tradeOffTable } from './tables.ts';
+import { cleanTable, comparisonTable, ladderTable, tradeOffTable } from './tables.ts';
 
 function curvesOf(report: Report, threatModel: string): Curve[] {
   return report.victims.flatMap((victim) => {
@@ -85,6 +85,12 @@ ${tradeOffTable(report)}
 <p class="soft">Share of clips (%) that no verified attack up to this budget deactivates.</p>
 ${curveLegend(report.victims)}
 <div class="charts">${models.map((model) => curveChart(curvesOf(report, model)))}</div>
+${
+  report.comparisons.length === 0
+    ? ''
+    : markup`<h2 id="comparisons">Victims compared</h2>
+${comparisonTable(report)}`
+}
 ${
   examples.length === 0
     ? ''

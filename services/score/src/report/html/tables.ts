@@ -101,3 +101,15 @@ export function cleanTable(report: Report): Markup {
       markup`<tr>${victimHead(victim, index)}<td>${ratio(victim.clean.meanAveragePrecision)}</td><td>${ratio(victim.clean.areaUnderCurve)}</td><td>${ratio(victim.clean.dPrime)}${victim.clean.dPrimeBounded ? ' †' : ''}</td><td>${percent(victim.clean.accuracy)}</td><td>${ratio(victim.fusionCheck?.audioSwapped ?? null)}</td><td>${ratio(victim.fusionCheck?.framesSwapped ?? null)}</td></tr>`,
   )}</tbody></table></div>`;
 }
+
+/** Which differences between victims are more than chance. */
+export function comparisonTable({ comparisons }: Report): Markup {
+  return markup`<div class="scroll"><table>
+  <caption>Difference of robustness scores R, paired over clips: above 0, the first victim is more robust. p: two-sided bootstrap over independence groups, corrected for all ${comparisons.length} comparisons by Holm's method; small: each by itself.</caption>
+  <thead><tr><th scope="col">threat model</th><th scope="col">first</th><th scope="col">second</th><th scope="col">difference</th><th scope="col">p (Holm)</th></tr></thead>
+  <tbody>${comparisons.map(
+    (one) =>
+      markup`<tr><th scope="row">${one.threatModel}</th><td>${one.first}</td><td>${one.second}</td><td>${one.difference.toFixed(3)}<span class="beside">${one.interval.low.toFixed(3)} to ${one.interval.high.toFixed(3)}</span></td><td>${one.pHolm.toFixed(4)}<span class="beside">${one.pValue.toFixed(4)}</span></td></tr>`,
+  )}</tbody></table></div>
+  <p class="soft small">These are comparisons of the trained victims at hand: a claim on their fusion needs several training seeds that agree.</p>`;
+}

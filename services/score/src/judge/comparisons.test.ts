@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ComparedVictim, compareVictims } from './comparisons.ts';
+
+const CLIPS = 30;
+const groups = Array.from({ length: CLIPS }, (_, clip) => [`source ${clip}`]);
+
+function victim(name: string, critical: (clip: number) => number | null): ComparedVictim {
+  const criticals = groups.map((_, clip) => ({ triedWithout: 0, critical: critical(clip) }));
+  return { name, threatModels: [{ threatModel: 'linf', limit: 8, criticals }] };
+}
+
+test('every pair is compared, by the robustness score, and corrected for all of them', () => {
+  const victims = [
+    victim('strong', (clip) => (clip % 5 === 0 ? null : 6)),
+    victim('weak', (clip) => 1 + (clip % 3)),
+    victim('other', (clip) => (clip % 5 === 0 ? 16 : 6)),
+  ];
+  const found = compareVictims(victims, ['linf', 'not measured'], groups, 1);
+  assert.deepEqual(
+    found.map(({ first, second }) => [first, second]),
+    [
+      ['strong', 'weak'],
+      ['strong', 'other'],
+      ['weak', 'other'],
+    ],
+  );
+  const [clear, equal, mirrored] = found;
+  assert.ok(clear !== undefined && equal !== undefined && mirrored !== undefined);
+  assert.ok(Math.abs(clear.difference - (6 * 0.8 + 8 * 0.2 - 2) / 8) < 1e-12);
+  assert.ok(clear.interval.low > 0 && clear.pHolm < 0.05);
+  assert.equal(clear.pHolm, 3 * clear.pValue, 'the smallest of three');
+  // Beyond the ladder is beyond the ladder: scores are cut at its end.
+  assert.deepEqual([equal.difference, equal.pValue, equal.pHolm], [0, 1, 1]);
+  assert.ok(mirrored.difference < 0);
+});
+
+test('one victim has nothing to be compared with; one group proves nothing', () => {
+  const [strong, weak] = [victim('strong', () => 4), victim('weak', () => 2)];
+  assert.deepEqual(compareVictims([strong], ['linf'], groups, 1), []);
+  const same = groups.map(() => ['one']);
+  assert.deepEqual(compareVictims([strong, weak], ['linf'], same, 1), []);
+});
