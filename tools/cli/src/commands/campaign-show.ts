@@ -2,10 +2,12 @@ import type { score } from '@faultline/contracts';
 import { CALLER } from '../campaign/caller.ts';
 import { stateName, summaryJson } from '../campaign/campaign-summary.ts';
 import { knownCampaign } from '../campaign/known-campaign.ts';
+import { specificationJson } from '../campaign/specification-json.ts';
 import { duration, time } from '../output/figures.ts';
 import { printJson, printLines } from '../output/print.ts';
 import { formatMinutes, type Progress } from '../output/progress-line.ts';
 import { reportFiles } from '../output/report-files.ts';
+import { specificationFields, threatModelTable } from '../output/specification-text.ts';
 import { fieldList } from '../output/text-table.ts';
 import type { Session } from '../session.ts';
 import type { CommandDefinition } from './command-definition.ts';
@@ -37,9 +39,12 @@ async function showCampaign(campaignId: string, { json, stack }: CommandOptions)
   const files = stateName(summary.state) === 'succeeded' ? reportFiles(folder) : [];
   if (json) {
     const standing = { progress: progress.progress, activity: progress.activity };
-    return printJson({ ...summaryJson(summary), ...standing, folder: folder === '' ? null : folder, files });
+    const specification = specificationJson(campaign.specification);
+    const place = { folder: folder === '' ? null : folder, files };
+    return printJson({ ...summaryJson(summary), ...standing, specification, ...place });
   }
-  printLines([...fieldList(fieldsOf(summary, progress)), ...files]);
+  const told = fieldList([...fieldsOf(summary, progress), ...specificationFields(campaign.specification)]);
+  printLines([...told, '', ...threatModelTable(campaign.specification), '', ...files].join('\n').trimEnd().split('\n'));
 }
 
 /** The first message of a watch tells how the campaign stands now. */

@@ -238,8 +238,13 @@ test('a campaign that another terminal cancels ends with exit code 1, and its tr
   using run = new FaultlineProcess(['campaign', 'run', await bench.campaign(MANY_STEPS), '--runs', bench.runsDir]);
   await run.written(/linf-both/);
   const [{ campaignId }] = await printed('campaign', 'list', '--limit', '1');
-  const { state, progress } = await printed('campaign', 'show', campaignId);
+  const { state, progress, specification } = await printed('campaign', 'show', campaignId);
   assert.equal(state, 'running');
+  const [{ name, variables, ladder, steps }] = specification.threatModels;
+  assert.deepEqual(
+    [name, variables, ladder, steps],
+    ['linf-both', { waveform: 0.001, frames: 0.004 }, { early: [1], never: [4] }, MANY_STEPS],
+  );
   assert.ok(progress > 0 && progress < 1, `${progress}`);
   const cancelled = await printed('campaign', 'cancel', campaignId);
   assert.equal(cancelled.state, 'cancelled');
@@ -248,6 +253,16 @@ test('a campaign that another terminal cancels ends with exit code 1, and its tr
   assert.equal(run.stdout, '');
   const trace: { name: string }[] = JSON.parse(await readFile(join(bench.runsDir, campaignId, 'trace.json'), 'utf8'));
   assert.ok(trace.some(({ name }) => name === 'faultline campaign run'));
+});
+
+test('old campaigns are removed, their files with them', async () => {
+  await servicesUp();
+  const names = async () => (await readdir(bench.runsDir)).filter((name) => /^\d{8}-/.test(name)).length;
+  assert.equal(await names(), 3);
+  const planned = await printed('gc', '--keep-newest', '1', '--dry-run');
+  assert.deepEqual([planned.campaigns.length, planned.keptCampaigns, await names()], [2, 1, 3]);
+  const removed = await printed('gc', '--keep-newest', '1');
+  assert.deepEqual([removed.campaigns, await names()], [planned.campaigns, 1]);
 });
 
 test('Ctrl-C stops the services that are up, and leaves no endpoint', async () => {
