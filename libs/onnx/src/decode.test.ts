@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -167,6 +168,11 @@ describe('external data', () => {
     );
   });
 
+  test('nothing is waited for at a named pipe', () => {
+    execFileSync('mkfifo', [path.join(model, 'pipe')]);
+    assert.throws(() => read({ location: 'pipe', length: '8' }), /is no file/);
+  });
+
   for (const location of [
     '../secret',
     'inner/../../secret',
@@ -227,6 +233,40 @@ describe('what is no model', () => {
         assert.ok(error instanceof OnnxError, `${length}: ${error}`);
       }
     }
+  });
+
+  /** A length-delimited field: the bytes behind its tag and length. */
+  const field = (number: number, content: Uint8Array) => {
+    const length: number[] = [];
+    for (let rest = content.length; ; rest = Math.floor(rest / 128)) {
+      length.push((rest % 128) + (rest >= 128 ? 128 : 0));
+      if (rest < 128) break;
+    }
+    return Buffer.concat([Buffer.from([number * 8 + 2, ...length]), content]);
+  };
+  const MILLIONS = 20 * 2 ** 20;
+  const bombs: Readonly<Record<string, Buffer>> = {
+    'integers one by one': field(7, field(5, field(7, new Uint8Array(MILLIONS)))),
+    'levels one by one': field(7, field(5, field(5, new Uint8Array(MILLIONS)))),
+    'nodes without content': field(7, Buffer.alloc(2 * 2 ** 22).fill(Buffer.from([8 + 2, 0]))),
+  };
+  for (const [name, bytes] of Object.entries(bombs)) {
+    test(`${name}, by the million`, () => {
+      const held = process.memoryUsage.rss();
+      const { user } = process.cpuUsage();
+      assert.throws(
+        () => decodeModel(bytes),
+        (error) => error instanceof OnnxError && /one by one|more than \d+ parts/.test(error.message),
+      );
+      assert.ok(process.cpuUsage().user - user < 1e6, 'within a second of the processor');
+      assert.ok(process.memoryUsage.rss() - held < 2 ** 28);
+    });
+  }
+
+  test('messages nested without end', () => {
+    let nested = Buffer.alloc(0);
+    for (let depth = 0; depth < 3000; depth++) nested = field([6, 5, 1][depth % 3] ?? 1, nested);
+    assert.throws(() => decodeModel(field(7, nested)), /nested more than 64 deep/);
   });
 
   test('graphs nested without end', () => {

@@ -21,6 +21,7 @@ import {
   type ValueInfo,
 } from './model.ts';
 import { type DataType, elementCount, type Tensor, type TensorData } from './tensor.ts';
+import { checkWire } from './wire-budget.ts';
 
 const STANDARD_DOMAINS = new Set(['', 'ai.onnx']);
 
@@ -259,6 +260,7 @@ export interface DecodeOptions {
  * @throws OnnxError when the bytes are not a model or use what Faultline does not support.
  */
 export function decodeModel(bytes: Uint8Array, { external }: DecodeOptions = {}): Model {
+  checkWire(bytes);
   let proto: ModelProto;
   try {
     proto = ModelProto.decode(bytes);

@@ -31,7 +31,13 @@ const DATA_TYPE_OF_PROTO = new Map<number, DataType>([
 /** The element type of this number in the ONNX schema; `where` names the value in the error. */
 export function dataTypeOf(proto: number | undefined, where: string): DataType {
   const dataType = DATA_TYPE_OF_PROTO.get(proto ?? 0);
-  if (dataType === undefined) throw new OnnxError(`${where} has unsupported element type ${proto ?? 'none'}`);
+  if (dataType === undefined) {
+    const name = Object.entries(ProtoType)
+      .find(([, number]) => number === proto)?.[0]
+      .toLowerCase();
+    const shown = name === undefined ? (proto ?? 'none') : `${name} (${proto})`;
+    throw new OnnxError(`${where} has unsupported element type ${shown}; export the model in float32 or float16`);
+  }
   return dataType;
 }
 

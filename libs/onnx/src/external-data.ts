@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import type { ExternalData } from './decode.ts';
 import { OnnxError } from './model.ts';
@@ -24,7 +24,8 @@ export function externalDataIn(folder: string): ExternalData {
       throw fail('cannot be found', cause);
     }
     if (!file.startsWith(root + path.sep)) throw fail('lies outside the folder');
-    const handle = openSync(file, 'r');
+    // Without waiting: a named pipe would hold the thread until somebody writes to it.
+    const handle = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOFOLLOW ?? 0));
     try {
       const stat = fstatSync(handle);
       if (!stat.isFile()) throw fail('is no file');
