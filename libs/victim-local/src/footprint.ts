@@ -1,3 +1,4 @@
+import type { Node } from '@faultline/onnx';
 import type { LoopFootprint } from '@faultline/victim';
 import { stateShapes } from './loop-states.ts';
 import { ProgramError } from './program.ts';
@@ -5,7 +6,7 @@ import { listPrograms, type ShapedProgram, type ShapedPrograms } from './program
 import { type EvaluationSetting, variableDims } from './setting.ts';
 import { splitSlot } from './slots.ts';
 import { allBytes, bytesOf, peakBytes } from './value-bytes.ts';
-import type { VictimGraph } from './victim-graph.ts';
+import { descendants, type VictimGraph } from './victim-graph.ts';
 
 /** Bytes that the values of one program may take at once, where nobody says otherwise. */
 export const PROGRAM_BYTES = 2 * 1024 ** 3;
@@ -79,20 +80,44 @@ export function footprintOf(
     if (family === 'tap0') resident += examples * floats(variableDims(setting, name));
   }
   for (const { dims } of setting.noise) resident += examples * count * floats(dims);
-  // At the worst the cut goes through the largest value.
-  const values = [...victim.graph.nodes].flatMap(({ outputs }) =>
-    outputs.flatMap((name) => victim.types.get(name) ?? []),
-  );
-  resident += Math.max(0, ...values.map((type) => bytesOf(type, examples * count)));
-
-  const { graph, types } = victim;
-  const evaluation =
-    setting.mode === 'differentiate'
-      ? GRADIENT_FACTOR * allBytes(graph, types, examples * count)
-      : peakBytes(graph, types, examples * count);
+  const work = evaluationBytes(victim, setting, programs, { clips: clips * count, evaluations: examples * count });
   const [transform, objective, ...others] = [programs.transform, programs.objective, programs.step, programs.init].map(
     (program) => (program === undefined ? 0 : programBytes(program, setting, examples)),
   );
-  const workingBytes = Math.max(evaluation + (transform ?? 0) + (objective ?? 0), ...others);
-  return { residentBytes: resident, workingBytes };
+  return {
+    residentBytes: resident + work.frontier,
+    workingBytes: Math.max(work.evaluation + (transform ?? 0) + (objective ?? 0), work.ahead, ...others),
+  };
+}
+
+/** What the victim itself takes: what is computed ahead, what of it stays, and what an evaluation takes beside that. */
+function evaluationBytes(
+  { graph, types, taps }: VictimGraph,
+  setting: EvaluationSetting,
+  { transform }: ShapedPrograms,
+  { clips, evaluations }: { readonly clips: number; readonly evaluations: number },
+) {
+  const names = [
+    ...setting.variables.map(({ name }) => name),
+    ...(transform?.graph.outputs ?? []).map(({ name }) => splitSlot(name)[1]),
+  ];
+  const moved = descendants(
+    graph,
+    names.map((name) => (setting.inputs.has(name) ? name : (taps.get(name)?.value ?? name))),
+  );
+  const moves = ({ outputs }: Node) => outputs.some((name) => moved.has(name));
+  const moving = { ...graph, nodes: graph.nodes.filter(moves) };
+  const still = { ...graph, nodes: graph.nodes.filter((node) => !moves(node)) };
+  const madeAhead = new Set(still.nodes.flatMap(({ outputs }) => outputs));
+  const crossing = new Set(moving.nodes.flatMap(({ inputs }) => inputs.filter((name) => madeAhead.has(name))));
+  const frontier = [...crossing].flatMap((name) => types.get(name) ?? []);
+  const evaluation =
+    setting.mode === 'differentiate'
+      ? GRADIENT_FACTOR * allBytes(moving, types, evaluations)
+      : peakBytes(moving, types, evaluations);
+  return {
+    ahead: peakBytes(still, types, clips),
+    frontier: frontier.reduce((sum, type) => sum + bytesOf(type, evaluations), 0),
+    evaluation,
+  };
 }

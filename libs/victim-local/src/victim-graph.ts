@@ -99,3 +99,12 @@ export function ancestors(graph: Graph, value: string): Set<string> {
   }
   return found;
 }
+
+/** Every value that some values act on, themselves included. */
+export function descendants(graph: Graph, values: Iterable<string>): Set<string> {
+  const found = new Set(values);
+  for (const node of graph.nodes) {
+    if (node.inputs.some((name) => found.has(name))) for (const name of node.outputs) if (name !== '') found.add(name);
+  }
+  return found;
+}
