@@ -27,7 +27,7 @@ const { STOPPING_NEVER } = attack.Stopping;
 const { TENSOR_DELIVERY_REFERENCE } = attack.TensorDelivery;
 
 /** Long enough to be met in the middle, short enough to wait for. */
-const LONG: Partial<attack.ThreatModel> = { rungs: [{ scale: 0.2, stopping: STOPPING_NEVER }], steps: 1_500 };
+const LONG: Partial<attack.ThreatModel> = { rungs: [{ scale: 0.2, stopping: STOPPING_NEVER }], steps: 800 };
 
 /** A day's work: it ends when its caller leaves. */
 const ENDLESS: Partial<attack.ThreatModel> = { steps: 10_000, restarts: 1_000 };
@@ -166,7 +166,7 @@ describe('the attack service beside two replicas of one slot each', () => {
 
   it('tells a repeated request what it told the first one, while it runs and afterwards', async () => {
     const context = { caller: 'test', idempotencyKey: 'once' };
-    const asked = { ...single({ ...LONG, steps: 300 }), context };
+    const asked = { ...single({ ...LONG, steps: 200 }), context };
     const [first, second] = await Promise.all([read(calls.attack(asked)), read(calls.attack(asked))]);
     const third = await read(calls.attack(asked));
     assert.deepEqual([second, third], [first, first]);
