@@ -162,6 +162,11 @@ export interface RobustnessSummary {
   readonly robustnessScore: number;
 }
 
+/** Adversarial tensors of one clip by variable: float32, little-endian, in the artefact store under their SHA-256. */
+export type AdversarialReference = Readonly<
+  Record<string, { readonly dims: readonly number[]; readonly sha256: string; readonly sizeBytes: number }>
+>;
+
 export interface ThreatModelResult {
   readonly threatModel: string;
   readonly norm: NormName;
@@ -180,6 +185,11 @@ export interface ThreatModelResult {
   readonly noise: RobustnessSummary;
   /** Where the ladder fails to span 90 % to 10 % of the clean figure. */
   readonly censoring: Censoring;
+  /**
+   * One a clip, in the order of `criticals`: the adversarial tensors of its smallest verified budget, as artefacts; null where none was
+   * found. Null as a whole unless the campaign keeps them.
+   */
+  readonly adversarial: readonly (AdversarialReference | null)[] | null;
   readonly cost: { readonly attack: CostReport; readonly noise: CostReport; readonly verification: CostReport };
   readonly flags: readonly Flag[];
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { FolderStore, loadTensor } from '@faultline/artefacts';
 import { decodeTensor, score } from '@faultline/contracts';
 import { FaultlineError } from '@faultline/service-kit';
 import { clipMedia, type LinearSetting, linearSetting, threatModel } from './test-support/linear-campaign.ts';
@@ -90,6 +92,16 @@ test('tensors come back where asked for, and deactivate the victim', async () =>
     const logit = linearLogits(model, data, frames)[clip % LABELS.length] ?? Number.NaN;
     assert.ok(Math.abs(logit - 0.25 - (one.adversarialMargin ?? 0)) < 1e-6);
   }
+});
+
+test('tensors by reference are in the store', async () => {
+  const of = (adversarial: score.AdversarialReturn) => scored(request({ victims: ['weak'], adversarial }));
+  const [raw] = (await of(score.AdversarialReturn.ADVERSARIAL_RETURN_TENSORS)).scores;
+  const [referred] = (await of(score.AdversarialReturn.ADVERSARIAL_RETURN_REFERENCES)).scores;
+  const tensor = referred?.adversarial[0]?.tensor;
+  assert.ok(tensor?.value?.$case === 'reference' && raw?.adversarial[0]?.tensor !== undefined);
+  const store = await FolderStore.open(join(setting.runsDir, 'artefacts'));
+  assert.deepEqual(await loadTensor(store, tensor), decodeTensor(raw.adversarial[0].tensor));
 });
 
 test('media without labels: the goal is the victim’s own prediction; nothing active, nothing to attack', async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { FolderStore } from '@faultline/artefacts';
@@ -136,6 +136,21 @@ test('a run leaves its files: report, page without external resources, example t
   );
   const attacked = await readFile(join(folder, 'examples', 'weak', 'waveform-attacked.f32'));
   assert.equal(attacked.byteLength, 4 * example.inputs[0].dims[0]);
+});
+
+test('adversarial tensors are kept where asked for, under the names that the report gives', async () => {
+  const report = await runToReport(startRequest({ victims: ['weak'], keepAdversarial: true }));
+  const { criticals, adversarial } = resultOf(report, 'weak');
+  assert.ok(adversarial !== null && adversarial.length === CLIPS);
+  const artefacts = await FolderStore.open(join(setting.runsDir, 'artefacts'));
+  for (const [clip, { critical }] of criticals.entries()) {
+    const kept: { dims: readonly number[]; sha256: string } | undefined = adversarial[clip]?.waveform;
+    assert.equal(kept === undefined, critical === null || critical === 0);
+    if (kept === undefined) continue;
+    assert.equal((await artefacts.read(kept.sha256)).byteLength, 4 * (kept.dims[0] ?? 0));
+  }
+  assert.ok(adversarial.some((one) => one !== null));
+  assert.equal(resultOf(await runToReport(startRequest({ victims: ['weak'] })), 'weak').adversarial, null);
 });
 
 test('an idempotency key starts one campaign', async () => {
@@ -281,6 +296,12 @@ test('garbage: what no rule keeps goes with its files, a running campaign and wh
   }
   const artefacts = await FolderStore.open(join(setting.runsDir, 'artefacts'));
   const { sha256: young } = await artefacts.put(Buffer.from('young'));
+  const old = new Date(Date.now() - 48 * 3_600_000);
+  const files = (await readdir(join(setting.runsDir, 'artefacts'), { recursive: true, withFileTypes: true })).filter(
+    (entry) => entry.isFile() && entry.name !== young,
+  );
+  assert.ok(files.length > 0, 'of a campaign that goes');
+  for (const { parentPath, name } of files) await utimes(join(parentPath, name), old, old);
   const collect = (dryRun: boolean) =>
     setting.client.collectGarbage({ context: undefined, keepNewest: 1, keepDays: undefined, dryRun });
   const told = await collect(true);
@@ -291,6 +312,14 @@ test('garbage: what no rule keeps goes with its files, a running campaign and wh
   );
   assert.ok(told.campaigns.some(({ bytes }) => bytes > 10_000));
   assert.deepEqual([told.leftovers.toSorted(), told.leftoverBytes], [leftovers, 10]);
+  assert.equal(told.artefacts, files.length);
+  const keptAll = await setting.client.collectGarbage({
+    context: undefined,
+    keepNewest: 100,
+    keepDays: undefined,
+    dryRun: true,
+  });
+  assert.equal(keptAll.artefacts, 0, 'what a kept campaign refers to stays, however old');
   assert.equal(
     (await setting.client.getCampaign({ context: undefined, campaignId: newest })).summary?.campaignId,
     newest,

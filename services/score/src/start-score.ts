@@ -24,10 +24,10 @@ export async function startScore(
     attack: config.attackAddress,
   });
   const cache = new InputCache(config.inputCacheBytes);
-  const runner = new CampaignRunner(services, cache, config.runsDir);
+  const artefacts = FolderStore.open(config.artefactDir ?? join(config.runsDir, 'artefacts'));
+  const runner = new CampaignRunner(services, cache, artefacts, config.runsDir);
   let ready = false;
   const store = CampaignStore.open(config.runsDir);
-  const artefacts = FolderStore.open(config.artefactDir ?? join(config.runsDir, 'artefacts'));
   Promise.all([store, artefacts]).then(() => {
     ready = true;
   }, onStoreFailure);

@@ -61,6 +61,7 @@ export async function soundRequests({ inference, victim }: Addresses): Promise<R
     clips: { set: '', limit: 1 },
     threatModels: [THREAT_MODEL],
     seed: 1,
+    keepAdversarial: false,
   };
   const source = { $case: 'clipId' as const, value: CLIP_ID };
   const clips = [{ name: 'clip', source, labels: [] }];

@@ -1,3 +1,4 @@
+import type { ArtefactStore } from '@faultline/artefacts';
 import type { Report } from '@faultline/report';
 import { FaultlineError, logger } from '@faultline/service-kit';
 import { type Context, trace } from '@opentelemetry/api';
@@ -17,14 +18,16 @@ const log = logger('campaign');
 /** Runs campaigns in the background, one after another: two at once would fight for the same cores and loops. */
 export class CampaignRunner {
   readonly #services: Services;
+  readonly #artefacts: Promise<ArtefactStore>;
   readonly #runsDir: string;
   readonly #cache: InputCache;
   readonly #live = new Map<string, LiveCampaign>();
   #last: Promise<void> = Promise.resolve();
 
-  constructor(services: Services, cache: InputCache, runsDir: string) {
+  constructor(services: Services, cache: InputCache, artefacts: Promise<ArtefactStore>, runsDir: string) {
     this.#services = services;
     this.#cache = cache;
+    this.#artefacts = artefacts;
     this.#runsDir = runsDir;
   }
 
@@ -42,7 +45,7 @@ export class CampaignRunner {
     this.#live.set(record.id, live);
     const before = this.#last;
     const own = Promise.race([before, live.stopped])
-      .then(() => this.#run(record, plan, live, parent))
+      .then(() => this.#run(record, plan, live, store, parent))
       .then((end) => store.finish(record.id, end))
       .catch((error: unknown) => log.error(`the end of campaign ${record.id} was not filed: ${String(error)}`))
       .finally(() => {
@@ -58,7 +61,13 @@ export class CampaignRunner {
     await this.#last;
   }
 
-  async #run(record: CampaignRecord, plan: PlannedCampaign, live: LiveCampaign, parent: Context): Promise<CampaignEnd> {
+  async #run(
+    record: CampaignRecord,
+    plan: PlannedCampaign,
+    live: LiveCampaign,
+    store: CampaignStore,
+    parent: Context,
+  ): Promise<CampaignEnd> {
     const attributes = {
       'faultline.campaign': record.id,
       'faultline.victims': plan.victims.length,
@@ -67,6 +76,7 @@ export class CampaignRunner {
     };
     try {
       const report = await withSpan('score.campaign', attributes, () => this.#measure(record, plan, live), parent);
+      await store.refer(record.id, artefactsOf(report));
       return {
         state: 'succeeded',
         endedAt: new Date(report.run.endedAt),
@@ -88,6 +98,7 @@ export class CampaignRunner {
     const outcome = await runCampaign(plan, {
       services: this.#services,
       cache: this.#cache,
+      artefacts: await this.#artefacts,
       onProgress: (state) => live.update(state),
       signal: live.signal,
     });
@@ -106,6 +117,14 @@ export class CampaignRunner {
     );
     return report;
   }
+}
+
+/** Digests of the artefacts that a report names. */
+function artefactsOf(report: Report): string[] {
+  const references = report.victims.flatMap(({ threatModels }) =>
+    threatModels.flatMap(({ adversarial }) => adversarial ?? []),
+  );
+  return references.flatMap((clip) => Object.values(clip ?? {}).map(({ sha256 }) => sha256));
 }
 
 /** Hexadecimal id of the trace that a context belongs to; empty when it belongs to none. */

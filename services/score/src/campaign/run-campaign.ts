@@ -1,3 +1,4 @@
+import type { ArtefactStore } from '@faultline/artefacts';
 import type { attack } from '@faultline/contracts';
 import type { ThreatModelResult, TimingsReport } from '@faultline/report';
 import type { InputCache } from '../inputs/input-cache.ts';
@@ -12,6 +13,7 @@ import { type ReportBody, reportBody } from '../report/report-body.ts';
 import { withLookupSpan, withSpan } from '../spans.ts';
 import { campaignWeight, cleanWeight, noiseModel, prepareWeight } from '../work-plan.ts';
 import { attackPhase } from './attack-phase.ts';
+import { BestTensors } from './best-tensors.ts';
 import { type CleanPhase, cleanPhase } from './clean-phase.ts';
 import { ExampleKeeper, shownThreatModel } from './example-keeper.ts';
 import { prepareClips } from './prepare-clips.ts';
@@ -28,6 +30,7 @@ export interface CampaignOutcome {
 export interface CampaignSurroundings {
   readonly services: Services;
   readonly cache: InputCache;
+  readonly artefacts: ArtefactStore;
   readonly onProgress: (state: ProgressState) => void;
   readonly signal: AbortSignal;
 }
@@ -55,9 +58,12 @@ async function attackVictim(
   const attributes = { 'faultline.victim': victim.name, 'faultline.threat_model': threatModel.name };
   return withSpan('score.attack', attributes, async () => {
     const startedAt = performance.now();
+    const best = new BestTensors();
     const offer = (candidate: Candidate, verified: Verified): void => {
       const scale = threatModel.rungs[verified.rung]?.scale;
-      if (threatModel === shown && scale !== undefined) keeper.offer(phase, scale, candidate, verified);
+      if (scale === undefined) return;
+      if (threatModel === shown) keeper.offer(phase, scale, candidate, verified);
+      if (plan.keepAdversarial) best.offer(scale, candidate, verified);
     };
     // Side by side, for one computes while the other moves its tensors.
     const [attacked, noise] = await together(signal, (common) => {
@@ -90,7 +96,8 @@ async function attackVictim(
       verifyMs: attacked.verifyMs + noise.verifyMs,
       totalMs: performance.now() - startedAt,
     };
-    return { result, timings };
+    const adversarial = plan.keepAdversarial ? await best.store(running.artefacts, victim, clips.length) : null;
+    return { result: { ...result, adversarial }, timings };
   });
 }
 

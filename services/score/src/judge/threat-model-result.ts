@@ -142,6 +142,7 @@ export function threatModelResult(evidence: Evidence): ThreatModelResult {
           },
     noise: summarise(noise.ledger.criticals, limit),
     censoring,
+    adversarial: null,
     cost: evidence.cost,
     flags: [
       ...flagsOf(ladder, censoring, missingCandidates(threatModel, attacked.raw, clean.clips)),

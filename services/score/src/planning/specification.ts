@@ -11,6 +11,8 @@ import { isWholeBetween, type Report, Violations } from './violations.ts';
 export interface PlannedCampaign {
   readonly name: string;
   readonly seed: number;
+  /** Whether adversarial tensors are kept as artefacts. */
+  readonly keepAdversarial: boolean;
   readonly victims: readonly VictimUnderTest[];
   readonly threatModels: readonly attack.ThreatModel[];
   readonly clipSet: ClipSet;
@@ -48,7 +50,7 @@ export async function planCampaign(
 ): Promise<PlannedCampaign> {
   const violations = new Violations();
   const { report } = violations;
-  const { name, seed, threatModels } = specification;
+  const { name, seed, threatModels, keepAdversarial } = specification;
   if (name.length === 0 || name.length > MAX_NAME_LENGTH) {
     report('specification.name', `has ${name.length} characters; give 1 to ${MAX_NAME_LENGTH}`);
   }
@@ -67,5 +69,5 @@ export async function planCampaign(
   violations.refuse();
   // Without a violation there is a clip set.
   if (clipSet === undefined) throw new TypeError('an unknown clip set went unreported');
-  return { name, seed, victims, threatModels: seeded(threatModels, seed), clipSet, clips };
+  return { name, seed, keepAdversarial, victims, threatModels: seeded(threatModels, seed), clipSet, clips };
 }

@@ -103,7 +103,7 @@ export function attackedScore(
     if (ledger.record(0, scale)) best = { scale, one };
   }
   const [interval] = ledger.intervals(threatModel.rungs.map(({ scale }) => scale));
-  const wanted = adversarial === score.AdversarialReturn.ADVERSARIAL_RETURN_TENSORS;
+  const wanted = adversarial !== score.AdversarialReturn.ADVERSARIAL_RETURN_UNSPECIFIED;
   const state = cut === undefined ? SCORE_STATE_FINISHED : SCORE_STATE_CUT_SHORT;
   return {
     ...cleanScore(victim, threatModel, clean, state, [cut ?? '', refusals(found)].filter(Boolean).join('; ')),

@@ -1,4 +1,5 @@
-import { score } from '@faultline/contracts';
+import { type ArtefactStore, storeTensor } from '@faultline/artefacts';
+import { decodeTensor, score } from '@faultline/contracts';
 import type { CallContext } from '@faultline/service-kit';
 import { identityOf } from '../identity.ts';
 import type { InputCache } from '../inputs/input-cache.ts';
@@ -14,9 +15,12 @@ import { TimeBudget } from './time-budget.ts';
 export interface ScoreSetting {
   readonly services: Services;
   readonly cache: InputCache;
+  readonly artefacts: Promise<ArtefactStore>;
   readonly clipsDir: string;
   readonly memory: ScoreMemory;
 }
+
+const { ADVERSARIAL_RETURN_REFERENCES } = score.AdversarialReturn;
 
 const PROGRESS_INTERVAL_MS = 1000;
 /** Scores with their tensors that a slow client may leave unread before the work waits for it. */
@@ -41,10 +45,20 @@ function* unplanned(request: score.ScoreRequest, known: readonly string[]): Gene
   yield { kind: { $case: 'summary', value: score.ScoreSummary.fromPartial({ planned, shortfall }) } };
 }
 
+/** The same score with its tensors in the store. */
+async function byReference(artefacts: ArtefactStore, value: score.ClipScore): Promise<score.ClipScore> {
+  const adversarial = [];
+  for (const { name, tensor } of value.adversarial) {
+    if (tensor === undefined) continue;
+    adversarial.push({ name, tensor: await storeTensor(artefacts, decodeTensor(tensor)) });
+  }
+  return { ...value, adversarial };
+}
+
 /** The messages of one Score call. Leaving the iteration stops the work. */
 async function* work(
   request: score.ScoreRequest,
-  { services, cache, clipsDir }: ScoreSetting,
+  { services, cache, artefacts: opening, clipsDir }: ScoreSetting,
   call: CallContext,
 ): AsyncGenerator<score.ScoreResponse> {
   const left = new AbortController();
@@ -57,13 +71,18 @@ async function* work(
     yield* unplanned(request, services.victimNames);
     return;
   }
+  const artefacts = await opening;
   const queue = new MessageQueue<score.ScoreResponse>(MOST_UNREAD);
   let saidAt = performance.now();
   const working = runScore(plan, {
     services,
     cache,
     budget,
-    onScore: (value) => queue.push({ kind: { $case: 'score', value } }),
+    onScore: async (value) => {
+      const delivered =
+        plan.adversarial === ADVERSARIAL_RETURN_REFERENCES ? await byReference(artefacts, value) : value;
+      await queue.push({ kind: { $case: 'score', value: delivered } });
+    },
     onProgress: (value) => {
       if (performance.now() - saidAt < PROGRESS_INTERVAL_MS) return;
       saidAt = performance.now();

@@ -13,6 +13,7 @@ const campaign = z.strictObject({
   clips: z.strictObject({ set: z.string().default(''), limit: z.union([z.literal('all'), z.number().int().min(1)]) }),
   seed,
   threatModels: z.array(threatModelSchema).min(1),
+  keepAdversarial: z.boolean().default(false),
 });
 
 type CampaignFile = z.output<typeof campaign>;
@@ -71,12 +72,14 @@ function fieldName(field: readonly PropertyKey[]): string {
     .join('');
 }
 
-function specificationOf({ name, victims, clips, seed, threatModels }: CampaignFile): score.CampaignSpecification {
+function specificationOf(file: CampaignFile): score.CampaignSpecification {
+  const { name, victims, clips, seed, threatModels, keepAdversarial } = file;
   return {
     name,
     victims: victims === 'all' ? [] : victims,
     clips: { set: clips.set, limit: clips.limit === 'all' ? 0 : clips.limit },
     threatModels: threatModels.map((model) => threatModelMessage(model, seed)),
     seed,
+    keepAdversarial,
   };
 }
