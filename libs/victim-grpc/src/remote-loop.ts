@@ -5,11 +5,11 @@ import {
   elementCount,
   encodeTensor,
   type inference,
-  joinRows,
   rowChunks,
 } from '@faultline/contracts';
 import { FaultlineError } from '@faultline/service-kit';
 import type { Loop, LoopBatch, LoopPlan, Parameters, StepOptions, StepResult, Tensors } from '@faultline/victim';
+import { ArrivingRows } from './arriving-rows.ts';
 import { costOf } from './costs.ts';
 import { batchRequest, batchUploads, openRequest, planUploads } from './opening.ts';
 
@@ -96,19 +96,20 @@ export class RemoteLoop implements Loop {
       throw FaultlineError.invalid('examples', 'is an empty list; name at least one example, or leave it out for all');
     }
     return this.#turn(async () => {
-      const pieces = new Map<string, DenseTensor[]>(slots.map((slot) => [slot, []]));
-      if (pieces.size === 0) return new Map();
-      await this.#send({ $case: 'fetch', value: { slots: [...pieces.keys()], examples: [...(examples ?? [])] } });
-      for (let open = pieces.size; open > 0; ) {
+      const expected = examples?.length ?? this.#examples;
+      const arriving = new Map(slots.map((slot) => [slot, new ArrivingRows(slot, expected)]));
+      if (arriving.size === 0) return new Map();
+      await this.#send({ $case: 'fetch', value: { slots: [...arriving.keys()], examples: [...(examples ?? [])] } });
+      for (let open = arriving.size; open > 0; ) {
         const { slot, rows, last } = await this.#expect('fetch');
-        const known = pieces.get(slot);
+        const known = arriving.get(slot);
         if (known === undefined || rows === undefined) {
           throw new FaultlineError('internal', `sent slot '${slot}', which was not asked for or holds no rows`);
         }
-        known.push(decodeTensor(rows));
+        known.add(rows, last);
         if (last) open -= 1;
       }
-      return new Map([...pieces].map(([slot, rows]) => [slot, joinRows(rows)]));
+      return new Map([...arriving].map(([slot, { tensor }]) => [slot, tensor]));
     });
   }
 

@@ -10,8 +10,11 @@ import type { Upload } from './upload.ts';
 /** Steps of one message; the loop itself stops after about a second of work. */
 const MAX_STEPS = 64;
 
-/** Told to clients: the largest piece of a fetched tensor, unless one row is longer. Below gRPC's default limit of 4 MiB. */
-export const MAX_CHUNK_BYTES = 4 * 1024 * 1024 - 64 * 1024;
+/**
+ * Told to clients: the largest piece of a fetched tensor, unless one row is longer. Each piece is copied some times on its way, and pieces
+ * of this size are copied in memory that is still at hand.
+ */
+export const MAX_CHUNK_BYTES = 1024 * 1024;
 
 /** Commands on a loop whose batch is in place. */
 export type LoopCommand = Exclude<Command, { readonly $case: 'open' | 'upload' | 'rebatch' }>;
