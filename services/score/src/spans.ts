@@ -10,8 +10,7 @@ export type SpanName =
   | 'score.attack'
   | 'score.verify'
   | 'score.report'
-  | 'score.predict'
-  | 'score.clips';
+  | 'score.predict';
 
 /** Runs `work` inside a span, as a child of `parent` (default: the active one). Its error is recorded and thrown on. */
 export function withSpan<Result>(
