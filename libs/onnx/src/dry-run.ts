@@ -4,7 +4,7 @@ import { type Graph, OnnxError, type ValueInfo } from './model.ts';
 import { type DataType, elementCount, type Tensor } from './tensor.ts';
 import { type AxisSize, axisSizeOf, DRY_RUN_BATCHES, isBatchAxis, type ValueType } from './value-type.ts';
 
-/** Computes the outputs of a graph from its inputs, with whatever runtime there is. */
+/** Computes the outputs of a graph from its inputs, with whatever runtime there is; the same graph may come several times. */
 export type RunGraph = (graph: Graph, inputs: ReadonlyMap<string, Tensor>) => Promise<ReadonlyMap<string, Tensor>>;
 
 /** Makes an input of the given type at a batch size and sizes of further symbolic axes: zeros unless the caller knows better. */
@@ -91,6 +91,8 @@ export async function learnTypes(
   const inputs = new Set(graph.inputs.map((input) => input.name));
   const inner = [...valueNames(graph)].filter((name) => !graph.initializers.has(name) && !inputs.has(name));
   const outputs = inner.map((name): ValueInfo => ({ name, dataType: 'unknown', dims: undefined }));
+  // One graph for all runs, so that the runtime may load it once.
+  const probed = { ...graph, outputs };
   const seen = new Map<string, Pick<Tensor, 'dataType' | 'dims'>[]>();
   const note = (name: string, value: Tensor) => {
     // Only the shape is kept: the elements of all runs would fill the memory.
@@ -103,7 +105,7 @@ export async function learnTypes(
     );
     for (const [name, value] of feeds) note(name, value);
     await checkElementSizes(graph, feeds, run);
-    const results = await run({ ...graph, outputs }, feeds);
+    const results = await run(probed, feeds);
     for (const [name, value] of results) note(name, value);
   }
   const types = new Map<string, ValueType>();
