@@ -18,12 +18,17 @@ const irregular = (count: number, seed: number) =>
 const floating = (row: Case, dims: readonly number[], values: Float64Array): Tensor =>
   row.dataType === 'float32' ? float32(values, dims) : float64(values, dims);
 
-/** Outputs of a graph at a point. */
-async function valuesAt(graph: Graph, point: Point, names: readonly string[]): Promise<Map<string, Tensor>> {
+/** A graph ready to give these outputs. */
+async function opened(graph: Graph, names: readonly string[]) {
   const outputs = names.map((name) => ({ name, dataType: 'unknown', dims: undefined }) as const);
-  await using session = await Session.create(modelOf({ ...graph, outputs }), { optimization: 'basic' });
-  const results = await session.run(Object.fromEntries([...point].map(([name, tensor]) => [name, toOrt(tensor)])));
-  return new Map(Object.entries(results).map(([name, tensor]) => [name, fromOrt(tensor)]));
+  const session = await Session.create(modelOf({ ...graph, outputs }), { optimization: 'basic' });
+  return {
+    at: async (point: Point): Promise<Map<string, Tensor>> => {
+      const results = await session.run(Object.fromEntries([...point].map(([name, tensor]) => [name, toOrt(tensor)])));
+      return new Map(Object.entries(results).map(([name, tensor]) => [name, fromOrt(tensor)]));
+    },
+    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+  };
 }
 
 /** A graph with the sum of a value's products with irregular numbers as a further value. */
@@ -93,15 +98,14 @@ describe('gradients of gradients agree with directional differences', () => {
       const directions = wrt.map((name, i) =>
         irregular(at.get(name)?.data.length ?? 0, 0.71 + i * 0.13).map((d) => d - 0.4),
       );
-      const gradients = await valuesAt(
-        second,
-        at,
-        wrt.map((name) => `second/${name}`),
-      );
+      // The second graph holds the first one's value too.
+      const slopes = wrt.map((name) => `second/${name}`);
+      await using session = await opened(second, [...slopes, norm.sum]);
+      const gradients = await session.at(at);
       let along = 0;
       for (const [i, name] of wrt.entries()) {
-        const slopes = float64Data(gradients.get(`second/${name}`));
-        for (const [j, slope] of slopes.entries()) along += slope * (directions[i]?.[j] ?? 0);
+        for (const [j, slope] of float64Data(gradients.get(`second/${name}`)).entries())
+          along += slope * (directions[i]?.[j] ?? 0);
       }
       const step = row.dataType === 'float32' ? 4e-3 : 1e-5;
       const moved = async (by: number) => {
@@ -111,7 +115,7 @@ describe('gradients of gradients agree with directional differences', () => {
             return [name, floating(row, sizes[i] ?? [], value)] as const;
           }),
         );
-        return float64Data((await valuesAt(norm.graph, point, [norm.sum])).get(norm.sum))[0] ?? Number.NaN;
+        return float64Data((await session.at(point)).get(norm.sum))[0] ?? Number.NaN;
       };
       const difference = ((await moved(step)) - (await moved(-step))) / (2 * step);
       const tolerance = (row.dataType === 'float32' ? 1e-2 : 1e-5) * Math.max(1, Math.abs(difference));
