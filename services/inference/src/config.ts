@@ -7,8 +7,8 @@ const DEFAULT_IDLE_TIMEOUT_MS = 30_000;
 
 const MEBIBYTE = 2 ** 20;
 
-/** Bytes that compiled programs may keep beside those in use: a few differentiated victims of some 50 MB. */
-const DEFAULT_SESSION_BYTES = 256 * MEBIBYTE;
+/** Bytes that compiled programs may keep beside those in use: a differentiated victim of some hundred MB stays warm between loops. */
+const DEFAULT_SESSION_BYTES = 1024 * MEBIBYTE;
 
 export const inferenceConfig = z.object({
   victimDir: z.string().min(1).describe('Folder of the victim: card.json and the ONNX model that it names.'),
