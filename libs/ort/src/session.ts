@@ -47,7 +47,8 @@ export class Session implements AsyncDisposable {
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: options.optimization ?? 'all',
-      logSeverityLevel: 3,
+      // Errors are thrown; printing them too would let hostile programs fill a log.
+      logSeverityLevel: 4,
       // The arena keeps, for each session and for good, the most that one evaluation ever took.
       enableCpuMemArena: false,
       // Pools of several processes on few cores would spin against each other.
