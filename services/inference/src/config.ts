@@ -26,7 +26,7 @@ export const inferenceConfig = z.object({
     .min(MEBIBYTE)
     .optional()
     .describe(
-      'Memory of all attack loops together, in bytes; default: half of what is free when the service starts, but at least 512 MiB.',
+      'Memory of all attack loops together, in bytes; default: half of what is free when the service starts, but at least 1 GiB.',
     ),
   sessionBytes: z.coerce
     .number()
@@ -44,7 +44,7 @@ export const inferenceConfig = z.object({
 });
 
 /** A machine that is short of memory for a moment must not refuse ordinary loops for good. */
-const LEAST_LOOP_BYTES = 512 * MEBIBYTE;
+const LEAST_LOOP_BYTES = 1024 * MEBIBYTE;
 
 /** Memory for loops where none is configured. Free memory is that of the control group where there is one. */
 export const defaultLoopBytes = (freeBytes = process.availableMemory()): number =>
