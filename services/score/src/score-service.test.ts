@@ -270,6 +270,10 @@ test('missing parts are refused one by one', async () => {
     /'linf-waveform' is used twice/,
   );
   assert.match((await violationsOf({ name: '' })).join(), /name: has 0 characters/);
+  assert.match(
+    (await violationsOf({ threatModels: [threatModel({ norm: attack.Norm.NORM_L1 })] })).join(),
+    /attack 'pgd' does not offer NORM_L1.*norm: noise of NORM_L1, to compare with, is not on offer/,
+  );
 });
 
 test('an unknown campaign is not found', async () => {

@@ -1,7 +1,9 @@
-import type { attack, score } from '@faultline/contracts';
+import { attack, type score } from '@faultline/contracts';
 import type { Clip, ClipSet } from '../clips/manifest.ts';
+import { isKnownNorm } from '../judge/names.ts';
 import type { Services } from '../peers/services.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
+import { NOISE_ATTACK } from '../work-plan.ts';
 import { findClipSet } from './clip-set-choice.ts';
 import { checkThreatModels, seeded } from './threat-model-rules.ts';
 import { chooseVictims } from './victim-choice.ts';
@@ -37,6 +39,20 @@ function checkLabels(clips: readonly Clip[], victims: readonly VictimUnderTest[]
   }
 }
 
+/** Campaigns measure random noise of the same norm beside each attack. */
+function checkNoise(
+  models: readonly attack.ThreatModel[],
+  attacks: readonly attack.AttackDescription[],
+  report: Report,
+): void {
+  const norms = attacks.find(({ name }) => name === NOISE_ATTACK)?.norms ?? [];
+  for (const [index, { norm }] of models.entries()) {
+    if (!isKnownNorm(norm) || norms.includes(norm)) continue;
+    const field = `specification.threatModels[${index}].norm`;
+    report(field, `noise of ${attack.normToJSON(norm)}, to compare with, is not on offer; take another norm, or Score`);
+  }
+}
+
 /**
  * Turns a specification into a campaign that can run.
  * @throws FaultlineError invalid_argument with everything that is wrong with it; other codes when a service that has to be asked
@@ -63,6 +79,7 @@ export async function planCampaign(
     findClipSet(clipsDir, specification.clips?.set ?? '', 'specification.clips.set', report),
   ]);
   checkThreatModels(threatModels, 'specification.threatModels', MAX_THREAT_MODELS, attacks, victims, report);
+  checkNoise(threatModels, attacks, report);
   // A set lists its clips so that the first n are a stratified choice for any n.
   const clips = clipSet?.clips.slice(0, specification.clips?.limit || undefined) ?? [];
   checkLabels(clips, victims, report);

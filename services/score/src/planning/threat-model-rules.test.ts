@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { attack, inference } from '@faultline/contracts';
+import { gradientFlags, gradientOf, gradientReport } from '../judge/gradient.ts';
+import { victimUnderTest } from '../peers/victim-under-test.ts';
+import { threatModel } from '../test-support/linear-campaign.ts';
+import { linearVictim } from '../test-support/linear-victim.ts';
+import { checkThreatModel } from './threat-model-rules.ts';
+
+const { GRADIENT_VERDICT_WHITE_BOX, GRADIENT_VERDICT_ESTIMATION, GRADIENT_VERDICT_BLACK_BOX } =
+  inference.GradientVerdict;
+const { card } = linearVictim('v', { waveform: 1, frames: 1 });
+
+/** A victim with these verdicts on its sound and its frames. */
+function victimWith(waveform: inference.GradientVerdict, frames: inference.GradientVerdict) {
+  const gradient = {
+    verdict: frames,
+    variables: [
+      { variable: 'waveform', verdict: waveform, reason: '' },
+      { variable: 'frames', verdict: frames, reason: 'Round' },
+    ],
+    estimatedOperators: ['QuantizeLinear'],
+  };
+  return victimUnderTest('v', inference.DescribeResponse.fromPartial({ card, maxExamples: 8, gradient }));
+}
+
+const ATTACKS = [
+  attack.AttackDescription.fromPartial({
+    name: 'pgd',
+    norms: [attack.Norm.NORM_LINF],
+    knowledge: attack.AttackKnowledge.ATTACK_KNOWLEDGE_GRADIENTS,
+    parameters: [
+      {
+        name: 'step_scale',
+        type: { $case: 'number', value: { minimum: 0, maximum: 2, defaultValue: 1, whole: false } },
+      },
+      { name: 'queries', type: { $case: 'number', value: { minimum: 1, maximum: 9, defaultValue: 1, whole: true } } },
+      { name: 'loss', type: { $case: 'choice', value: { values: ['margin', 'dlr'], defaultValue: 'margin' } } },
+    ],
+  }),
+];
+
+function problems(change: Partial<attack.ThreatModel>, victim = victimWith(1, 1)): string[] {
+  const found: string[] = [];
+  const report = (field: string, description: string) => found.push(`${field}: ${description}`);
+  checkThreatModel(threatModel(change), 'm', ATTACKS, [victim], report);
+  return found;
+}
+
+const parameter = (name: string, value: number | string): attack.AttackParameter => ({
+  name,
+  value: typeof value === 'number' ? { $case: 'number', value } : { $case: 'choice', value },
+});
+
+test('parameters of an attack are those of the catalogue, in range, once', () => {
+  assert.deepEqual(problems({ parameters: [parameter('step_scale', 0.5), parameter('loss', 'dlr')] }), []);
+  const wrong = [
+    parameter('step_scale', 3),
+    parameter('queries', 1.5),
+    parameter('loss', 'hinge'),
+    parameter('loss', 1),
+    parameter('depth', 1),
+  ];
+  assert.deepEqual(problems({ parameters: wrong }), [
+    "m.parameters[0]: 'step_scale' is 3; give a number from 0 to 2",
+    "m.parameters[1]: 'queries' is 1.5; give a whole number from 1 to 9",
+    "m.parameters[2]: 'loss' is 'hinge'; give one of margin, dlr",
+    "m.parameters[3].name: 'loss' is given twice",
+    "m.parameters[3]: 'loss' is not a choice; give one of margin, dlr",
+    "m.parameters[4].name: 'depth' is no parameter of attack 'pgd' (known: step_scale, queries, loss)",
+  ]);
+});
+
+test('an attack with gradients is refused on variables that have none, not on others', () => {
+  const victim = victimWith(GRADIENT_VERDICT_WHITE_BOX, GRADIENT_VERDICT_BLACK_BOX);
+  assert.deepEqual(problems({}, victim), []);
+  const variables = [attack.VariableBudget.fromPartial({ variable: 'frames', rho: 0.1 })];
+  assert.deepEqual(problems({ variables }, victim), [
+    "m.attack: 'pgd' needs gradients, which victim 'v' has not; choose an attack that needs none, or leave the victim out",
+  ]);
+});
+
+test('the verdict on gradients reaches the report: the worst of the attacked variables, and a flag when they are estimates', () => {
+  const victim = victimWith(GRADIENT_VERDICT_WHITE_BOX, GRADIENT_VERDICT_ESTIMATION);
+  const both = threatModel({
+    variables: ['waveform', 'frames'].map((variable) => attack.VariableBudget.fromPartial({ variable, rho: 0.1 })),
+  });
+  assert.equal(gradientOf(victim, threatModel()), 'white-box');
+  assert.equal(gradientOf(victim, both), 'white-box with estimation');
+  assert.equal(gradientReport(victim).variables[1]?.verdict, 'white-box with estimation');
+  assert.equal(
+    gradientReport(victimUnderTest('v', inference.DescribeResponse.fromPartial({ card }))).verdict,
+    'unknown',
+  );
+  const cost = { forwardExamples: 1, gradientExamples: 1 };
+  assert.equal(gradientFlags('white-box with estimation', cost)[0]?.code, 'estimated-gradient');
+  assert.deepEqual(gradientFlags('white-box', cost), []);
+  assert.deepEqual(gradientFlags('white-box with estimation', { ...cost, gradientExamples: 0 }), [], 'none were used');
+});
