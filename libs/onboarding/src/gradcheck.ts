@@ -21,8 +21,20 @@ import { OnboardingError } from './onboarding-error.ts';
 import { type LookOptions, lookAt } from './plain-model.ts';
 import { seededUniform } from './sample-inputs.ts';
 
-/** Seeded points that are compared: at each, every variable along several directions. */
+export interface GradcheckOptions extends LookOptions {
+  /** Seeds of the points that are compared; default: two. */
+  readonly points?: readonly number[];
+  /** Directions at each point for each variable; default 5, 3 at least. */
+  readonly directions?: number;
+}
+
 const POINTS = [1, 2];
+
+/**
+ * Steps in units of the input's root mean square: down to where single precision ends, for detectors that divide by loudness bend sharply.
+ * Long steps are left out: far from the point such functions are flat, which looks like a steady difference.
+ */
+const STEPS = [1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6];
 
 export interface ModelGradcheck {
   /** Outputs whose weighted sum is differentiated. */
@@ -75,7 +87,7 @@ async function open(graph: Graph): Promise<OpenGraph> {
  * Compares the gradients that this project computes with central differences of what the runtime computes, at seeded points.
  * @throws OnboardingError when the model does not run at the sizes given.
  */
-export async function gradcheckModel(target: string, options: LookOptions = {}): Promise<ModelGradcheck> {
+export async function gradcheckModel(target: string, options: GradcheckOptions = {}): Promise<ModelGradcheck> {
   const looked = await lookAt(target, options);
   const maker = sampleMaker(looked);
   const { graph, types } = await settleBranches(looked.graph, maker).catch((cause: unknown) => {
@@ -93,8 +105,10 @@ export async function gradcheckModel(target: string, options: LookOptions = {}):
     .map(({ name, reason = '' }) => ({ input: name, reason }));
   const wrt = looked.variables.filter((name) => !without.some(({ input }) => input === name));
   const points: GradcheckReport[] = [];
-  for (const seed of wrt.length === 0 ? [] : POINTS) {
-    points.push(await compareGradients({ ...whole, output: LOSS, wrt, point: looked.sample(seed), open, seed }));
+  for (const seed of wrt.length === 0 ? [] : (options.points ?? POINTS)) {
+    const { directions } = options;
+    const where = { output: LOSS, wrt, point: looked.sample(seed), open, seed, steps: STEPS };
+    points.push(await compareGradients({ ...whole, ...where, ...(directions === undefined ? {} : { directions }) }));
   }
   const outcomes = points.map(({ outcome }) => outcome);
   const outcome =

@@ -47,8 +47,7 @@ export class Session implements AsyncDisposable {
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: options.optimization ?? 'all',
-      // Errors are thrown; printing them too would let hostile programs fill a log.
-      logSeverityLevel: 4,
+      logSeverityLevel: 3,
       // The arena keeps, for each session and for good, the most that one evaluation ever took.
       enableCpuMemArena: false,
       // Pools of several processes on few cores would spin against each other.

@@ -14,6 +14,7 @@ import {
   readRebatch,
   uploadedBytes,
 } from './opening.ts';
+import { requireGradient } from './require-gradient.ts';
 import { Upload } from './upload.ts';
 
 /** The slowest upload that is waited for, in bytes a millisecond: 1 MiB a second. */
@@ -45,6 +46,11 @@ export async function* optimize(
     'faultline.variables': shape.variables.map(({ name }) => name),
   });
 
+  if (shape.mode !== 'evaluate')
+    requireGradient(
+      description,
+      shape.variables.map(({ name }) => name),
+    );
   using held = new DisposableStack();
   held.use(admission.takeSlot());
   const footprint = await compute.run({ kind: 'estimate', shape }, signal);

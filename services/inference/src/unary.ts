@@ -4,6 +4,7 @@ import type { DifferentiateRequest, NamedLoss, VictimDescription } from '@faultl
 import type { Compute } from './compute.ts';
 import { checkContext, costMessage, floatTensorOf, namedTensors, ownTensors, parametersOf, shown } from './messages.ts';
 import { checkModel, checkProtocol } from './preconditions.ts';
+import { requireGradient } from './require-gradient.ts';
 
 /** Logits of a batch, and the taps asked for. */
 export async function predict(
@@ -39,6 +40,7 @@ export async function differentiate(
   const { description } = compute;
   checkContext(request.context, 'context');
   checkModel(request.modelSha256, description);
+  requireGradient(description, request.variables);
   const gradients = await compute.run({ kind: 'differentiate', request: toRequest(request, description) }, signal);
   span.setAttribute('faultline.examples', gradients.cost.forwardExamples);
   return {
