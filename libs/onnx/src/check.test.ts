@@ -125,6 +125,13 @@ describe('sizes beyond memory are refused before the runtime sees them', () => {
     assert.throws(() => checkGraph(b.graph()), /Expand node .* elements or more/);
   });
 
+  test('an axis of any size is not taken for too small a one', () => {
+    const b = new GraphBuilder();
+    const x = b.op('Unsqueeze', [b.input('x', ['batch', 'samples']), b.ints([1])]);
+    b.output(b.op('Conv', [x, b.constant(float32(new Float32Array(400), [1, 1, 400]))], { strides: ints([160]) }));
+    checkGraph(b.graph());
+  });
+
   test('loops without an end, or with one too far', () => {
     const loop = (rounds: string) => {
       const body = graphOf([node('Identity', ['go'], ['on']), node('Neg', ['v'], ['w'])], {

@@ -402,7 +402,8 @@ function follow(
     if (node.op === 'Loop') checkLoop(situation);
     const least = LEAST[node.op]?.(situation)?.map((size) => Math.max(1, size ?? 1));
     if (least !== undefined) checkCount(describeNode(node), least);
-    const sizes = RULES[node.op]?.(situation);
+    // A negative size says that what a symbolic axis was taken for is too small: nothing is known then.
+    const sizes = RULES[node.op]?.(situation)?.map((size) => (size !== undefined && size < 0 ? undefined : size));
     if (sizes === undefined || made === '') continue;
     checkCount(describeNode(node), sizes);
     found.set(made, sizes);
