@@ -11,6 +11,7 @@ import {
   externalDataIn,
   type Graph,
   modelOf,
+  OnnxError,
   type ValueInfo,
   type ValueType,
   valueNames,
@@ -165,7 +166,14 @@ async function makeBody(
   const frontEnd = own ?? (made.graph && encodeModel(modelOf(made.graph)));
   const graph = composeBody({ inputs: [...made.inputs] }, { ...files, frontEnd });
   checkGraph(graph);
-  const settled = await settleBranches(graph);
+  const settled = await settleBranches(graph).catch((cause: unknown) => {
+    if (cause instanceof OnnxError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new OnboardingError(
+      `the model does not run on batches of 2 and 3 examples (${reason}); check the sizes given, or export it with a dynamic batch axis`,
+      { cause },
+    );
+  });
   return {
     inputs: made.inputs,
     modelInputs,

@@ -25,6 +25,14 @@ export interface PlannedCampaign {
 const MAX_NAME_LENGTH = 128;
 const MAX_THREAT_MODELS = 64;
 
+/** Labels that an error names before it breaks off. */
+const MOST_SHOWN = 8;
+
+function shownLabels({ card }: VictimUnderTest): string {
+  const names = card.labels.slice(0, MOST_SHOWN).map(({ label }) => label);
+  return names.join(', ') + (card.labels.length > MOST_SHOWN ? ` and ${card.labels.length - MOST_SHOWN} more` : '');
+}
+
 function checkLabels(clips: readonly Clip[], victims: readonly VictimUnderTest[], report: Report): void {
   for (const victim of victims) {
     for (const clip of clips) {
@@ -32,7 +40,8 @@ function checkLabels(clips: readonly Clip[], victims: readonly VictimUnderTest[]
       if (unknown === undefined) continue;
       report(
         'specification.clips.set',
-        `clip '${clip.id}' has label '${unknown}', which victim '${victim.name}' lacks`,
+        `clip '${clip.id}' has label '${unknown}', which victim '${victim.name}' lacks (it has ${shownLabels(victim)}); ` +
+          'labels are matched by name: name those of its card as the clips do, or choose a clip set of its labels',
       );
       break;
     }
