@@ -141,7 +141,16 @@ async function checkDirection(
       relativeError: relativeError(mean, central),
     };
   }
+  if (judgement.outcome === 'disagrees' && (await isRestless(line, derivative, steps, judgement)))
+    return { ...found, ...judgement, outcome: 'inconclusive' };
   return { ...found, ...judgement };
+}
+
+/** Whether the derivative changes within the smallest step by about as much as it is off: then no difference can tell. */
+async function isRestless(line: Line, derivative: number, steps: readonly number[], { numeric }: Judgement) {
+  const nearest = steps.at(-1) ?? 0;
+  const around = [await line.derivativeAt(nearest), await line.derivativeAt(-nearest)];
+  return around.some((near) => Math.abs(near - derivative) > Math.abs(numeric - derivative) / 4);
 }
 
 /** The least of several outcomes; one that says nothing does not weigh against one that agrees. */

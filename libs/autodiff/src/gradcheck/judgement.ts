@@ -32,6 +32,11 @@ export const relativeError = (a: number, b: number): number => {
   return size === 0 ? 0 : Math.abs(a - b) / size;
 };
 
+const neighboursOf = (differences: readonly Difference[], difference: Difference): Difference[] => {
+  const at = differences.indexOf(difference);
+  return [differences[at - 1], differences[at + 1]].filter((other) => other !== undefined);
+};
+
 /** The difference whose neighbours agree with it best; chosen without a look at what is to be checked. */
 function steadiest(differences: readonly Difference[]): { difference: Difference; uncertainty: number } | undefined {
   const usable = differences.filter(({ central }) => Number.isFinite(central));
@@ -70,7 +75,10 @@ export function judge(
   const byCentral = (outcome: Outcome): Judgement => ({ outcome, evidence: 'central differences', ...common });
   if (error <= tolerance * size) return byCentral('agrees');
   const [low, high] = [Math.min(forward, backward), Math.max(forward, backward)];
-  const isKink = high - low > tolerance * size && uncertainty < (high - low) / 4;
+  // At a kink the sides stay apart and each is steady; rounding throws them about.
+  const isSteady = (side: 'forward' | 'backward') =>
+    neighboursOf(differences, difference).every((other) => Math.abs(other[side] - difference[side]) < (high - low) / 4);
+  const isKink = high - low > tolerance * size && isSteady('forward') && isSteady('backward');
   if (isKink && derivative >= low - tolerance * size && derivative <= high + tolerance * size)
     return { outcome: 'agrees', evidence: 'one-sided differences', ...common };
   return byCentral(error > 4 * uncertainty ? 'disagrees' : 'inconclusive');
