@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Dimension, type Graph, int, int64, ints, modelOf, string } from '@faultline/onnx';
+import { type Dimension, float32, type Graph, int, int64, ints, modelOf, string } from '@faultline/onnx';
 import { dryRun, fromOrt, Session, toOrt } from '@faultline/ort';
 import { differentiate } from '../differentiate.ts';
 import { float64Data } from '../finite-differences.ts';
@@ -57,6 +57,15 @@ const ROWS: readonly Row[] = [
       const power = b.op('Log', [b.plus(b.times(filtered, filtered), b.scalar(0.1))]);
       const normed = l.batchNorm(b.op('InstanceNormalization', [power, l.vector(6, 1), l.vector(6, 0)]), 6);
       return b.op('Flatten', [b.op('GlobalAveragePool', [b.relu(normed)])]);
+    },
+  },
+  {
+    about: 'repeated by Resize, as feature pyramids do',
+    input: image,
+    build: ({ b }, x) => {
+      const asymmetric = { coordinate_transformation_mode: string('asymmetric'), nearest_mode: string('floor') };
+      const doubled = b.op('Resize', [x, '', b.constant(float32([1, 1, 2, 2]))], asymmetric);
+      return b.op('Resize', [doubled, '', b.constant(float32([1, 1, 3, 0.5]))], { mode: string('nearest') });
     },
   },
   {

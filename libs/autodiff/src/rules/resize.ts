@@ -1,4 +1,4 @@
-import { floatAttribute, floats, intAttribute, intsAttribute, stringAttribute } from '@faultline/onnx';
+import { floatAttribute, floats, intAttribute, intsAttribute, isBatchAxis, stringAttribute } from '@faultline/onnx';
 import { fixedSize, normalAxes, range, sameSize, type Value } from '../dims.ts';
 import type { Rule, RuleContext } from '../rule.ts';
 import { gatherBack } from './indexing.ts';
@@ -108,6 +108,7 @@ function resizedAxes(c: RuleContext): ResizedAxis[] {
     const region = [bounds[i] ?? 0, bounds[i + axes.length] ?? 1] as const;
     const isWhole = region[0] === 0 && region[1] === 1;
     if (isWhole && sameSize(x.dims[axis] ?? 1, y.dims[axis] ?? 1) && (scale ?? 1) === 1) return [];
+    if (isBatchAxis(x.dims[axis] ?? 1)) return [];
     const from = fixedSize(x.dims, axis, 'gradient of Resize');
     const to = fixedSize(y.dims, axis, 'gradient of Resize');
     return [{ axis, from, to, region, scale: scale ?? to / from }];
@@ -122,6 +123,35 @@ function resizedAxes(c: RuleContext): ResizedAxis[] {
   return ratios.length === 0 ? [] : changed.map((axis) => ({ ...axis, scale }));
 }
 
+/** A size to try a mapping on. */
+const SAMPLE = 5;
+
+/** How often each element of an axis of any size is repeated, where that is all that the node does to it. */
+function repetition(c: RuleContext, axis: number): number | undefined {
+  const scales = c.has(2) ? c.constant(2) : undefined;
+  const { length } = c.input(0).dims;
+  const axes = normalAxes(intsAttribute(c.node, 'axes') ?? range(0, length), length);
+  const scale = scales === undefined ? undefined : floats(scales)[axes.indexOf(axis)];
+  if (scale === undefined || !Number.isInteger(scale) || stringAttribute(c.node, 'mode', 'nearest') !== 'nearest')
+    return undefined;
+  const reads = readsOf(c, { axis, from: SAMPLE, to: SAMPLE * scale, scale, region: [0, 1] });
+  return reads.every(([first], at) => first?.[0] === Math.floor(at / scale)) ? scale : undefined;
+}
+
+/** Sums over the repetitions of axes that are not of fixed size. */
+function withoutRepetitions(c: RuleContext): Value {
+  const { e } = c;
+  const [x, y] = [c.input(0), c.output()];
+  return range(0, x.dims.length).reduce((g, axis) => {
+    const size = x.dims[axis] ?? 1;
+    if (!isBatchAxis(size) || sameSize(size, y.dims[axis] ?? 1)) return g;
+    const times = repetition(c, axis);
+    if (times === undefined) throw c.fail(`axis ${axis} must be of fixed size, or repeated a whole number of times`);
+    const apart = e.reshape(g, [...g.dims.slice(0, axis), size, times, ...g.dims.slice(axis + 1)]);
+    return e.reduceSum(apart, [axis + 1], false);
+  }, c.grad());
+}
+
 /** Interpolation is linear and works axis by axis: each axis is multiplied by the transpose of its weights. */
 export const resize: Rule = (c) => [
   () =>
@@ -132,7 +162,7 @@ export const resize: Rule = (c) => [
         return gatherBack(c, g, resized.axis, sources, resized.from);
       }
       return interpolateBack(c, g, resized, reads);
-    }, c.grad()),
+    }, withoutRepetitions(c)),
 ];
 
 function interpolateBack(c: RuleContext, g: Value, { axis, from, to }: ResizedAxis, reads: readonly Reads[]): Value {
