@@ -46,15 +46,15 @@ export class ServedCall {
     this.#abort.abort(reason);
   }
 
-  /** Runs the handler to its end, whatever that is; never throws. */
-  async run(handler: StreamHandler, active: Context, span: Span, log: Log): Promise<void> {
+  /** Runs the handler to its end, whatever that is, and returns the status that was answered; never throws. */
+  async run(handler: StreamHandler, active: Context, span: Span, log: Log): Promise<Status> {
     const context: CallContext = { signal: this.#abort.signal, deadline: this.#deadline, span };
     const outcome = await otel.with(trace.setSpan(active, span), () => this.#drive(handler, context));
     this.#answered = true;
     if (outcome === undefined) {
       this.#call.end();
       endRpcSpan(span, SpanKind.SERVER, Status.OK, '');
-      return;
+      return Status.OK;
     }
     if (outcome.code === 'internal') {
       otel.with(trace.setSpan(active, span), () =>
@@ -63,7 +63,9 @@ export class ServedCall {
     }
     // grpc-js sends the status of an 'error' event as trailers.
     this.#call.emit('error', toGrpcStatus(outcome));
-    endRpcSpan(span, SpanKind.SERVER, statusOf(outcome.code), outcome.message);
+    const status = statusOf(outcome.code);
+    endRpcSpan(span, SpanKind.SERVER, status, outcome.message);
+    return status;
   }
 
   async #drive(handler: StreamHandler, context: CallContext): Promise<FaultlineError | undefined> {

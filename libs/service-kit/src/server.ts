@@ -12,6 +12,7 @@ import {
 import { logger } from './log.ts';
 import { OldReflectionService, ReflectionService, reflectionHandlers } from './reflection.ts';
 import { decodeRequest, UndecodableRequest } from './request-decoding.ts';
+import { CallDurations } from './rpc-metrics.ts';
 import { extractTrace, type ServerAddress, startRpcSpan } from './rpc-tracing.ts';
 import { type RawCall, ServedCall, type StreamHandler } from './serve-call.ts';
 import {
@@ -107,6 +108,7 @@ class GrpcServer implements RunningServer {
   readonly #options: StartServerOptions;
   readonly #server: Server;
   readonly #log;
+  readonly #durations = new CallDurations();
   readonly #calls = new Map<ServedCall, Promise<void>>();
   /** Calls of probes and tools: a drain does not wait for them. */
   readonly #sideCalls = new Map<ServedCall, Promise<void>>();
@@ -181,14 +183,25 @@ class GrpcServer implements RunningServer {
     const span = startRpcSpan(tracer('@faultline/service-kit'), SpanKind.SERVER, fullName, this.#bound, parent);
     const served = new ServedCall(call);
     if (this.#draining) served.abort(new FaultlineError('unavailable', `${this.name} is shutting down`));
-    track(this.#calls, served, served.run(handler, parent, span, this.#log));
+    const started = performance.now();
+    const run = served.run(handler, parent, span, this.#log);
+    track(
+      this.#calls,
+      served,
+      run.then((status) => this.#durations.record(fullName, status, performance.now() - started)),
+    );
   }
 
   /** Probes come every few seconds, tools ask for contracts: neither says anything in a trace. */
   #startSideCall(call: RawCall, { handler }: RegisteredMethod): void {
     const served = new ServedCall(call);
     const span = trace.wrapSpanContext({ traceId: '0'.repeat(32), spanId: '0'.repeat(16), traceFlags: 0 });
-    track(this.#sideCalls, served, served.run(handler, ROOT_CONTEXT, span, this.#log));
+    const run = served.run(handler, ROOT_CONTEXT, span, this.#log);
+    track(
+      this.#sideCalls,
+      served,
+      run.then(() => undefined),
+    );
   }
 
   async #windDown(): Promise<void> {

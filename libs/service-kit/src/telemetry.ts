@@ -1,9 +1,10 @@
-import { context, DiagLogLevel, diag, propagation, type Tracer, trace } from '@opentelemetry/api';
+import { context, DiagLogLevel, diag, metrics, propagation, type Tracer, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import type { SpanProcessor } from '@opentelemetry/sdk-trace';
 import { ConfigError } from './config.ts';
 import { logger } from './log.ts';
+import { metricExporter, otlpProtocol, traceExporter } from './otlp-exporters.ts';
 
 /** The tracer of one library or service; does nothing until telemetry is started. */
 export function tracer(name: string): Tracer {
@@ -22,14 +23,15 @@ export interface Telemetry extends AsyncDisposable {
   shutdown(): Promise<void>;
 }
 
-const EXPORT_INTERVAL_MS = 1000;
+const SPAN_INTERVAL_MS = 1000;
 
-/** A collector that does not answer must not hold up a process that wants to exit. */
-const EXPORT_TIMEOUT_MS = 3000;
+/** As often as dashboards usually look. */
+const METRIC_INTERVAL_MS = 10_000;
 
 /**
- * Starts tracing for this process, once. The trace context is passed on in any case; spans are recorded only when they go
- * somewhere: to an OTLP endpoint, to a span file, or to both. The SDK is loaded only then.
+ * Starts tracing and metrics for this process, once. The trace context is passed on in any case; spans are recorded only when
+ * they go somewhere: to an OTLP endpoint, to a span file, or to both. Metrics go to an OTLP endpoint. The SDK is loaded only
+ * then. Make instruments afterwards: those made before record nothing.
  * @param serviceName short name; spans carry `service.name` = `faultline-<serviceName>`. A promise of it is
  * fine: spans wait until it is known.
  * @throws ConfigError for a trace folder that cannot be made, or an OTLP protocol other than grpc and http/protobuf.
@@ -42,11 +44,16 @@ export async function startTelemetry(
   const otlpEndpoint = options.otlpEndpoint ?? (process.env.OTEL_EXPORTER_OTLP_ENDPOINT || undefined);
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   propagation.setGlobalPropagator(new W3CTraceContextPropagator());
-  const provider = await startProvider(serviceName, traceDir, otlpEndpoint);
+  if (otlpEndpoint !== undefined) diag.setLogger(exportLog(), DiagLogLevel.WARN);
+  const [spans, measurements] = await Promise.all([
+    startTracing(serviceName, traceDir, otlpEndpoint),
+    startMetrics(serviceName, otlpEndpoint),
+  ]);
   const shutdown = async () => {
     // A failed export is no reason to fail a shutdown; what could be written is written.
-    await provider?.shutdown().catch(() => {});
+    await Promise.allSettled([spans?.shutdown(), measurements?.shutdown()]);
     trace.disable();
+    metrics.disable();
     diag.disable();
     context.disable();
     propagation.disable();
@@ -54,30 +61,40 @@ export async function startTelemetry(
   return { shutdown, [Symbol.asyncDispose]: shutdown };
 }
 
-async function startProvider(
+async function startTracing(
   service: string | Promise<string>,
   traceDir: string | undefined,
   otlpEndpoint: string | undefined,
 ) {
   if (traceDir === undefined && otlpEndpoint === undefined) return undefined;
-  const [{ TracerProvider }, { resourceFromAttributes }] = await Promise.all([
-    import('@opentelemetry/sdk-trace'),
-    import('@opentelemetry/resources'),
-  ]);
+  const { TracerProvider } = await import('@opentelemetry/sdk-trace');
   const spanProcessors: SpanProcessor[] = [];
   if (traceDir !== undefined) {
     spanProcessors.push(await spanFileProcessor(traceDir, service));
   }
-  if (otlpEndpoint !== undefined) diag.setLogger(exportLog(), DiagLogLevel.WARN);
   if (otlpEndpoint !== undefined) spanProcessors.push(await otlpProcessor(otlpEndpoint));
-  // No detectors: host and process facts cost start-up time, and names of machines are nobody's business.
-  const resource = resourceFromAttributes({
+  const provider = new TracerProvider({ resource: await resourceOf(service), spanProcessors });
+  trace.setGlobalTracerProvider(provider);
+  return provider;
+}
+
+async function startMetrics(service: string | Promise<string>, otlpEndpoint: string | undefined) {
+  if (otlpEndpoint === undefined) return undefined;
+  const { MeterProvider, PeriodicExportingMetricReader } = await import('@opentelemetry/sdk-metrics');
+  const exporter = await metricExporter(otlpEndpoint, otlpProtocol());
+  const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: METRIC_INTERVAL_MS });
+  const provider = new MeterProvider({ resource: await resourceOf(service), readers: [reader] });
+  metrics.setGlobalMeterProvider(provider);
+  return provider;
+}
+
+/** No detectors: host and process facts cost start-up time, and names of machines are nobody's business. */
+async function resourceOf(service: string | Promise<string>) {
+  const { resourceFromAttributes } = await import('@opentelemetry/resources');
+  return resourceFromAttributes({
     'service.name': Promise.resolve(service).then((name) => `faultline-${name}`),
     'service.instance.id': Promise.resolve(service).then((name) => `${name}-${process.pid}`),
   });
-  const provider = new TracerProvider({ resource, spanProcessors });
-  trace.setGlobalTracerProvider(provider);
-  return provider;
 }
 
 /** What OpenTelemetry has to say, above all about a collector that does not answer, as our log lines. */
@@ -103,24 +120,6 @@ async function spanFileProcessor(traceDir: string, service: string | Promise<str
 
 async function otlpProcessor(endpoint: string): Promise<SpanProcessor> {
   const { BatchSpanProcessor } = await import('@opentelemetry/sdk-trace');
-  const exporter = await otlpExporter(endpoint, process.env.OTEL_EXPORTER_OTLP_PROTOCOL || 'http/protobuf');
-  return new BatchSpanProcessor({ exporter, scheduledDelayMillis: EXPORT_INTERVAL_MS });
-}
-
-async function otlpExporter(endpoint: string, protocol: string) {
-  switch (protocol) {
-    case 'grpc': {
-      const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-grpc');
-      return new OTLPTraceExporter({ url: endpoint, timeoutMillis: EXPORT_TIMEOUT_MS });
-    }
-    case 'http/protobuf': {
-      const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-proto');
-      return new OTLPTraceExporter({
-        url: `${endpoint.replace(/\/$/, '')}/v1/traces`,
-        timeoutMillis: EXPORT_TIMEOUT_MS,
-      });
-    }
-    default:
-      throw new ConfigError(`OTEL_EXPORTER_OTLP_PROTOCOL=${protocol} is not usable: take grpc or http/protobuf`);
-  }
+  const exporter = await traceExporter(endpoint, otlpProtocol());
+  return new BatchSpanProcessor({ exporter, scheduledDelayMillis: SPAN_INTERVAL_MS });
 }

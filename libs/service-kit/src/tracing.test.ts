@@ -127,12 +127,10 @@ test('one request over two hops is one trace, linked client to server to client 
     'server.port': attackPort,
     'rpc.response.status_code': 'OK',
   });
-  assert.ok(receiver.posts.length > 0);
-  for (const { url, type } of receiver.posts) {
-    assert.equal(url, '/v1/traces');
-    assert.equal(type, 'application/x-protobuf');
-  }
-  const exported = Buffer.concat(receiver.posts.map(({ body }) => body));
+  const posts = receiver.posts.filter(({ url }) => url === '/v1/traces');
+  assert.ok(posts.length > 0);
+  for (const { type } of receiver.posts) assert.equal(type, 'application/x-protobuf');
+  const exported = Buffer.concat(posts.map(({ body }) => body));
   assert.ok(exported.includes('faultline-test'));
   for (const { spanId, traceId } of spans) {
     assert.ok(exported.includes(Buffer.from(spanId, 'hex')) && exported.includes(Buffer.from(traceId, 'hex')));
@@ -190,6 +188,19 @@ test('a server makes no spans for health checks', async () => {
     });
   });
   assert.deepEqual(spans.map(({ kind }) => kind).sort(), ['CLIENT', 'INTERNAL']);
+});
+
+test('the duration of every call is exported as a metric, with its method and status', async () => {
+  using receiver = await otlpReceiver();
+  await spansOf(async () => {
+    await using server = await startInference();
+    using client = connect(inference.InferenceServiceService, server.address);
+    await client.describe({ context: undefined });
+  }, receiver.endpoint);
+  const exported = receiver.posts.filter(({ url }) => url === '/v1/metrics').map(({ body }) => body.toString('latin1'));
+  const text = exported.join();
+  for (const part of ['rpc.server.call.duration', 'faultline.inference.v1alpha1.InferenceService/Describe', 'OK'])
+    assert.ok(text.includes(part), part);
 });
 
 test('an unknown OTLP protocol is a configuration error', async (t) => {

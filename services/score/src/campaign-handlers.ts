@@ -6,6 +6,7 @@ import { campaignId, isCampaignId } from './campaign/campaign-id.ts';
 import { traceIdOf } from './campaign/campaign-runner.ts';
 import { summaryOf } from './campaign-summary.ts';
 import { identityOf } from './identity.ts';
+import { refuseControlCharacters } from './plain-text.ts';
 import { planCampaign } from './planning/specification.ts';
 import type { ScoreSurroundings } from './score-surroundings.ts';
 import type { CampaignRecord } from './store/campaign-record.ts';
@@ -16,7 +17,7 @@ const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 1000;
 
 async function findCampaign(store: CampaignStore, id: string): Promise<CampaignRecord> {
-  const record = await store.get(id);
+  const record = isCampaignId(id) ? await store.get(id) : undefined;
   if (record === undefined) throw new FaultlineError('not_found', `there is no campaign '${id}'`);
   return record;
 }
@@ -53,6 +54,7 @@ export function campaignHandlers(
       const { caller, idempotencyKey } = identityOf(request.context);
       const { specification } = request;
       if (specification === undefined) throw FaultlineError.invalid('specification', 'is missing; say what to measure');
+      refuseControlCharacters(specification, 'specification');
       const store = await around.store;
       const earlier = await startedBefore(store, idempotencyKey, specification);
       if (earlier !== undefined) return { campaignId: earlier };
@@ -120,7 +122,7 @@ export function campaignHandlers(
       await findCampaign(store, request.campaignId);
       const live = runner.live(request.campaignId);
       if (live !== undefined) {
-        const caller = request.context?.caller ?? '';
+        const { caller } = identityOf(request.context);
         live.stop(new FaultlineError('cancelled', caller === '' ? 'cancelled' : `cancelled by ${caller}`));
         await live.ended;
       }

@@ -1,5 +1,6 @@
 import type { common } from '@faultline/contracts';
 import { FaultlineError } from '@faultline/service-kit';
+import { refuseControlCharacters } from './plain-text.ts';
 
 const MAX_LENGTH = 128;
 
@@ -10,10 +11,11 @@ export interface Identity {
   readonly idempotencyKey: string;
 }
 
-/** @throws FaultlineError invalid_argument when one of them is too long. */
+/** @throws FaultlineError invalid_argument when one of them is too long, or no plain text. */
 export function identityOf(context: common.RequestContext | undefined): Identity {
   const { caller = '', idempotencyKey = '' } = context ?? {};
   for (const [field, value] of Object.entries({ caller, idempotencyKey })) {
+    refuseControlCharacters(value, `context.${field}`);
     if (value.length <= MAX_LENGTH) continue;
     throw FaultlineError.invalid(`context.${field}`, `has ${value.length} characters; give at most ${MAX_LENGTH}`);
   }

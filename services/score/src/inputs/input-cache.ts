@@ -4,15 +4,20 @@ import { metrics } from '@opentelemetry/api';
 /** One extracted input of one clip, without a batch axis. */
 export type InputRow = DenseTensor<Float32Array | Uint8Array>;
 
-const meter = metrics.getMeter('@faultline/service-score');
-const lookups = meter.createCounter('faultline.score.input_cache.lookups', {
-  description: 'Inputs looked up in the cache of extracted inputs, by result: hit or miss.',
-  unit: '{input}',
-});
-const size = meter.createUpDownCounter('faultline.score.input_cache.size', {
-  description: 'Bytes of the extracted inputs that are kept.',
-  unit: 'By',
-});
+/** What the cache measures. Instruments made before telemetry has started record nothing, so each cache makes its own. */
+function instruments() {
+  const meter = metrics.getMeter('@faultline/service-score');
+  return {
+    lookups: meter.createCounter('faultline.score.input_cache.lookups', {
+      description: 'Inputs looked up in the cache of extracted inputs, by result: hit or miss.',
+      unit: '{input}',
+    }),
+    size: meter.createUpDownCounter('faultline.score.input_cache.size', {
+      description: 'Bytes of the extracted inputs that are kept.',
+      unit: 'By',
+    }),
+  };
+}
 
 /** What looks inputs up. */
 export interface InputLookup {
@@ -24,6 +29,7 @@ export interface InputLookup {
 export class InputCache implements InputLookup {
   readonly #maxBytes: number;
   readonly #rows = new Map<string, InputRow>();
+  readonly #measured = instruments();
   #bytes = 0;
 
   constructor(maxBytes: number) {
@@ -38,7 +44,7 @@ export class InputCache implements InputLookup {
   get(media: string, specification: string): InputRow | undefined {
     const key = `${media}/${specification}`;
     const row = this.#rows.get(key);
-    lookups.add(1, { 'faultline.cache.result': row === undefined ? 'miss' : 'hit' });
+    this.#measured.lookups.add(1, { 'faultline.cache.result': row === undefined ? 'miss' : 'hit' });
     if (row === undefined) return undefined;
     this.#rows.delete(key);
     this.#rows.set(key, row);
@@ -66,7 +72,7 @@ export class InputCache implements InputLookup {
 
   #resize(bytes: number): void {
     this.#bytes += bytes;
-    size.add(bytes);
+    this.#measured.size.add(bytes);
   }
 }
 
