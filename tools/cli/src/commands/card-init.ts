@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import type { InitCardResult, Prompt, Question, VictimCheck } from '@faultline/onboarding';
+import { ExitCode, UsageError } from '../exit-code.ts';
 import { note, printJson, printLines } from '../output/print.ts';
 import { fieldList, textColumn, textTable } from '../output/text-table.ts';
 import type { CommandDefinition } from './command-definition.ts';
@@ -66,17 +67,33 @@ async function initialise(model: string, flags: CardInitFlags): Promise<void> {
 
 /** Asks a person at the terminal, on standard error: standard output is for data. */
 class Terminal implements Disposable {
-  readonly #lines = createInterface({ input: process.stdin, output: process.stderr });
+  readonly #reader = createInterface({ input: process.stdin, output: process.stderr });
+  /** Lines are kept from the beginning: some are typed while the model is still being run. */
+  readonly #lines = this.#reader[Symbol.asyncIterator]();
+
+  #closed = false;
+
+  constructor() {
+    this.#reader.once('close', () => {
+      this.#closed = true;
+    });
+    // Nothing is written before the last answer.
+    this.#reader.on('SIGINT', () => process.exit(ExitCode.interrupted));
+  }
 
   readonly prompt: Prompt = async (question: Question) => {
-    note(
-      `\n${question.text}\n  ${question.why}${question.choices === undefined ? '' : `\n  One of ${question.choices.join(', ')}.`}`,
-    );
-    return this.#lines.question(question.default === undefined ? '> ' : `[${shortened(question.default)}] > `);
+    const choices = question.choices === undefined ? '' : `\n  One of ${question.choices.join(', ')}.`;
+    note(`\n${question.text}\n  ${question.why}${choices}`);
+    this.#reader.setPrompt(question.default === undefined ? '> ' : `[${shortened(question.default)}] > `);
+    if (!this.#closed) this.#reader.prompt();
+    const line = await this.#lines.next();
+    if (line.done === true)
+      throw new UsageError('the answers ended before the questions; give them with --set, or take defaults with --yes');
+    return line.value;
   };
 
   [Symbol.dispose](): void {
-    this.#lines.close();
+    this.#reader.close();
   }
 }
 
