@@ -11,6 +11,7 @@ export interface NodeSituation {
   readonly typedValue: (name: string) => Value;
   readonly gradOf: (name: string) => Value | undefined;
   readonly wanted: (name: string) => boolean;
+  readonly producerOf: (name: string) => Node | undefined;
 }
 
 /** Answers a rule's questions about one node. */
@@ -72,6 +73,10 @@ export class NodeContext implements RuleContext {
   needs(i: number): boolean {
     const name = this.node.inputs[i] ?? '';
     return name !== '' && this.#situation.wanted(name);
+  }
+
+  producer(i: number): Node | undefined {
+    return this.#situation.producerOf(this.node.inputs[i] ?? '');
   }
 
   constant(i: number): Tensor | undefined {

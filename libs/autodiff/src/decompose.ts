@@ -39,7 +39,15 @@ export function decompose(
     }
     const prefix = `${node.op.toLowerCase()}${count++}/`;
     const e = new Expressions({ ...graph, nodes, initializers }, names, { prefix, types: all });
-    const context = new NodeContext({ node, opset, e, typedValue, gradOf: () => undefined, wanted: () => false });
+    const context = new NodeContext({
+      node,
+      opset,
+      e,
+      typedValue,
+      gradOf: () => undefined,
+      wanted: () => false,
+      producerOf: () => undefined,
+    });
     let made: ReturnType<typeof decomposition>;
     try {
       made = decomposition(context);

@@ -173,7 +173,7 @@ describe('what the gradient graph holds', () => {
       { output: 'loss', wrt: ['x'] },
     );
     // The mean's gradient is one constant, which the mask multiplies; nothing is expanded, nothing is transposed.
-    assert.deepEqual(opsOf(graph), ['Conv', 'Relu', 'ReduceMean', 'Identity', 'Greater', 'Cast', 'Mul', 'Conv']);
+    assert.deepEqual(opsOf(graph), ['Conv', 'Relu', 'ReduceMean', 'Identity', 'HardSigmoid', 'Mul', 'Conv']);
     const arranged = graph.initializers.get(graph.nodes.at(-1)?.inputs[1] ?? '');
     assert.deepEqual(arranged?.dims, [2, 3, 3, 3]);
     assert.deepEqual([...(arranged?.data ?? [])].slice(0, 10), [8, 7, 6, 5, 4, 3, 2, 1, 0, 26]);
@@ -242,6 +242,7 @@ describe('kinks', () => {
 
   test('Relu, Abs and Sqrt have slope 0 at 0', async () => {
     assert.deepEqual(await slopes('Relu', [-1, 0, 1]), [0, 0, 1]);
+    assert.deepEqual(await slopes('Relu', [1e-30, 1e30, Number.POSITIVE_INFINITY]), [1, 1, 1]);
     assert.deepEqual(await slopes('Abs', [-1, 0, 1]), [-1, 0, 1]);
     assert.deepEqual(await slopes('Sqrt', [0, 1]), [0, 0.5]);
     assert.deepEqual(await slopes('ReduceL2', [0, 0]), [0, 0]);
@@ -262,6 +263,19 @@ describe('kinks', () => {
     b.output(b.op('Clip', [x, b.scalar(-1), b.scalar(1)]), undefined, 'unknown', 'loss');
     const found = await gradientsAt(b.graph(), 'loss', ['x'], new Map([['x', float32([-2, -1, 0, 1, 2])]]));
     assert.deepEqual(numbers(found.get('x')), [0, 1, 1, 1, 0]);
+  });
+
+  test('Clip as an activation behind weights has slope 0 at its bounds, one-sided or two-sided', async () => {
+    const slopesOf = async (...bounds: readonly number[]) => {
+      const b = new GraphBuilder();
+      const y = b.op('Conv', [b.input('x', [1, 1, 6]), b.constant(float32([1], [1, 1, 1]))]);
+      b.output(b.op('Clip', [y, ...bounds.map((bound) => b.scalar(bound))]), undefined, 'unknown', 'loss');
+      const point = new Map([['x', float32([-1, 0, 1e-3, 6 - 1e-6, 6, 7], [1, 1, 6])]]);
+      return numbers((await gradientsAt(b.graph(), 'loss', ['x'], point)).get('x'));
+    };
+    assert.deepEqual(await slopesOf(0, 6), [0, 0, 1, 1, 0, 0]);
+    assert.deepEqual(await slopesOf(0), [0, 0, 1, 1, 1, 1]);
+    assert.deepEqual(await slopesOf(-1, 0), [0, 0, 0, 0, 0, 0]);
   });
 });
 

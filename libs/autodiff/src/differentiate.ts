@@ -7,16 +7,18 @@ import {
   type Node,
   OnnxError,
   OPSET,
+  producers,
   prune,
   renameValues,
   type ValueInfo,
   type ValueType,
   valueNames,
 } from '@faultline/onnx';
+import { absorb } from './absorb.ts';
 import { NodeContext } from './context.ts';
 import { decompose } from './decompose.ts';
 import { type Dims, describeDims, range, sameDims, type Value } from './dims.ts';
-import { Expressions } from './expressions.ts';
+import { Expressions, isStep } from './expressions.ts';
 import { ESTIMATES, MOVES, ruleOf, STOPS } from './rules/index.ts';
 
 export interface DifferentiateOptions {
@@ -70,6 +72,9 @@ export function readsOf(node: Node): string[] {
 const isLevel = (node: Node, levels: ReadonlySet<string>) =>
   ESTIMATES.has(node.op) || (MOVES.has(node.op) && node.inputs.some((name) => levels.has(name)));
 
+/** Whether no gradient flows through a node. */
+const stops = (node: Node) => node.domain === '' && (STOPS.has(node.op) || isStep(node));
+
 /** Values through which the variables act on the output. */
 export function valuesOnPath({
   graph,
@@ -80,7 +85,7 @@ export function valuesOnPath({
   const dependent = new Set(wrt);
   const levels = new Set<string>();
   for (const node of graph.nodes) {
-    if (node.domain === '' && STOPS.has(node.op)) continue;
+    if (stops(node)) continue;
     if (!readsOf(node).some((name) => dependent.has(name))) continue;
     for (const [i, made] of node.outputs.entries()) {
       if (made === '') continue;
@@ -94,7 +99,7 @@ export function valuesOnPath({
   }
   const reaching = new Set([output]);
   for (const node of graph.nodes.toReversed()) {
-    if (node.domain === '' && STOPS.has(node.op)) continue;
+    if (stops(node)) continue;
     if (!node.outputs.some((name) => reaching.has(name) && dependent.has(name))) continue;
     for (const name of readsOf(node)) reaching.add(name);
   }
@@ -152,6 +157,15 @@ export function differentiate(options: DifferentiateOptions): Graph {
   });
 }
 
+/** Values that the result must hold, or that are read where `absorb` does not look. */
+const namesToKeep = ({ graph, output, wrt }: DifferentiateOptions): Set<string> =>
+  new Set([
+    output,
+    ...wrt,
+    ...graph.outputs.map(({ name }) => name),
+    ...graph.nodes.flatMap((node) => readsOf(node).filter((name) => !node.inputs.includes(name))),
+  ]);
+
 /** Differentiates, telling of nodes that have no rule or no rule for their form; behind them gradients are zeros. */
 export function attempt(options: DifferentiateOptions, report: (node: Node, error: unknown) => void): Graph {
   checkNames(options);
@@ -159,13 +173,15 @@ export function attempt(options: DifferentiateOptions, report: (node: Node, erro
   const gradNames = wrt.map(gradName);
   const crossed = valuesOnPath(options);
   const { graph, types } = decompose(
-    options,
+    absorb(options, namesToKeep(options)),
     ({ outputs }) => outputs.some((name) => crossed.has(name)),
     typedIn(options.types),
     opset,
     gradNames,
     report,
   );
+  const made = producers(graph);
+  const producerOf = (name: string) => made.get(name);
   const e = new Expressions(graph, gradNames, { types });
   const typedValue = typedIn(types);
   const onPath = valuesOnPath({ graph, types, output, wrt });
@@ -191,9 +207,9 @@ export function attempt(options: DifferentiateOptions, report: (node: Node, erro
     if (!node.outputs.some((name) => contributions.has(name))) continue;
     if (!readsOf(node).some((name) => onPath.has(name))) continue;
     const rule = node.domain === '' ? ruleOf(node.op) : undefined;
-    if (STOPS.has(node.op) && node.domain === '') continue;
+    if (stops(node)) continue;
     const wanted = (name: string) => onPath.has(name);
-    const context = new NodeContext({ node, opset, e, typedValue, gradOf, wanted });
+    const context = new NodeContext({ node, opset, e, typedValue, gradOf, wanted, producerOf });
     const contribute = (name: string, part: Value) =>
       contributions.set(name, [...(contributions.get(name) ?? []), part]);
     try {

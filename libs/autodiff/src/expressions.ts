@@ -1,4 +1,14 @@
-import { type AxisSize, type DataType, int, ints, isBatchAxis, OnnxError, tensor } from '@faultline/onnx';
+import {
+  type AxisSize,
+  type DataType,
+  float,
+  int,
+  ints,
+  isBatchAxis,
+  type Node,
+  OnnxError,
+  tensor,
+} from '@faultline/onnx';
 import {
   broadcastDims,
   combined,
@@ -8,11 +18,21 @@ import {
   grown,
   normalAxes,
   product,
+  range,
   sameDims,
   type Value,
 } from './dims.ts';
-import { foldGather, foldTranspose, isFoldable } from './fold.ts';
+import { foldElementwise, foldGather, foldTranspose, isFoldable } from './fold.ts';
 import { GraphWriter } from './writer.ts';
+
+/** A power of two, so that multiplying is exact and a difference of two neighbouring numbers, too, is clipped to 0 or 1. */
+const STEEP = 2 ** 100;
+/** Shifts beyond would come near the largest single-precision number. */
+const LARGEST_SHIFT = 2 ** 120;
+
+/** Whether a node is a step that `Expressions.step` wrote: constant almost everywhere. */
+export const isStep = ({ op, attributes }: Node): boolean =>
+  op === 'HardSigmoid' && attributes.alpha?.type === 'float' && attributes.alpha.value >= STEEP;
 
 /** An end of a Slice beyond every axis. */
 const TO_THE_END = 2 ** 31 - 1;
@@ -23,7 +43,17 @@ const TO_THE_END = 2 ** 31 - 1;
  */
 export class Expressions extends GraphWriter {
   #binary(op: string, a: Value, b: Value): Value {
-    return this.node(op, [a, b], broadcastDims(a.dims, b.dims));
+    return this.#elementwise(op, [a, b], broadcastDims(a.dims, b.dims));
+  }
+
+  /** A node, or its result where that is known beforehand. */
+  #elementwise(op: string, operands: readonly Value[], dims: Dims): Value {
+    const constants = operands.flatMap(({ name }) => this.constantOf(name) ?? []);
+    if (constants.length === operands.length && constants.every(isFoldable) && !dims.some(isBatchAxis)) {
+      const folded = foldElementwise(op, constants, dims.map(Number));
+      if (folded !== undefined) return this.shared(`${op} ${operands.map(({ name }) => name)}`, () => folded);
+    }
+    return this.node(op, operands, dims);
   }
 
   add = (a: Value, b: Value) => this.#binary('Add', a, b);
@@ -48,7 +78,7 @@ export class Expressions extends GraphWriter {
   unary(op: string, a: Value): Value {
     const number = op === 'Neg' ? this.numberOf(a) : undefined;
     if (number !== undefined) return this.scalar(-number, a.dataType, a.dims.map(Number));
-    return this.node(op, [a], a.dims);
+    return this.#elementwise(op, [a], a.dims);
   }
 
   negate = (a: Value) => this.unary('Neg', a);
@@ -76,6 +106,18 @@ export class Expressions extends GraphWriter {
 
   /** a times 1 where the condition holds, 0 elsewhere: faster than `mask`, for a that is finite. */
   gate = (condition: Value, a: Value) => this.multiply(a, this.cast(condition, a.dataType));
+
+  /**
+   * 1 where a > threshold, else 0. In single precision one HardSigmoid, steep enough that all but denormal differences are
+   * clipped: half the time of a comparison and a cast, several threads share it, and gradients of gradients skip it.
+   */
+  step(a: Value, threshold = 0): Value {
+    const beta = -threshold * STEEP;
+    if (a.dataType !== 'float32' || Math.abs(beta) > LARGEST_SHIFT) {
+      return this.cast(this.compare('Greater', a, this.scalar(threshold, a.dataType)), a.dataType);
+    }
+    return this.node('HardSigmoid', [a], a.dims, { alpha: float(STEEP), beta: float(beta) });
+  }
 
   cast(a: Value, dataType: DataType): Value {
     if (a.dataType === dataType) return a;
@@ -195,14 +237,21 @@ export class Expressions extends GraphWriter {
     return this.node('ConstantOfShape', [this.shapeOf(like)], like.dims, { value: tensor(value) }, like.dataType);
   }
 
-  transpose(a: Value, perm: readonly number[]): Value {
-    if (perm.every((axis, index) => axis === index)) return a;
+  /** A transpose; axes of `reversed` (of the result, of fixed size) run backwards. */
+  transpose(a: Value, perm: readonly number[], reversed: readonly number[] = []): Value {
+    const turned = reversed.filter((axis) => a.dims[perm[axis] ?? axis] !== 1);
+    const isIdentity = perm.every((axis, index) => axis === index);
+    if (isIdentity && turned.length === 0) return a;
     const constant = this.constantOf(a.name);
     if (constant !== undefined && isFoldable(constant)) {
-      return this.shared(`transpose ${a.name} ${perm}`, () => foldTranspose(constant, perm));
+      return this.shared(`transpose ${a.name} ${perm} reversed ${turned}`, () => foldTranspose(constant, perm, turned));
     }
     const dims = perm.map((axis) => a.dims[axis] ?? 1);
-    return this.node('Transpose', [a], dims, { perm: ints(perm) });
+    const transposed = isIdentity ? a : this.node('Transpose', [a], dims, { perm: ints(perm) });
+    return turned.reduce((value, axis) => {
+      const size = fixedSize(dims, axis, 'Gather');
+      return this.arrange(value, axis, range(0, size).reverse());
+    }, transposed);
   }
 
   /** Transpose of the last two axes. */

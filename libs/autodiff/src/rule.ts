@@ -30,6 +30,8 @@ export interface RuleContext {
   broadcastGrad(): Value;
   /** Whether the gradient of input i is wanted. */
   needs(i: number): boolean;
+  /** The node that makes input i; undefined for inputs and initializers of the graph. */
+  producer(i: number): Node | undefined;
   /** Elements of input i, where they are known before the graph runs. */
   constant(i: number): Tensor | undefined;
   /** Elements of input i, an integer tensor that must be constant: `what` names it in the error. */

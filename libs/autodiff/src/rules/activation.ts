@@ -11,7 +11,7 @@ const constant = (c: RuleContext, value: number) => c.e.scalar(value, c.input(0)
 const isPositive = (c: RuleContext, value: Value) => c.e.compare('Greater', value, constant(c, 0));
 
 /** Kink: 0 at 0. Reads the output, so that the runtime may fuse the forward Relu with what comes before it. */
-export const relu: Rule = (c) => [() => c.e.gate(isPositive(c, c.output()), c.broadcastGrad())];
+export const relu: Rule = (c) => [() => c.e.multiply(c.broadcastGrad(), c.e.step(c.output()))];
 
 /** y (1 - y) */
 export const sigmoid = sloped((c) => c.e.multiply(c.output(), c.e.subtract(constant(c, 1), c.output())));
@@ -27,15 +27,20 @@ export const softsign = sloped((c) => {
   return c.e.divide(constant(c, 1), c.e.multiply(size, size));
 });
 
+/** The output, where it has the sign of the input: the runtime may then fuse the activation with what comes before it. */
+const sameSign = (c: RuleContext, below: number): Value => (below > 0 ? c.output() : c.input(0));
+
 /** Kink: slope alpha at 0. */
-export const leakyRelu = sloped((c) =>
-  c.e.where(isPositive(c, c.input(0)), constant(c, 1), constant(c, floatAttribute(c.node, 'alpha', 0.01))),
-);
+export const leakyRelu = sloped((c) => {
+  const alpha = floatAttribute(c.node, 'alpha', 0.01);
+  return c.e.where(isPositive(c, sameSign(c, alpha)), constant(c, 1), constant(c, alpha));
+});
 
 /** alpha (e^x - 1) below 0: slope y + alpha. Kink: that of the lower side at 0. */
 export const elu = sloped((c) => {
-  const below = c.e.add(c.output(), constant(c, floatAttribute(c.node, 'alpha', 1)));
-  return c.e.where(isPositive(c, c.input(0)), constant(c, 1), below);
+  const alpha = floatAttribute(c.node, 'alpha', 1);
+  const below = c.e.add(c.output(), constant(c, alpha));
+  return c.e.where(isPositive(c, sameSign(c, alpha)), constant(c, 1), below);
 });
 
 /** Constants of Selu (Klambauer et al. 2017), as the operator's defaults have them. */
@@ -45,8 +50,9 @@ const SELU_GAMMA = 1.0507010221481323;
 /** gamma x above 0, gamma alpha (e^x - 1) below: slope y + gamma alpha. Kink: that of the lower side at 0. */
 export const selu = sloped((c) => {
   const gamma = floatAttribute(c.node, 'gamma', SELU_GAMMA);
-  const below = c.e.add(c.output(), constant(c, gamma * floatAttribute(c.node, 'alpha', SELU_ALPHA)));
-  return c.e.where(isPositive(c, c.input(0)), constant(c, gamma), below);
+  const scale = gamma * floatAttribute(c.node, 'alpha', SELU_ALPHA);
+  const below = c.e.add(c.output(), constant(c, scale));
+  return c.e.where(isPositive(c, sameSign(c, Math.min(gamma, scale))), constant(c, gamma), below);
 });
 
 /** Slope per channel below 0. Kink: the lower side's slope at 0. */

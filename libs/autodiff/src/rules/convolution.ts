@@ -1,53 +1,18 @@
-import { elementCount, float32, int, intAttribute, ints } from '@faultline/onnx';
+import { elementCount, float32, int, intAttribute } from '@faultline/onnx';
 import { type Dims, fixedSize, product, range, type Value } from '../dims.ts';
 import type { Rule, RuleContext } from '../rule.ts';
-import { backOnto, type WindowAxis, windowAttributes, windowOf } from './window.ts';
+import { channelsOf, inputGradientOf, isTrivial } from './input-gradient.ts';
+import { type WindowAxis, windowAttributes, windowOf } from './window.ts';
 
-/** Input gradient where every stride is 1: a convolution of the output gradient with flipped, transposed weights. */
-function unstridedInputGradient(c: RuleContext, windows: readonly WindowAxis[], groups: number): Value {
-  const { e } = c;
-  const [x, w] = [c.input(0), c.input(1)];
-  const kernel = windows.map((window) => window.kernel);
-  const [outputs, inputs] = channelsOf(c, groups);
-  let flipped = w;
-  for (const { axis, kernel } of windows) flipped = e.arrange(flipped, axis, range(0, kernel).reverse());
-  const grouped = e.reshape(flipped, [groups, outputs, inputs, ...kernel]);
-  const swapped = e.transpose(grouped, [0, 2, 1, ...range(3, 3 + kernel.length)]);
-  const weights = e.reshape(swapped, [groups * inputs, outputs, ...kernel]);
-  const pads = windows.map(({ axis, kernel, dilation, padBefore, padAfter }) => {
-    const reach = (kernel - 1) * dilation;
-    return { axis, before: reach - padBefore, after: reach - padAfter };
+const inputGradient = (c: RuleContext): Value =>
+  inputGradientOf({
+    c,
+    g: c.grad(),
+    w: c.input(1),
+    windows: windowOf(c, kernelOf(c)),
+    groups: intAttribute(c.node, 'group', 1),
+    dims: c.input(0).dims,
   });
-  // Padding wider than the kernel put outputs where no input is: they are cropped, for Conv takes no negative pads.
-  const cropped = e.pad(
-    c.grad(),
-    pads.map(({ axis, before, after }) => ({ axis, before: Math.min(0, before), after: Math.min(0, after) })),
-  );
-  return e.node('Conv', [cropped, weights], x.dims, {
-    group: int(groups),
-    dilations: ints(windows.map(({ dilation }) => dilation)),
-    pads: ints([...pads.map(({ before }) => Math.max(0, before)), ...pads.map(({ after }) => Math.max(0, after))]),
-  });
-}
-
-/**
- * Flipped weights make an ordinary convolution, which the stock runtime runs 1.4 to 2 times faster than ConvTranspose.
- * Strided, ConvTranspose wins: the sub-pixel form (one convolution for all phases, then interleaving) took 1.9 to 6
- * times as long on two threads, zero insertion 2 to 16 times.
- */
-function inputGradient(c: RuleContext): Value {
-  const windows = windowOf(c, kernelOf(c));
-  const groups = intAttribute(c.node, 'group', 1);
-  return windows.every(({ stride }) => stride === 1)
-    ? unstridedInputGradient(c, windows, groups)
-    : backOnto(c, windows, { values: c.grad(), weights: c.input(1), group: groups }, c.input(0).dims, c.input(0));
-}
-
-/** Output channels and input channels of one group. */
-const channelsOf = (c: RuleContext, groups: number): [outputs: number, inputs: number] => [
-  fixedSize(c.input(1).dims, 0, 'weights of Conv') / groups,
-  fixedSize(c.input(1).dims, 1, 'weights of Conv'),
-];
 
 /**
  * What each tap of the kernel sees at each output: [batch, channels x taps, outputs], the taps of a channel side by side.
@@ -58,10 +23,7 @@ function columns({ e }: RuleContext, x: Value, windows: readonly WindowAxis[], o
   const kernel = windows.map((window) => window.kernel);
   const taps = elementCount(kernel);
   const [batch = 1] = x.dims;
-  const pointwise = windows.every(
-    ({ kernel, stride, padBefore, padAfter }) => kernel === 1 && stride === 1 && padBefore === 0 && padAfter === 0,
-  );
-  if (pointwise) return e.reshape(x, [batch, channels, product(outputs)]);
+  if (windows.every(isTrivial)) return e.reshape(x, [batch, channels, product(outputs)]);
   const weights = e.cast(
     e.shared(`one-hot ${channels} x ${kernel}`, () => {
       const oneHot = new Float32Array(channels * taps * taps);
@@ -85,7 +47,7 @@ function weightGradient(c: RuleContext, x: Value, g: Value, windows: readonly Wi
   const { e } = c;
   const w = c.input(1);
   const groups = intAttribute(c.node, 'group', 1);
-  const [outputs, inputs] = channelsOf(c, groups);
+  const [outputs, inputs] = channelsOf(w, groups);
   const taps = elementCount(windows.map(({ kernel }) => kernel));
   const places = product(g.dims.slice(2));
   const [batch = 1] = g.dims;

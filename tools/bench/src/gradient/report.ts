@@ -1,0 +1,42 @@
+import type { Result } from './bench-workload.ts';
+import type { WeightGradientResult } from './weight-gradient.ts';
+
+/** Cells by column. */
+export type Row = Readonly<Record<string, string>>;
+
+export const resultRow = (result: Result): Row => ({
+  network: `${result.name}, batch ${result.batch}`,
+  'forward ms': result.forwardMs.toFixed(1),
+  'gradient ms': result.gradientMs.toFixed(1),
+  ratio: result.ratio.toFixed(2),
+  'ratio of fastest': result.fastestRatio.toFixed(2),
+  'of processor time': result.processorRatio.toFixed(2),
+  'GFLOP/s': result.gradientGflops.toFixed(0),
+  'of matrix product': `${(100 * result.shareOfMachine).toFixed(0)} %`,
+  setting: `${result.setting.threads} threads, ${result.setting.waiting}, memory ${result.setting.memory}`,
+});
+
+const megabytes = (value: number | undefined) => (value === undefined ? '-' : value.toFixed(0));
+
+export const memoryRow = (result: Result): Row => ({
+  network: `${result.name}, batch ${result.batch}`,
+  'forward peak MB': megabytes(result.forwardPeakMb),
+  'gradient peak MB': megabytes(result.gradientPeakMb),
+  ratio: result.peakRatio?.toFixed(2) ?? '-',
+});
+
+export const weightGradientLine = ({ name, ms, gflops }: WeightGradientResult): string =>
+  `- Weight gradient of a 3x3 convolution, ${name}: ${ms.toFixed(2)} ms, ${gflops.toFixed(0)} GFLOP/s on 2 threads`;
+
+/** Rows as a Markdown table, columns aligned. */
+export function tableOf(rows: readonly Row[]): string {
+  const columns = Object.keys(rows[0] ?? {});
+  const width = (column: string) => Math.max(3, column.length, ...rows.map((row) => row[column]?.length ?? 0));
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`;
+  const padded = (texts: Row) => columns.map((column) => (texts[column] ?? '').padEnd(width(column)));
+  return [
+    line(columns.map((column) => column.padEnd(width(column)))),
+    line(columns.map((column) => '-'.repeat(width(column)))),
+    ...rows.map((row) => line(padded(row))),
+  ].join('');
+}
