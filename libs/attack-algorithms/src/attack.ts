@@ -1,6 +1,7 @@
 import type { NoiseDistribution, Programs, Tensors } from '@faultline/victim';
 import type { ParameterSpecs, ParameterValues, ValuesOf } from './attack-parameters.ts';
 import type { BandRegion } from './band-region.ts';
+import type { Goal } from './goals.ts';
 
 /** Norms in which budgets are measured. */
 export type NormName = 'linf' | 'l2' | 'l1' | 'l0';
@@ -30,6 +31,8 @@ export interface AttackSetting<Norm extends NormName = NormName> {
   readonly thresholds: readonly number[];
   /** Typical spread of the logits; temperatures are relative to it. */
   readonly logitScale: number;
+  /** Default: all true labels are to be deactivated. */
+  readonly goal?: Goal | undefined;
 }
 
 /** Epsilon of each variable of one example, already rounded inward (see `inwardEpsilon`). */

@@ -1,21 +1,29 @@
 import type { NoiseDistribution } from '@faultline/victim';
 import type { AttackPlan, AttackSetting } from './attack.ts';
-import { deactivationObjective } from './deactivation.ts';
+import { type Loss, lossObjective } from './losses.ts';
 import { settingConstants } from './parameters.ts';
 import type { BallNorm } from './projection.ts';
 
-/** Noise whose direction has no preference in the norm: every coordinate its own sign, or a direction on the sphere. */
-const NOISE = { linf: 'uniform', l2: 'normal' } as const satisfies Record<BallNorm, NoiseDistribution>;
+/** Noise whose direction has no preference in the norm: every coordinate its own sign, or a direction on the sphere; for L1 as its reference attacks start. */
+const NOISE = { linf: 'uniform', l2: 'normal', l1: 'normal' } as const satisfies Record<BallNorm, NoiseDistribution>;
 
-/** The plan of an attack on deactivation from its own two programs and its schedule. */
+/** What of its plan an attack within a ball brings itself. */
+export interface BallAttack extends Pick<AttackPlan, 'steps' | 'initParameters' | 'stepParameters'> {
+  /** Default: the margin. */
+  readonly loss?: Loss;
+  /** Default: what suits the norm. */
+  readonly noise?: NoiseDistribution;
+}
+
+/** The plan of an attack within a ball from its own two programs, its loss and its schedule. */
 export function deactivationPlan(
   setting: AttackSetting<BallNorm>,
   programs: { readonly init: Uint8Array; readonly step: Uint8Array },
-  schedule: Pick<AttackPlan, 'steps' | 'initParameters' | 'stepParameters'>,
+  { loss = 'margin', noise = NOISE[setting.norm], ...schedule }: BallAttack,
 ): AttackPlan {
   return {
-    programs: { objective: deactivationObjective(setting.thresholds.length), ...programs },
-    noise: NOISE[setting.norm],
+    programs: { objective: lossObjective(loss, setting), ...programs },
+    noise,
     constants: settingConstants(setting),
     ...schedule,
   };

@@ -1,7 +1,7 @@
 import { ProgramBuilder } from './program-builder.ts';
 
 /** Stands for "not this label" among margins; far beyond any logit, and still far from infinity after division by a temperature. */
-const FAR_BELOW = 1e9;
+export const FAR_BELOW = 1e9;
 
 /** Height of the logits above their thresholds where targets are 1, and far below elsewhere: [examples, labels]. */
 function heights(b: ProgramBuilder, labels: number): string {

@@ -1,7 +1,7 @@
 import { type AttackSetting, type AttackVariable, defineAttack } from './attack.ts';
 import { keepBest, updateBest } from './best-point.ts';
-import { exactMargin } from './deactivation.ts';
 import { deactivationPlan } from './deactivation-plan.ts';
+import { goalMargin } from './goals.ts';
 import { epsilonName, epsilonParameters, stepwise } from './parameters.ts';
 import { ProgramBuilder } from './program-builder.ts';
 import { type BallNorm, clipToRange, confined, project, steepest } from './projection.ts';
@@ -30,10 +30,11 @@ function turnedInside(b: ProgramBuilder, x0: string, delta: string, variable: At
 }
 
 /** Evaluates and stays where it is. */
-function stepProgram({ variables, thresholds }: AttackSetting<BallNorm>): Uint8Array {
+function stepProgram(setting: AttackSetting<BallNorm>): Uint8Array {
+  const { variables } = setting;
   const b = new ProgramBuilder();
   for (const { name, dims } of variables) b.write(`next/${name}`, b.read(`x/${name}`, dims), dims);
-  updateBest(b, variables, exactMargin(b, thresholds.length));
+  updateBest(b, variables, goalMargin(b, setting));
   return b.bytes('noise-step');
 }
 

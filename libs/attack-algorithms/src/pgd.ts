@@ -1,18 +1,21 @@
-import { type AttackSetting, defineAttack } from './attack.ts';
+import { elementCount } from '@faultline/contracts';
+import { type AttackSetting, type AttackVariable, defineAttack } from './attack.ts';
 import type { ParameterSpecs, ValuesOf } from './attack-parameters.ts';
 import { keepBest, updateBest } from './best-point.ts';
-import { exactMargin } from './deactivation.ts';
 import { deactivationPlan } from './deactivation-plan.ts';
+import { goalMargin } from './goals.ts';
+import { sparseStep } from './l1-ball.ts';
+import { LOSSES } from './losses.ts';
 import { epsilonName, epsilonParameters, stepwise } from './parameters.ts';
 import { ProgramBuilder } from './program-builder.ts';
-import { type BallNorm, confined, keepBounds, project, projectAgain, steepest } from './projection.ts';
+import { type BallNorm, confined, keepBounds, project, projectAgain, scaledTo, steepest } from './projection.ts';
 
 /**
  * Length of the whole path in units of epsilon. L-inf: Madry's 2.5 epsilon / steps a step, on average; longer steps zigzag where
  * two labels are level. L2: each step shrinks what is off the optimal direction by about 1 / (1 + step size), so exp(-5)
- * of it is left.
+ * of it is left. L1: a step moves few coordinates, and those that it finds late must still take over the mass of others.
  */
-const PATH_LENGTH = { linf: 2.5, l2: 5 } as const satisfies Record<BallNorm, number>;
+const PATH_LENGTH = { linf: 2.5, l2: 5, l1: 10 } as const satisfies Record<BallNorm, number>;
 
 /** What PGD can be told beside steps and restarts. */
 const PARAMETERS = {
@@ -44,6 +47,12 @@ const PARAMETERS = {
     maximum: 1,
     default: 1,
   },
+  loss: {
+    type: 'choice',
+    description: 'What is descended on: the margin, or a surrogate.',
+    values: LOSSES,
+    default: 'margin',
+  },
 } as const satisfies ParameterSpecs;
 
 type Values = ValuesOf<typeof PARAMETERS>;
@@ -70,6 +79,11 @@ export function temperatures(steps: number, logitScale: number): number[] {
   return Array.from({ length: steps }, (_, step) => logitScale * (LAST_TEMPERATURE + range * cosineDecay(step, steps)));
 }
 
+/** Share of the coordinates that an L1 step moves: from a hundredth, as in its source, down to a single one. */
+const FIRST_SHARE = 0.01;
+const sparseShares = (steps: number) =>
+  Array.from({ length: steps }, (_, step) => FIRST_SHARE * cosineDecay(step, steps));
+
 /** From 1 at the first step to nearly 0 at the last. */
 const cosineDecay = (step: number, steps: number) => (1 + Math.cos((Math.PI * step) / Math.max(1, steps - 1))) / 2;
 
@@ -84,7 +98,7 @@ function initProgram({ variables, norm }: AttackSetting<BallNorm>): Uint8Array {
     const epsilon = b.read(`param/${epsilonName(name)}`);
     const radius = b.times(epsilon, b.read('param/start'));
     const noise = confined(b, b.read(`noise/${name}`, dims), variable);
-    const delta = norm === 'linf' ? b.times(noise, b.spread(radius, dims)) : steepest(b, norm, noise, variable, radius);
+    const delta = norm === 'linf' ? b.times(noise, b.spread(radius, dims)) : scaledTo(b, norm, noise, radius, dims);
     const start = b.plus(b.read(`x0/${name}`, dims), delta);
     b.write(`next/${name}`, project(b, norm, start, epsilon, variable), dims);
     keepBounds(b, norm, epsilon, variable);
@@ -94,18 +108,37 @@ function initProgram({ variables, norm }: AttackSetting<BallNorm>): Uint8Array {
 }
 
 /** One step of steepest descent in each variable's own ball: with a joint budget max_v |delta_v| / rho_v the balls are independent. */
-function stepProgram({ variables, norm, thresholds }: AttackSetting<BallNorm>): Uint8Array {
+function stepProgram(setting: AttackSetting<BallNorm>): Uint8Array {
+  const { variables, norm } = setting;
   const b = new ProgramBuilder();
   for (const variable of variables) {
     const { name, dims } = variable;
     const epsilon = b.read(`param/${epsilonName(name)}`);
     const length = b.times(b.read('param/stepSize'), epsilon);
     const gradient = confined(b, b.read(`grad/${name}`, dims), variable);
-    const tentative = b.minus(b.read(`x/${name}`, dims), steepest(b, norm, gradient, variable, length));
+    const x = b.read(`x/${name}`, dims);
+    const step =
+      norm === 'l1'
+        ? sparseDescent(b, gradient, x, length, variable)
+        : b.negate(steepest(b, norm, gradient, variable, length));
+    const tentative = b.plus(x, step);
     b.write(`next/${name}`, projectAgain(b, norm, tentative, epsilon, variable), dims);
   }
-  updateBest(b, variables, exactMargin(b, thresholds.length));
+  updateBest(b, variables, goalMargin(b, setting));
   return b.bytes('pgd-step');
+}
+
+/** A step down the gradient on as many coordinates as param/share says, one at least; in a band, what the band leaves of it. */
+function sparseDescent(
+  b: ProgramBuilder,
+  gradient: string,
+  point: string,
+  length: string,
+  variable: AttackVariable,
+): string {
+  const count = b.times(b.read('param/share'), b.scalar(elementCount(variable.dims)));
+  const step = sparseStep(b, b.negate(gradient), point, length, count, variable);
+  return variable.band === undefined ? step : scaledTo(b, 'l1', confined(b, step, variable), length, variable.dims);
 }
 
 /**
@@ -119,17 +152,19 @@ export const pgd = defineAttack({
   source: 'Madry et al. 2018, arXiv 1706.06083',
   kind: 'fixed budget',
   knowledge: 'gradients',
-  norms: ['linf', 'l2'],
+  norms: ['linf', 'l2', 'l1'],
   parameters: PARAMETERS,
   plan(setting, values) {
     const sizes = stepSizes(setting.steps, setting.norm, values);
     const heat = temperatures(setting.steps, setting.logitScale);
+    const shares = sparseShares(setting.steps);
     const atEnd = setting.logitScale * LAST_TEMPERATURE;
     return deactivationPlan(
       setting,
       { init: initProgram(setting), step: stepProgram(setting) },
       {
         steps: setting.steps,
+        loss: values.loss,
         initParameters: (examples) => ({
           ...epsilonParameters(setting, examples),
           start: stepwise([values.random_start], examples.length),
@@ -138,6 +173,7 @@ export const pgd = defineAttack({
           ...epsilonParameters(setting, examples),
           stepSize: stepwise(count === 0 ? [0] : sizes.slice(first, first + count), examples.length),
           temperature: stepwise(count === 0 ? [atEnd] : heat.slice(first, first + count), examples.length),
+          share: stepwise(count === 0 ? [0] : shares.slice(first, first + count), examples.length),
         }),
       },
     );

@@ -1,13 +1,14 @@
 import type { AttackVariable } from './attack.ts';
 import { confineToBand } from './band-projection.ts';
 import { blocksOf } from './float32-bounds.ts';
+import { projectOntoL1 } from './l1-ball.ts';
 import type { ProgramBuilder } from './program-builder.ts';
 
 /** Lengths below this count as zero: their square is lost in float32, and a zero gradient must not become NaN. */
 const SMALLEST_LENGTH = 1e-18;
 
 /** Norms that these projections know. */
-export type BallNorm = 'linf' | 'l2';
+export type BallNorm = 'linf' | 'l2' | 'l1';
 
 /** Euclidean length of each example's tensor, [examples], summed in two stages (see `inwardEpsilon`). */
 export function euclideanLength(b: ProgramBuilder, value: string, dims: readonly number[]): string {
@@ -21,15 +22,51 @@ export function clipToRange(b: ProgramBuilder, value: string, { low, high }: Att
   return b.op('Clip', [value, b.scalar(low), b.scalar(high)]);
 }
 
+/** Sum of absolute values of each example's tensor, [examples], in two stages (see `inwardEpsilon`). */
+function absoluteSum(b: ProgramBuilder, value: string, dims: readonly number[]): string {
+  const { blocks, block } = blocksOf(dims.reduce((product, size) => product * size, 1));
+  const inBlocks = b.op('ReduceL1', [b.reshape(value, [-1, blocks, block]), b.ints([2])]);
+  return b.reduceSum(inBlocks, [1, 2], false);
+}
+
+/** Largest absolute value of each example's tensor, [examples]. */
+const largestSize = (b: ProgramBuilder, value: string) =>
+  b.reduceMax(b.op('Abs', [b.reshape(value, [0, -1])]), [1], false);
+
+/** Norm of each example's tensor, [examples], by norm. */
+export const LENGTHS = { linf: largestSize, l2: euclideanLength, l1: absoluteSum } as const satisfies Record<
+  BallNorm,
+  (b: ProgramBuilder, value: string, dims: readonly number[]) => string
+>;
+
+/** Norm of each example's tensor, [examples]. */
+export const lengthOf = (b: ProgramBuilder, norm: BallNorm, value: string, dims: readonly number[]): string =>
+  LENGTHS[norm](b, value, dims);
+
 /** Norm of each example's tensor, [examples], not below what float32 can divide by. */
 function normOf(b: ProgramBuilder, norm: BallNorm, value: string, dims: readonly number[]): string {
-  const length =
-    norm === 'l2' ? euclideanLength(b, value, dims) : b.reduceMax(b.op('Abs', [b.reshape(value, [0, -1])]), [1], false);
-  return b.op('Max', [length, b.scalar(SMALLEST_LENGTH)]);
+  return b.op('Max', [lengthOf(b, norm, value, dims), b.scalar(SMALLEST_LENGTH)]);
+}
+
+/** Each example's `direction` [examples, ...dims] at norm `length` [examples]; zero where it is zero. */
+export function scaledTo(
+  b: ProgramBuilder,
+  norm: BallNorm,
+  direction: string,
+  length: string,
+  dims: readonly number[],
+) {
+  return b.times(direction, b.spread(b.over(length, normOf(b, norm, direction, dims)), dims));
 }
 
 /** Scales each example's delta down to norm `epsilon` where it is longer; [examples, ...dims]. */
-function shorten(b: ProgramBuilder, norm: BallNorm, delta: string, epsilon: string, dims: readonly number[]): string {
+export function shorten(
+  b: ProgramBuilder,
+  norm: BallNorm,
+  delta: string,
+  epsilon: string,
+  dims: readonly number[],
+): string {
   const length = normOf(b, norm, delta, dims);
   const factor = b.op('Min', [b.over(epsilon, length), b.scalar(1)]);
   return b.times(delta, b.spread(factor, dims));
@@ -52,7 +89,7 @@ const between = (b: ProgramBuilder, value: string, [lowest, highest]: readonly [
  * The point of the ball of radius `epsilon` [examples] around x0, and of the variable's range, that a tentative point
  * [examples, ...dims] is brought to. For L-inf that is the exact projection. For L2 the point is limited to the range first and
  * then scaled towards x0, which stays inside the range; its fixed points under ever smaller gradient steps are the
- * constrained optima, as for the exact projection. A perturbation of a band is brought back to it and scaled down as a whole, for L-inf
+ * constrained optima, as for the exact projection. For L1 it is the exact projection, made safe against rounding. A perturbation of a band is brought back to it and scaled down as a whole, for L-inf
  * too; then the range clips it, which makes no norm larger.
  */
 export function project(
@@ -65,6 +102,10 @@ export function project(
   const { name, dims, band } = variable;
   if (norm === 'linf' && band === undefined) return between(b, tentative, bounds(b, epsilon, variable));
   const x0 = b.read(`x0/${name}`, dims);
+  if (norm === 'l1' && band === undefined) {
+    const nearest = projectOntoL1(b, b.minus(tentative, x0), epsilon, variable);
+    return clipToRange(b, b.plus(x0, shorten(b, norm, nearest, epsilon, dims)), variable);
+  }
   const free =
     band === undefined
       ? b.minus(clipToRange(b, tentative, variable), x0)
@@ -100,14 +141,23 @@ export function projectAgain(
 
 /**
  * The direction of steepest ascent with norm `length` [examples], in [examples, ...dims], for a `vector` inside the variable's region: its
- * sign for L-inf, itself for L2; zero where `vector` is zero. In a band the sign is brought back to it, which is not the steepest direction
+ * sign for L-inf, itself for L2, its largest coordinate for L1; zero where `vector` is zero. In a band the sign is brought back to it, which is not the steepest direction
  * any more, but one that ascends.
  */
 export function steepest(b: ProgramBuilder, norm: BallNorm, vector: string, variable: AttackVariable, length: string) {
   const { dims, band } = variable;
   if (norm === 'linf' && band === undefined) return b.times(b.op('Sign', [vector]), b.spread(length, dims));
-  const direction = norm === 'linf' ? confined(b, b.op('Sign', [vector]), variable) : vector;
-  return b.times(direction, b.spread(b.over(length, normOf(b, norm, direction, dims)), dims));
+  const direction = norm === 'l2' ? vector : confined(b, corner(b, norm, vector, dims), variable);
+  return scaledTo(b, norm, direction, length, dims);
+}
+
+/** The point of the norm's unit ball, or a multiple of it, that is furthest along `vector`. */
+function corner(b: ProgramBuilder, norm: BallNorm, vector: string, dims: readonly number[]): string {
+  if (norm === 'l2') return vector;
+  const signs = b.op('Sign', [vector]);
+  if (norm === 'linf') return signs;
+  const largest = b.spread(b.op('Max', [largestSize(b, vector), b.scalar(SMALLEST_LENGTH)]), dims);
+  return b.op('Where', [b.op('GreaterOrEqual', [b.op('Abs', [vector]), largest]), signs, b.scalar(0)]);
 }
 
 /** What of a perturbation [examples, ...dims] the variable's region leaves: all of it where there is no region. */

@@ -11,7 +11,7 @@ const near = (actual: number, expected: number, share = 1e-4) =>
   assert.ok(Math.abs(actual - expected) <= share * Math.abs(expected), `${actual} is not near ${expected}`);
 
 function problem(
-  norm: 'linf' | 'l2',
+  norm: 'linf' | 'l2' | 'l1',
   weights: readonly (readonly Float64Array[])[],
   margins: readonly number[],
 ): LinearProblem {
@@ -30,6 +30,18 @@ test('without a box the critical scale is the margin over the dual norms', () =>
   const l2 = (w: Float64Array) => Math.hypot(...w);
   near(criticalScale(problem('linf', [[a], [b]], [3])), 3 / (l1(a) + 2 * l1(b)));
   near(criticalScale(problem('l2', [[a], [b]], [3])), 3 / (l2(a) + 2 * l2(b)));
+});
+
+test('in L1 the critical scale is the margin over the steepest coordinate, until the box stops it', () => {
+  const [a, b] = [vector(), vector()];
+  const largest = (w: Float64Array) => w.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  near(criticalScale(problem('l1', [[a], [b]], [3])), 3 / (largest(a) + 2 * largest(b)));
+  const descending = Float64Array.from({ length: SIZE }, (_, i) => SIZE - i);
+  const variable = { rho: 1, weights: [descending], down: filled(-0.5), up: filled(0.5) };
+  near(
+    optimalMargin({ norm: 'l1', margins: [0], variables: [variable] }, 1.25),
+    -(SIZE / 2 + (SIZE - 1) / 2 + (SIZE - 2) / 4),
+  );
 });
 
 test('two labels with the same weights are as hard as the higher one', () => {

@@ -25,8 +25,24 @@ const SCALE_HALVINGS = 17;
 
 const limited = (value: number, low: number, high: number) => Math.min(high, Math.max(low, value));
 
+/** min of w . delta over the L1 ball of radius epsilon and the box: greedy, the steepest coordinates first. */
+function lowestSparseProduct(w: Float64Array, { down, up }: LinearVariable, epsilon: number): number {
+  const order = Uint32Array.from(w.keys()).sort((a, b) => Math.abs(w[b] ?? 0) - Math.abs(w[a] ?? 0));
+  let [product, left] = [0, epsilon];
+  for (const i of order) {
+    if (left <= 0) break;
+    const weight = w[i] ?? 0;
+    const size = Math.min(left, weight > 0 ? -(down[i] ?? 0) : (up[i] ?? 0));
+    product -= Math.abs(weight) * size;
+    left -= size;
+  }
+  return product;
+}
+
 /** min of w . delta over the ball of radius epsilon and the box, for combined weights w. Water-filling for L2. */
-function lowestProduct(norm: BallNorm, w: Float64Array, { down, up }: LinearVariable, epsilon: number): number {
+function lowestProduct(norm: BallNorm, w: Float64Array, variable: LinearVariable, epsilon: number): number {
+  if (norm === 'l1') return lowestSparseProduct(w, variable, epsilon);
+  const { down, up } = variable;
   // delta_i = clip(-level w_i) is optimal in L2 for the level at which the length is epsilon, or at which all is at the box.
   const sum = (level: number) => {
     let [product, squares] = [0, 0];
