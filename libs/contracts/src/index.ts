@@ -7,6 +7,7 @@ export * as score from '../gen/faultline/score/v1alpha1/score.ts';
 export * as victim from '../gen/faultline/victim/v1alpha1/card.ts';
 export * as health from '../gen/grpc/health/v1/health.ts';
 export * as reflection from '../gen/grpc/reflection/v1/reflection.ts';
+export * as openInference from '../gen/open_inference/open_inference.ts';
 export { readDescriptorSet } from './descriptor-set.ts';
 export { joinRows, ROW_CHUNK_BYTES, type RowChunk, rowChunks, rowsWithin, sliceRows } from './rows.ts';
 export {

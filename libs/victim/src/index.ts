@@ -1,3 +1,4 @@
+export * from './black-box.ts';
 export * from './card.ts';
 export * from './loop.ts';
 export * from './victim.ts';

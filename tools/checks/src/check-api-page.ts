@@ -11,7 +11,7 @@ const PAGE = 'docs/api.md';
 const PACKAGES = ['score', 'attack', 'inference', 'features', 'victim', 'common'].map(
   (name) => `faultline.${name}.v1alpha1`,
 );
-const STANDARD_PACKAGES = ['grpc.health.v1', 'grpc.reflection.v1'];
+const STANDARD_PACKAGES = ['inference', 'grpc.health.v1', 'grpc.reflection.v1'];
 
 const built = execFileSync('buf', ['build', '-o', '-', '--as-file-descriptor-set']);
 const set = fromBinary(FileDescriptorSetSchema, built);
