@@ -22,8 +22,7 @@ import {
 } from '@faultline/victim';
 import { checkInputBatch, checkLoopSize, checkTargets, checkUploaded, MAX_EXAMPLES } from './batch-check.ts';
 import { composeVictim } from './compose-victim.ts';
-import { Engine, type Loaded } from './engine.ts';
-import type { Slots } from './evaluator.ts';
+import { Engine } from './engine.ts';
 import { feedsFor } from './feeds.ts';
 import { checkProgramBytes, footprintOf, PROGRAM_BYTES } from './footprint.ts';
 import { examineVictim } from './gradient-support.ts';
@@ -37,6 +36,7 @@ import { fromOrt, toOrt } from './resident.ts';
 import { toFloatRows } from './rows.ts';
 import type { Lease } from './session-cache.ts';
 import { settingOf } from './setting.ts';
+import { type CleanVictim, cleanVictim } from './unchanged-victim.ts';
 import { readVictimFiles, type VictimFiles } from './victim-files.ts';
 import { VictimSessions } from './victim-sessions.ts';
 
@@ -59,14 +59,14 @@ export interface LocalVictimOptions extends VictimFiles {
 export class LocalVictim implements Victim {
   readonly #description: VictimDescription;
   readonly #engine: Engine;
-  readonly #predictor: Loaded;
+  readonly #predictor: CleanVictim;
   readonly #sessions: VictimSessions;
   readonly #programBytes: number;
 
   private constructor(
     description: VictimDescription,
     engine: Engine,
-    predictor: Loaded,
+    predictor: CleanVictim,
     {
       programBytes = PROGRAM_BYTES,
       sessionBytes = SESSION_BYTES,
@@ -96,7 +96,7 @@ export class LocalVictim implements Victim {
       threads,
       gradient,
     };
-    return new LocalVictim(description, engine, await engine.predictor(), options);
+    return new LocalVictim(description, engine, await cleanVictim(options, engine), options);
   }
 
   /** Loads the victim of a folder that holds card.json and the files that it names. */
@@ -126,8 +126,9 @@ export class LocalVictim implements Victim {
   async predict(inputs: Tensors, { taps = [] }: PredictOptions = {}): Promise<Prediction> {
     const { card } = this.#description;
     const examples = checkInputBatch(card, inputs);
-    const feeds = new Map(Array.from(inputs, ([name, tensor]) => [`x0/${name}`, toOrt(toFloatRows(name, tensor))]));
-    const results = taps.length === 0 ? await run(this.#predictor, feeds) : await this.#readTaps(feeds, taps);
+    const clean = new Map(Array.from(inputs, ([name, tensor]) => [name, toOrt(toFloatRows(name, tensor))]));
+    const results: Readonly<Record<string, OrtTensor>> =
+      taps.length === 0 ? { logits: await this.#predictor.logits(clean) } : await this.#readTaps(clean, taps);
     const { logits, ...values } = results;
     if (logits === undefined) throw new RangeError('the victim gave no logits');
     return {
@@ -138,7 +139,10 @@ export class LocalVictim implements Victim {
     };
   }
 
-  async #readTaps(feeds: Slots, names: readonly string[]): Promise<Readonly<Record<string, OrtTensor>>> {
+  async #readTaps(
+    inputs: ReadonlyMap<string, OrtTensor>,
+    names: readonly string[],
+  ): Promise<Readonly<Record<string, OrtTensor>>> {
     const { shapes } = await this.#engine.analysis();
     const unknown = names.find((name) => !shapes.taps.has(name));
     if (unknown !== undefined)
@@ -147,7 +151,10 @@ export class LocalVictim implements Victim {
       );
     const lease = await this.#sessions.tapReader(names);
     try {
-      return await run(lease.value, feeds);
+      const { session } = lease.value;
+      return await session.run(
+        feedsFor(session, new Map(Array.from(inputs, ([name, value]) => [`x0/${name}`, value]))),
+      );
     } finally {
       await lease.release();
     }
@@ -247,8 +254,6 @@ export class LocalVictim implements Victim {
     await this.#predictor[Symbol.asyncDispose]();
   }
 }
-
-const run = ({ session }: Loaded, slots: Slots) => session.run(feedsFor(session, slots));
 
 function runtimeName(): string {
   const manifest: unknown = createRequire(import.meta.url)('onnxruntime-node/package.json');
