@@ -75,7 +75,7 @@ describe('the attack process beside an inference process', () => {
       $case: 'choice',
       value: { values: ['cosine', 'constant'], defaultValue: 'cosine' },
     });
-    assert.ok(attacks.every(({ summary, source, norms }) => summary !== '' && source !== '' && norms.length === 2));
+    assert.ok(attacks.every(({ summary, source, norms }) => summary !== '' && source !== '' && norms.length > 0));
   });
 
   it('finds examples that a fresh prediction confirms', async () => {
@@ -105,6 +105,29 @@ describe('the attack process beside an inference process', () => {
       const [a, , , b, c, d] = logits.data;
       for (const logit of [a, b, c, d]) assert.ok(Number(logit) <= -1e-4);
     }
+  });
+
+  it('searches for the smallest scale where there is no ladder', async () => {
+    for (const name of ['fmn', 'pgd']) {
+      const { kinds, searches } = await read(client.attack(request({ attack: name, rungs: [], steps: 40 })));
+      assert.deepEqual(kinds, ['progress', 'search', 'cost']);
+      const intervals = searches.flatMap((search) => search.intervals);
+      assert.deepEqual(
+        intervals.map(({ clip }) => clip),
+        [0, 1, 2],
+      );
+      for (const { failedScale, reachedScale = Number.NaN } of intervals) {
+        assert.ok(failedScale < reachedScale && reachedScale <= 1.1 * failedScale, name);
+      }
+      assert.deepEqual(
+        searches.flatMap(({ scales }) => scales),
+        intervals.map(({ reachedScale }) => reachedScale),
+      );
+    }
+    await assert.rejects(read(client.attack(request({ attack: 'fmn' }))), {
+      code: 'invalid_argument',
+      message: /threat_model.rungs: has 3 rungs; 'fmn' looks for the smallest scale by itself: give none/,
+    });
   });
 
   it('refuses unknown names and says which there are', async () => {
