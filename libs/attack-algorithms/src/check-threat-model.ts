@@ -1,10 +1,11 @@
 import { attack, elementCount, type victim } from '@faultline/contracts';
 import { exampleDims, valueRange } from '@faultline/victim';
-import type { AttackDefinition, AttackVariable, NormName } from './attack.ts';
+import type { NormName } from './attack.ts';
 import { defaultValues, type ParameterValues, parameterFault } from './attack-parameters.ts';
-import { catalogue } from './catalogue.ts';
+import { type CatalogueRow, catalogue } from './catalogue.ts';
 import { checkRegion } from './check-region.ts';
 import type { Faults } from './faults.ts';
+import type { ScaledVariable } from './minimum-norm.ts';
 
 /** Limits of a threat model, as the contract states them. */
 const MAX_RUNGS = 16;
@@ -16,15 +17,10 @@ const MAX_RESTARTS = 1_000;
 
 /** An attack with everything that it is told. */
 export interface CheckedAttack {
-  readonly definition: AttackDefinition;
+  readonly definition: CatalogueRow;
   readonly norm: NormName;
   /** One value of each of its parameters. */
   readonly parameters: ParameterValues;
-}
-
-/** A variable with its budget at scale 1. */
-export interface BudgetedVariable extends AttackVariable {
-  readonly rho: number;
 }
 
 const NORM_NAMES = new Map<attack.Norm, NormName>([
@@ -69,7 +65,7 @@ export function checkAttack(threatModel: attack.ThreatModel, faults: Faults): Ch
 /** The attack's parameters: those that are given, and the defaults of the others. */
 function checkParameters(
   given: readonly attack.AttackParameter[],
-  { name: algorithm, parameters: specs }: AttackDefinition,
+  { name: algorithm, parameters: specs }: CatalogueRow,
   faults: Faults,
 ): ParameterValues {
   const values = defaultValues(specs);
@@ -91,10 +87,19 @@ function checkParameters(
   return values;
 }
 
-/** Rungs ascend, and each says when it stops. */
-export function checkLadder({ rungs }: attack.ThreatModel, faults: Faults): void {
+/** Rungs ascend, and each says when it stops. Without rungs it is a search, whose largest scale may be bounded. */
+export function checkLadder({ rungs, attack: name, maxScale }: attack.ThreatModel, faults: Faults): void {
   const count = rungs.length;
-  faults.unless(isWithin(count, 1, MAX_RUNGS), 'threat_model.rungs', `has ${count} rungs; give 1 to ${MAX_RUNGS}`);
+  faults.unless(count <= MAX_RUNGS, 'threat_model.rungs', `has ${count} rungs; give up to ${MAX_RUNGS}`);
+  const searchesOnly = catalogue.get(name)?.kind === 'minimum norm';
+  if (searchesOnly && count > 0) {
+    faults.add('threat_model.rungs', `has ${count} rungs; '${name}' looks for the smallest scale by itself: give none`);
+  }
+  const boundFits = maxScale === undefined || (Number.isFinite(maxScale) && maxScale > 0);
+  faults.unless(boundFits, 'threat_model.max_scale', `is ${maxScale}; give a number above 0, or none`);
+  if (maxScale !== undefined && count > 0) {
+    faults.add('threat_model.max_scale', 'is given beside rungs; it bounds searches, which have none');
+  }
   for (const [index, { scale, stopping }] of rungs.entries()) {
     const field = `threat_model.rungs[${index}]`;
     faults.unless(Number.isFinite(scale) && scale >= 0, `${field}.scale`, `is ${scale}; give a number from 0`);
@@ -113,10 +118,10 @@ export function checkVariables(
   card: victim.Card,
   masks: ReadonlyMap<string, Float32Array>,
   faults: Faults,
-): BudgetedVariable[] {
+): ScaledVariable[] {
   faults.unless(variables.length > 0, 'threat_model.variables', 'is empty; name at least one input to change');
   const inputs = card.inputs.map(({ name }) => name).join(', ');
-  const checked: BudgetedVariable[] = [];
+  const checked: ScaledVariable[] = [];
   for (const [index, { variable, rho, region, domain }] of variables.entries()) {
     const field = `threat_model.variables[${index}]`;
     faults.unless(Number.isFinite(rho) && rho > 0, `${field}.rho`, `is ${rho}; give a number above 0`);

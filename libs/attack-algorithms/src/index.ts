@@ -1,6 +1,6 @@
 export type { AttackDefinition, AttackKind, AttackKnowledge, NormName } from './attack.ts';
 export type { ChoiceParameter, NumberParameter, ParameterSpec, ParameterSpecs } from './attack-parameters.ts';
-export { catalogue } from './catalogue.ts';
+export { type CatalogueRow, catalogue } from './catalogue.ts';
 export { normName } from './check-threat-model.ts';
 export { AttackRequestError, type Violation } from './faults.ts';
 export { inwardEpsilon } from './float32-bounds.ts';
@@ -13,3 +13,4 @@ export {
   type RungCandidates,
   runAttack,
 } from './run-attack.ts';
+export type { SearchInterval, SearchResult } from './search.ts';

@@ -1,14 +1,9 @@
 import type { attack, DenseTensor } from '@faultline/contracts';
 import type { Tensors, VictimDescription } from '@faultline/victim';
 import { checkDigests, checkInputs, checkTargets } from './check-batch.ts';
-import {
-  type BudgetedVariable,
-  type CheckedAttack,
-  checkAttack,
-  checkLadder,
-  checkVariables,
-} from './check-threat-model.ts';
+import { type CheckedAttack, checkAttack, checkLadder, checkVariables } from './check-threat-model.ts';
 import { AttackRequestError, Faults } from './faults.ts';
+import type { ScaledVariable } from './minimum-norm.ts';
 
 /** What `runAttack` is asked for. */
 export interface AttackRun {
@@ -27,7 +22,7 @@ export interface AttackRun {
 
 /** A request after its checks, in the terms of the algorithms. */
 export interface CheckedRun extends CheckedAttack {
-  readonly variables: readonly BudgetedVariable[];
+  readonly variables: readonly ScaledVariable[];
   readonly clips: number;
   readonly targets: DenseTensor<Float32Array>;
 }

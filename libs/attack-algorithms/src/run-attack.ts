@@ -1,17 +1,19 @@
 import { attack, type DenseTensor, elementCount, sliceRows, type victim } from '@faultline/contracts';
-import { type Cost, type LoopPlan, type Victim, verdictTolerance } from '@faultline/victim';
+import { type Cost, type LoopPlan, type Victim, type VictimDescription, verdictTolerance } from '@faultline/victim';
 import type { AttackPlan, ExampleBudget } from './attack.ts';
 import { type Block, loopExamples, planBlocks } from './batch-plan.ts';
 import { inwardEpsilon, vectorNorm } from './float32-bounds.ts';
-import { type Candidate, type LadderExample, LadderLoop } from './ladder-loop.ts';
+import { type Candidate, type LadderExample, LadderLoop, type LoopProgress } from './ladder-loop.ts';
 import { noiseKey } from './noise-keys.ts';
 import { type AttackRun, type CheckedRun, checkRun } from './request.ts';
+import { type SearchResult, searchBlocks, searchResult } from './search.ts';
 import { Work } from './work.ts';
 
 /** What a running attack reports, in order; results of a block of clips come when its loop ends, the cost comes last. */
 export type AttackEvent =
   | { readonly kind: 'progress'; readonly stepsDone: number; readonly stepsPlanned: number }
   | { readonly kind: 'result'; readonly result: RungCandidates }
+  | { readonly kind: 'search'; readonly result: SearchResult }
   | { readonly kind: 'cost'; readonly cost: Cost };
 
 /**
@@ -45,7 +47,7 @@ export interface AttackOptions {
 }
 
 /**
- * Attacks a batch of clips over a ladder of budgets. Loops run one after another, each over some clips and (where it fits) their
+ * Attacks a batch of clips over a ladder of budgets, or searches for the smallest scale of each clip where there is no ladder. Loops run one after another, each over some clips and (where it fits) their
  * whole ladder. The outcome depends on the request and the victim alone: noise is keyed by seed, clip and threat model, and
  * checks fall on fixed steps. The model that the victim holds at the start is pinned for all loops.
  *
@@ -65,6 +67,37 @@ export async function* runAttack(
     );
   }
   const checked = checkRun(run, description);
+  if (run.threatModel.rungs.length === 0) yield* search(victim, run, checked, description, options);
+  else yield* climb(victim, run, checked, description, options);
+}
+
+/** Searches for the smallest scale of each clip. */
+async function* search(
+  victim: Victim,
+  run: AttackRun,
+  checked: CheckedRun,
+  description: VictimDescription,
+  { signal, rerun }: AttackOptions,
+): AsyncGenerator<AttackEvent> {
+  const blocks = searchBlocks(victim, run, checked, description, signal);
+  const work = new Work(blocks.reduce((sum, { steps }) => sum + steps, 0));
+  for (const { steps, newLoop } of blocks) {
+    work.begin(steps);
+    const { searches } = yield* runLoop(newLoop, work, rerun);
+    yield { kind: 'search', result: searchResult(searches, run, checked) };
+  }
+  yield { kind: 'cost', cost: work.cost };
+}
+
+/** Runs the ladder of each clip. */
+async function* climb(
+  victim: Victim,
+  run: AttackRun,
+  checked: CheckedRun,
+  description: VictimDescription,
+  options: AttackOptions,
+): AsyncGenerator<AttackEvent> {
+  const { card } = description;
   const { restarts, rungs } = run.threatModel;
   const plan = planOf(run, checked, card);
   const elements = checked.variables.reduce((sum, { dims }) => sum + elementCount(dims), 0);
@@ -88,24 +121,24 @@ export async function* runAttack(
     const { signal, rerun } = options;
     const tolerance = verdictTolerance(card);
     const newLadder = () => new LadderLoop({ victim, attack: plan, loop, examples, restarts, tolerance, signal });
-    const ladder = yield* runLadder(newLadder, work, rerun);
+    const ladder = yield* runLoop(newLadder, work, rerun);
     for (const clip of ladder.reachedClips) reached.add(clip);
     for (const result of byRung([...ladder.early, ...ladder.complete])) yield { kind: 'result', result };
   }
   yield { kind: 'cost', cost: work.cost };
 }
 
-/** Runs a ladder to its end, anew as often as the caller wants it to; the one that got there. */
-async function* runLadder(
-  newLadder: () => LadderLoop,
+/** Runs a loop to its end, anew as often as the caller wants it to; the one that got there. */
+async function* runLoop<Loop extends { run(): AsyncGenerator<LoopProgress> }>(
+  newLoop: () => Loop,
   work: Work,
   rerun: AttackOptions['rerun'],
-): AsyncGenerator<AttackEvent, LadderLoop> {
+): AsyncGenerator<AttackEvent, Loop> {
   for (let failures = 1; ; failures += 1) {
-    const ladder = newLadder();
+    const loop = newLoop();
     try {
-      for await (const progress of ladder.run()) yield { kind: 'progress', ...work.add(progress) };
-      return ladder;
+      for await (const progress of loop.run()) yield { kind: 'progress', ...work.add(progress) };
+      return loop;
     } catch (failure) {
       if ((await rerun?.(failure, failures)) !== true) throw failure;
       work.forgetLoop();
@@ -115,6 +148,7 @@ async function* runLadder(
 
 function planOf({ threatModel }: AttackRun, checked: CheckedRun, { labels, logitScale }: victim.Card): AttackPlan {
   const { variables, norm, definition, parameters } = checked;
+  if (definition.kind === 'minimum norm') throw new RangeError(`'${definition.name}' runs no ladder`);
   const thresholds = labels.map(({ threshold }) => threshold);
   return definition.plan({ variables, norm, steps: threatModel.steps, thresholds, logitScale }, parameters);
 }

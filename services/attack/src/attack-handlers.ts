@@ -6,7 +6,6 @@ import {
   catalogue,
   ModelMismatchError,
   normName,
-  type RungCandidates,
   runAttack,
 } from '@faultline/attack-algorithms';
 import { attack } from '@faultline/contracts';
@@ -16,7 +15,7 @@ import { describeAttack } from './catalogue-messages.ts';
 import { attackRun } from './messages.ts';
 import type { RepeatedRuns, RunIdentity } from './repeated-runs.ts';
 import { rerunLost } from './rerun.ts';
-import { rawResults, referencedResults } from './result-messages.ts';
+import { type Candidates, rawResults, referencedResults } from './result-messages.ts';
 import { recordFailure, startSpan, traced } from './spans.ts';
 import type { Victims } from './victims.ts';
 
@@ -96,6 +95,7 @@ async function* steer(
         break;
       }
       case 'result':
+      case 'search':
         yield* deliver(event.result);
         break;
       case 'cost':
@@ -105,7 +105,7 @@ async function* steer(
   }
 }
 
-type Deliver = (results: RungCandidates) => Iterable<attack.AttackResponse> | AsyncIterable<attack.AttackResponse>;
+type Deliver = (results: Candidates) => Iterable<attack.AttackResponse> | AsyncIterable<attack.AttackResponse>;
 
 /** How results become messages. */
 function delivery(wanted: attack.TensorDelivery, store: ArtefactStore | undefined): Deliver {

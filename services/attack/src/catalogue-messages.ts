@@ -1,4 +1,4 @@
-import type { AttackDefinition } from '@faultline/attack-algorithms';
+import type { CatalogueRow } from '@faultline/attack-algorithms';
 import { attack } from '@faultline/contracts';
 
 const NORMS = {
@@ -6,24 +6,25 @@ const NORMS = {
   l2: attack.Norm.NORM_L2,
   l1: attack.Norm.NORM_L1,
   l0: attack.Norm.NORM_L0,
-} as const satisfies Record<AttackDefinition['norms'][number], attack.Norm>;
+} as const satisfies Record<CatalogueRow['norms'][number], attack.Norm>;
 
 const KINDS = {
   'fixed budget': attack.AttackKind.ATTACK_KIND_FIXED_BUDGET,
+  'minimum norm': attack.AttackKind.ATTACK_KIND_MINIMUM_NORM,
   baseline: attack.AttackKind.ATTACK_KIND_BASELINE,
-} as const satisfies Record<AttackDefinition['kind'], attack.AttackKind>;
+} as const satisfies Record<CatalogueRow['kind'], attack.AttackKind>;
 
 const KNOWLEDGE = {
   gradients: attack.AttackKnowledge.ATTACK_KNOWLEDGE_GRADIENTS,
   scores: attack.AttackKnowledge.ATTACK_KNOWLEDGE_SCORES,
   labels: attack.AttackKnowledge.ATTACK_KNOWLEDGE_LABELS,
   nothing: attack.AttackKnowledge.ATTACK_KNOWLEDGE_NOTHING,
-} as const satisfies Record<AttackDefinition['knowledge'], attack.AttackKnowledge>;
+} as const satisfies Record<CatalogueRow['knowledge'], attack.AttackKnowledge>;
 
-type Specification = AttackDefinition['parameters'][string];
+type Specification = CatalogueRow['parameters'][string];
 
 /** A row of the catalogue as a message. */
-export function describeAttack(definition: AttackDefinition): attack.AttackDescription {
+export function describeAttack(definition: CatalogueRow): attack.AttackDescription {
   const { name, summary, source, norms, kind, knowledge, parameters } = definition;
   return {
     name,

@@ -66,7 +66,7 @@ export class HardSetting implements AsyncDisposable {
               Object.entries(BUDGETS[norm]).filter(([name]) => variables.includes(name)),
             );
             for (let clip = 0; clip < CLIPS; clip += 1) {
-              const active = this.#byMargin(clip).slice(0, count);
+              const active = this.byMargin(clip).slice(0, count);
               const problem = this.linear.problem(this.clips, clip, active, norm, budgets, masks);
               const critical = criticalScale(problem);
               const { rows } = await collect(
@@ -103,7 +103,7 @@ export class HardSetting implements AsyncDisposable {
   }
 
   /** The labels of a clip, highest margin first. */
-  #byMargin(clip: number): number[] {
+  byMargin(clip: number): number[] {
     return [...this.linear.margins(this.clips, clip).entries()].sort(([, a], [, b]) => b - a).map(([label]) => label);
   }
 

@@ -1,4 +1,4 @@
-import type { BallNorm } from '../projection.ts';
+import type { NormName } from '../attack.ts';
 
 /** The reach of one variable of a linear victim around a clean point. */
 export interface LinearVariable {
@@ -12,7 +12,7 @@ export interface LinearVariable {
 }
 
 export interface LinearProblem {
-  readonly norm: BallNorm;
+  readonly norm: NormName;
   /** z_y - t_y of each true label at the clean point; one or two labels. */
   readonly margins: readonly number[];
   readonly variables: readonly LinearVariable[];
@@ -39,8 +39,18 @@ function lowestSparseProduct(w: Float64Array, { down, up }: LinearVariable, epsi
   return product;
 }
 
+/** min of w . delta over the perturbations of at most `count` coordinates in the box: those that gain most. */
+function lowestOfFew(w: Float64Array, { down, up }: LinearVariable, count: number): number {
+  const gains = Float64Array.from(w, (weight, i) => Math.abs(weight) * (weight > 0 ? -(down[i] ?? 0) : (up[i] ?? 0)));
+  return -gains
+    .sort()
+    .subarray(Math.max(0, gains.length - Math.floor(count)))
+    .reduce((sum, gain) => sum + gain, 0);
+}
+
 /** min of w . delta over the ball of radius epsilon and the box, for combined weights w. Water-filling for L2. */
-function lowestProduct(norm: BallNorm, w: Float64Array, variable: LinearVariable, epsilon: number): number {
+function lowestProduct(norm: NormName, w: Float64Array, variable: LinearVariable, epsilon: number): number {
+  if (norm === 'l0') return lowestOfFew(w, variable, epsilon);
   if (norm === 'l1') return lowestSparseProduct(w, variable, epsilon);
   const { down, up } = variable;
   // delta_i = clip(-level w_i) is optimal in L2 for the level at which the length is epsilon, or at which all is at the box.

@@ -2,7 +2,7 @@ import type { DenseTensor, victim } from '@faultline/contracts';
 import { exampleDims, valueRange } from '@faultline/victim';
 import { LocalVictim } from '@faultline/victim-local';
 import { linearVictim } from '@faultline/victim-local/testing';
-import type { BallNorm } from '../projection.ts';
+import type { NormName } from '../attack.ts';
 import type { LinearProblem } from './linear-optimum.ts';
 import { normal, randomNumbers } from './random.ts';
 
@@ -93,7 +93,7 @@ export class LinearVictim implements AsyncDisposable {
     clips: ReadonlyMap<string, DenseTensor>,
     clip: number,
     trueLabels: readonly number[],
-    norm: BallNorm,
+    norm: NormName,
     budgets: ReadonlyMap<string, number>,
     masks: ReadonlyMap<string, Float32Array> = new Map(),
   ): LinearProblem {

@@ -56,15 +56,17 @@ export function request(changes: Partial<attack.ThreatModel> = {}): attack.Attac
   };
 }
 
-/** What an attack tells: the kinds of messages in a row, and the results. */
+/** What an attack tells: the kinds of messages in a row, and the results of its ladder or search. */
 export async function read(responses: AsyncIterable<attack.AttackResponse>) {
   const kinds: string[] = [];
   const results: attack.RungResult[] = [];
+  const searches: attack.SearchResult[] = [];
   for await (const { kind } of responses) {
     if (kind !== undefined && kinds.at(-1) !== kind.$case) kinds.push(kind.$case);
     if (kind?.$case === 'result') results.push(kind.value);
+    if (kind?.$case === 'search') searches.push(kind.value);
   }
-  return { kinds, results };
+  return { kinds, results, searches };
 }
 
 /** Writes the victim's folder, as an inference service takes it. */

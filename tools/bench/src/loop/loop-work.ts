@@ -35,7 +35,7 @@ const wave = (length: number) => Float32Array.from({ length }, (_, i) => Math.si
 /** PGD on all inputs of a victim: clips x ladder examples, one step a message. */
 export function loopWork({ card }: VictimDescription, clips: number, steps: number): LoopWork {
   const pgd = catalogue.get('pgd');
-  if (pgd === undefined) throw new Error('the catalogue has no pgd');
+  if (pgd?.kind !== 'fixed budget') throw new Error('the catalogue has no pgd');
   const variables = card.inputs.map((input) => ({ name: input.name, dims: exampleDims(input), ...valueRange(input) }));
   const defaults = Object.fromEntries(Object.entries(pgd.parameters).map(([name, spec]) => [name, spec.default]));
   const attack = pgd.plan(

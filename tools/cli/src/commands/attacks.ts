@@ -1,4 +1,4 @@
-import type { AttackDefinition } from '@faultline/attack-algorithms';
+import type { CatalogueRow } from '@faultline/attack-algorithms';
 import { UsageError } from '../exit-code.ts';
 import { printJson, printLines } from '../output/print.ts';
 import { fieldList, textColumn, textTable } from '../output/text-table.ts';
@@ -33,7 +33,7 @@ async function listAttacks(name: string | undefined, form: 'json' | 'text'): Pro
   else printLines(details(definition));
 }
 
-const attackJson = ({ name, summary, source, kind, knowledge, norms, parameters }: AttackDefinition) => ({
+const attackJson = ({ name, summary, source, kind, knowledge, norms, parameters }: CatalogueRow) => ({
   name,
   summary,
   source,
@@ -43,13 +43,13 @@ const attackJson = ({ name, summary, source, kind, knowledge, norms, parameters 
   parameters,
 });
 
-const table = (rows: readonly AttackDefinition[]): string[] =>
+const table = (rows: readonly CatalogueRow[]): string[] =>
   textTable(
     ['attack', 'looks for', 'needs', 'norms', 'what it does'].map(textColumn),
     rows.map(({ name, kind, knowledge, norms, summary }) => [name, kind, knowledge, norms.join(', '), summary]),
   );
 
-function details({ name, summary, source, kind, knowledge, norms, parameters }: AttackDefinition): string[] {
+function details({ name, summary, source, kind, knowledge, norms, parameters }: CatalogueRow): string[] {
   const rows = Object.entries(parameters).map(([parameter, spec]) => {
     const range = spec.type === 'choice' ? spec.values.join(', ') : `${spec.minimum} to ${spec.maximum}`;
     return [parameter, String(spec.default), range, spec.description];

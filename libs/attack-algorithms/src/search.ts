@@ -1,0 +1,236 @@
+import { type DenseTensor, elementCount, sliceRows, type victim } from '@faultline/contracts';
+import { type LoopPlan, type Victim, type VictimDescription, verdictTolerance } from '@faultline/victim';
+import { loopExamples } from './batch-plan.ts';
+import { BisectionLoop, PROBES } from './bisection-loop.ts';
+import { vectorNorm } from './float32-bounds.ts';
+import type { LoopProgress } from './ladder-loop.ts';
+import type { MinimumNormExample, ScaledVariable } from './minimum-norm.ts';
+import { type ClipSearch, MinimumNormLoop } from './minimum-norm-loop.ts';
+import { noiseKey } from './noise-keys.ts';
+import type { AttackRun, CheckedRun } from './request.ts';
+
+/** What a search found for some clips. */
+export interface SearchResult {
+  /** One for each of these clips, ascending. */
+  readonly intervals: readonly SearchInterval[];
+  /** Indices of the clips whose goal the attack believes reached, ascending: one a row. */
+  readonly clips: readonly number[];
+  /** Attacked variables by name, float32 [rows, ...]. */
+  readonly adversarial: ReadonlyMap<string, DenseTensor<Float32Array>>;
+  /** Joint scale of each row, max_v |delta_v| / rho_v, in float64 from the tensors. */
+  readonly scales: readonly number[];
+  /** The attack's own margins, one a row: never results, only a fresh prediction is. */
+  readonly margins: readonly number[];
+}
+
+/** Between which scales a clip's critical one lies, as far as this attack can tell: a failed attack bounds nothing. */
+export interface SearchInterval {
+  readonly clip: number;
+  /** Largest scale below the smallest success that was tried without success; 0 where there was none. */
+  readonly failedScale: number;
+  /** Smallest scale with success; undefined without one. */
+  readonly reachedScale?: number | undefined;
+}
+
+/** A loop that searches for the smallest points of some clips. */
+export interface SearchLoop {
+  run(): AsyncGenerator<LoopProgress>;
+  readonly searches: readonly ClipSearch[];
+}
+
+/** Some clips of a search: how many steps they may take, and their loop, anew at each call. */
+export interface SearchBlock {
+  readonly steps: number;
+  newLoop(): SearchLoop;
+}
+
+/**
+ * The goal of a search is this many tolerances away from the verdict's: its points lie at the boundary, where the last bit of a logit decides about
+ * those that a fresh prediction confirms.
+ */
+const TOLERANCES = 2;
+
+/** The blocks of a search, one after another over the clips. */
+export function searchBlocks(
+  victimUnderAttack: Victim,
+  run: AttackRun,
+  checked: CheckedRun,
+  description: VictimDescription,
+  signal: AbortSignal | undefined,
+): SearchBlock[] {
+  const { card } = description;
+  const { definition, norm, parameters, variables } = checked;
+  const { restarts, steps } = run.threatModel;
+  const setting = {
+    variables,
+    norm,
+    steps,
+    thresholds: card.labels.map(({ threshold }) => threshold),
+    logitScale: card.logitScale,
+  };
+  const tolerance = TOLERANCES * verdictTolerance(card);
+  const elements = variables.reduce((sum, { dims }) => sum + elementCount(dims), 0);
+  const most = loopExamples(elements, description.maxExamples);
+  const common = { victim: victimUnderAttack, restarts, signal };
+
+  if (definition.kind === 'minimum norm') {
+    const attack = definition.plan({ ...setting, reachedMargin: -tolerance }, parameters);
+    const size = Math.max(1, Math.floor(most / (attack.samples?.count ?? 1)));
+    return blocksOf(checked.clips, size, run, checked).map((examples) => ({
+      steps: examples.length * attack.steps * restarts,
+      newLoop: () => {
+        const batch = loopBatch(examples, run, checked, card);
+        const noise = variables.map(({ name, dims }) => ({ name, distribution: attack.noise, dims }));
+        const loop = { ...batch, noise, data: attack.data?.(batch.targets) };
+        return new MinimumNormLoop({ ...common, attack, loop, examples });
+      },
+    }));
+  }
+  const attack = definition.plan(setting, parameters);
+  const size = Math.max(1, Math.floor(most / PROBES));
+  return blocksOf(checked.clips, size, run, checked).map((examples) => ({
+    steps: BisectionLoop.mostSteps(examples.length, attack.steps * restarts),
+    newLoop: () =>
+      new BisectionLoop({
+        ...common,
+        attack,
+        tolerance,
+        examples,
+        norm,
+        variables,
+        clean: ({ clip }) => cleanNorms(clip, run, checked),
+        loop: (probes) => ({
+          ...loopBatch(probes, run, checked, card),
+          noise: variables.map(({ name, dims }) => ({ name, distribution: attack.noise, dims })),
+        }),
+      }),
+  }));
+}
+
+/** Clips in blocks of at most so many. */
+function blocksOf(clips: number, size: number, run: AttackRun, checked: CheckedRun): MinimumNormExample[][] {
+  const blocks = Math.ceil(clips / size);
+  return Array.from({ length: blocks }, (_, block) => {
+    const [first, end] = [Math.floor((block * clips) / blocks), Math.floor(((block + 1) * clips) / blocks)];
+    return Array.from({ length: end - first }, (_, offset) => {
+      const clip = first + offset;
+      const bound = run.threatModel.maxScale ?? Number.POSITIVE_INFINITY;
+      return { clip, largestScale: Math.min(bound, scaleOfRange(clip, run, checked)) };
+    });
+  });
+}
+
+/** The scale beyond which nothing more can change: that of the farthest corner of the range, [0, infinity). */
+function scaleOfRange(clip: number, run: AttackRun, checked: CheckedRun): number {
+  const scales = checked.variables.map((variable) => {
+    const { name, low, high, mask, rho } = variable;
+    const clean = cleanRow(name, clip, run, variable);
+    const reach = Float32Array.from(clean, (value, i) => (mask?.[i] ?? 1) * Math.max(value - low, high - value));
+    return vectorNorm(checked.norm, reach) / rho;
+  });
+  return Math.max(...scales);
+}
+
+/** One clip of an input as the victim sees it. */
+function cleanRow(name: string, clip: number, { inputs }: AttackRun, { dims }: ScaledVariable): Float32Array {
+  const data = inputs.get(name)?.data;
+  const size = elementCount(dims);
+  if (data instanceof Float32Array) return data.subarray(clip * size, (clip + 1) * size);
+  if (data instanceof Uint8Array) {
+    return Float32Array.from(data.subarray(clip * size, (clip + 1) * size), (pixel) => pixel / 255);
+  }
+  throw new TypeError(`input '${name}' is neither float32 nor uint8`);
+}
+
+function cleanNorms(clip: number, run: AttackRun, checked: CheckedRun): ReadonlyMap<string, number> {
+  return new Map(
+    checked.variables.map((variable) => [
+      variable.name,
+      vectorNorm(checked.norm, cleanRow(variable.name, clip, run, variable)),
+    ]),
+  );
+}
+
+/** What a loop over these examples opens with. */
+function loopBatch(
+  examples: readonly { readonly clip: number }[],
+  { inputs, threatModel, clipSha256 }: AttackRun,
+  { targets, variables }: CheckedRun,
+  card: victim.Card,
+): Omit<LoopPlan, 'programs' | 'targets'> & { readonly targets: DenseTensor<Float32Array> } {
+  const labels = targets.dims[1] ?? 0;
+  const clips = examples.map(({ clip }) => clip);
+  const [first, end] = [Math.min(...clips), Math.max(...clips) + 1];
+  const rows = new Float32Array(examples.length * labels);
+  for (const [row, clip] of clips.entries()) {
+    rows.set(targets.data.subarray(clip * labels, (clip + 1) * labels), row * labels);
+  }
+  return {
+    modelSha256: card.sha256,
+    variables: variables.map(({ name }) => ({ name, scope: 'example' })),
+    inputs: new Map(Array.from(inputs, ([name, tensor]) => [name, sliceRows(tensor, first, end)])),
+    targets: { dims: [examples.length, labels], data: rows },
+    exampleClips: clips.map((clip) => clip - first),
+    noiseKeys: BigUint64Array.from(clips, (clip) => noiseKey(threatModel, clipSha256[clip] ?? '')),
+  };
+}
+
+/** Measures what a loop found, and puts it together. */
+export function searchResult(searches: readonly ClipSearch[], run: AttackRun, checked: CheckedRun): SearchResult {
+  const measured = searches.map((search) => ({ ...search, scale: scaleOf(search, run, checked) }));
+  const rows = measured.flatMap(({ clip, scale, found }) =>
+    found === undefined || scale === undefined ? [] : [{ clip, scale, ...found }],
+  );
+  return {
+    intervals: measured.map(({ clip, failedScale, scale }) => ({
+      clip,
+      failedScale: Math.min(failedScale, scale ?? Number.POSITIVE_INFINITY),
+      reachedScale: scale,
+    })),
+    clips: rows.map(({ clip }) => clip),
+    adversarial: new Map(
+      checked.variables.map(({ name, dims }) => [
+        name,
+        stacked(
+          rows.flatMap(({ point }) => point.get(name) ?? []),
+          dims,
+        ),
+      ]),
+    ),
+    scales: rows.map(({ scale }) => scale),
+    margins: rows.map(({ margin }) => margin),
+  };
+}
+
+/** The joint scale of what was found, in float64; undefined without it, and beyond the caller's bound. */
+function scaleOf({ clip, found }: ClipSearch, run: AttackRun, checked: CheckedRun): number | undefined {
+  if (found === undefined) return undefined;
+  const scales = checked.variables.map((variable) => {
+    const clean = cleanRow(variable.name, clip, run, variable);
+    const point = found.point.get(variable.name)?.data;
+    return distance(checked.norm, point ?? new Float32Array(), clean) / variable.rho;
+  });
+  const scale = Math.max(...scales);
+  const { maxScale } = run.threatModel;
+  return scale > (maxScale ?? Number.POSITIVE_INFINITY) ? undefined : scale;
+}
+
+/** Norm of (point - clean), the difference too in float64. */
+function distance(norm: CheckedRun['norm'], point: Float32Array, clean: Float32Array): number {
+  let [largest, squares, sum, count] = [0, 0, 0, 0];
+  for (const [index, value] of point.entries()) {
+    const size = Math.abs(value - (clean[index] ?? Number.NaN));
+    largest = Math.max(largest, size);
+    squares += size * size;
+    sum += size;
+    if (size > 0) count += 1;
+  }
+  return { linf: largest, l2: Math.sqrt(squares), l1: sum, l0: count }[norm];
+}
+
+function stacked(rows: readonly DenseTensor<Float32Array>[], dims: readonly number[]): DenseTensor<Float32Array> {
+  const size = elementCount(dims);
+  const data = new Float32Array(rows.length * size);
+  for (const [index, row] of rows.entries()) data.set(row.data, index * size);
+  return { dims: [rows.length, ...dims], data };
+}
