@@ -1,4 +1,4 @@
-import type { NoiseDistribution, Programs, Tensors } from '@faultline/victim';
+import type { LoopMode, NoiseDistribution, NoiseSlot, Programs, Samples, Tensors } from '@faultline/victim';
 import type { ParameterSpecs, ParameterValues, ValuesOf } from './attack-parameters.ts';
 import type { BandRegion } from './band-region.ts';
 import type { Goal } from './goals.ts';
@@ -49,6 +49,12 @@ export interface AttackPlan {
   readonly programs: Programs;
   /** Of noise/V, for every variable V. */
   readonly noise: NoiseDistribution;
+  /** What the programs read beside noise/V. */
+  readonly moreNoise?: readonly NoiseSlot[] | undefined;
+  /** Default: with gradients. */
+  readonly mode?: LoopMode | undefined;
+  /** Evaluations of each example in each step. Default: one, without a sample axis. */
+  readonly samples?: Samples | undefined;
   readonly constants: Tensors;
   /** Gradient steps a restart; with 0 only the starting points are evaluated. */
   readonly steps: number;

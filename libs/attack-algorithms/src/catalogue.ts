@@ -5,11 +5,12 @@ import { miFgsm } from './mi-fgsm.ts';
 import type { MinimumNormDefinition } from './minimum-norm.ts';
 import { noise } from './noise.ts';
 import { pgd } from './pgd.ts';
+import { square } from './square.ts';
 
 /** A row of the catalogue; its kind tells the two apart. */
 export type CatalogueRow = AttackDefinition | MinimumNormDefinition;
 
 /** The attacks on offer, by name. Adding one is adding a row here and its file. */
 export const catalogue: ReadonlyMap<string, CatalogueRow> = new Map(
-  [pgd, fgsm, miFgsm, fmn, noise].map((row): [string, CatalogueRow] => [row.name, row]),
+  [pgd, fgsm, miFgsm, fmn, square, noise].map((row): [string, CatalogueRow] => [row.name, row]),
 );

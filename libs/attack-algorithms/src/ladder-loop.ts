@@ -96,7 +96,14 @@ export class LadderLoop {
   async *run(): AsyncGenerator<LoopProgress> {
     const { victim, attack, loop: plan, signal, restarts } = this.#options;
     await using loop = await victim.open(
-      { ...plan, programs: attack.programs, constants: attack.constants },
+      {
+        ...plan,
+        programs: attack.programs,
+        constants: attack.constants,
+        mode: attack.mode,
+        samples: attack.samples,
+        noise: [...(plan.noise ?? []), ...(attack.moreNoise ?? [])],
+      },
       attack.initParameters(this.#budgets()),
       { signal },
     );
