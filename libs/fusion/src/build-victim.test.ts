@@ -5,7 +5,7 @@ import { dryRun, float32Data, Session, toOrt } from '@faultline/ort';
 import { buildVictim } from './build-victim.ts';
 import { countMacs } from './count-macs.ts';
 import type { Parameter, Statistics } from './layers.ts';
-import { VICTIM_NAMES, VICTIM_SPECS } from './specs.ts';
+import { VICTIM_NAMES, VICTIM_SPECS } from './victim-specs.ts';
 
 const MAC_LIMIT = 17e6;
 const MODEL_BYTES_LIMIT = 2e6;

@@ -1,12 +1,11 @@
 import { type Graph, OnnxError } from '@faultline/onnx';
 import { moments, perMoment, stack, summarise } from './branches.ts';
+import { buildDesign } from './build-design.ts';
+import type { FeatureSpec, MediaSpec } from './designs.ts';
 import { logMel, timeSteps } from './front-end.ts';
+import { HEAD_BIAS } from './heads.ts';
 import { type Features, LayerBuilder, type Parameter, type Purpose, type Statistics } from './layers.ts';
-import type { EarlySpec, LateSpec, MidSpec, VictimSpec } from './specs.ts';
-
-/** Share of clips that show a label, about: the heads start at its logit, so that training does not spend steps on it. */
-const LABEL_PRIOR = 0.11;
-const HEAD_BIAS = Math.log(LABEL_PRIOR / (1 - LABEL_PRIOR));
+import type { EarlySpec, LateSpec, MidSpec, ReferenceSpec, VictimSpec } from './specs.ts';
 
 /** An inner value worth reading or perturbing. */
 export interface VictimTap {
@@ -14,9 +13,18 @@ export interface VictimTap {
   readonly value: string;
 }
 
-/** A victim as a graph: inputs `waveform` and `frames`, output `logits` `[batch, labels]`. */
+/** A modality's input; `dims` are those of one example. */
+export interface VictimInput {
+  readonly name: string;
+  readonly modality: 'audio' | 'visual';
+  readonly dims: readonly number[];
+}
+
+/** A victim as a graph: output `logits` `[batch, labels]`. */
 export interface VictimGraph {
   readonly graph: Graph;
+  /** What it hears and sees; the graph's other inputs are weights and statistics. A single modality has one. */
+  readonly inputs: readonly VictimInput[];
   readonly parameters: readonly Parameter[];
   readonly statistics: readonly Statistics[];
   readonly taps: readonly VictimTap[];
@@ -38,29 +46,52 @@ interface Sources {
   readonly frames: string;
 }
 
+/** Every input that a victim may have. */
+const MODALITIES: Readonly<Record<string, VictimInput['modality']>> = {
+  waveform: 'audio',
+  'log-mel': 'audio',
+  frames: 'visual',
+  'frame-features': 'visual',
+};
+
 /**
  * Builds a victim for training, evaluation or export.
  * @throws OnnxError when sizes in the spec do not fit, or an exported weight is missing or misshapen.
  */
-export function buildVictim(spec: VictimSpec, purpose: Purpose = { kind: 'training' }): VictimGraph {
+export function buildVictim(spec: VictimSpec | FeatureSpec, purpose: Purpose = { kind: 'training' }): VictimGraph {
   const layers = new LayerBuilder(purpose);
+  const { logits, taps, auxiliary } = 'design' in spec ? designed(layers, spec) : reference(layers, spec);
+  layers.finish(logits, spec.labels, auxiliary);
+  const graph = layers.graph.graph(spec.fusion);
+  return {
+    graph,
+    inputs: graph.inputs.flatMap(({ name, dims = [] }) => {
+      const modality = MODALITIES[name];
+      return modality === undefined ? [] : [{ name, modality, dims: dims.slice(1).map(Number) }];
+    }),
+    parameters: layers.parameters,
+    statistics: layers.statistics,
+    taps,
+    auxiliaryLogits: purpose.kind === 'training' ? auxiliary : [],
+  };
+}
+
+function designed(layers: LayerBuilder, spec: MediaSpec | FeatureSpec): Body {
+  const { logits, taps, auxiliary } = buildDesign(layers, spec);
+  return { logits, taps: taps.map(tap), auxiliary };
+}
+
+function reference(layers: LayerBuilder, spec: ReferenceSpec): Body {
   const { waveform, frames } = spec;
   const sources: Sources = {
     waveform: layers.graph.input('waveform', ['batch', waveform.samples]),
     frames: layers.graph.input('frames', ['batch', frames.frames, 3, frames.height, frames.width]),
   };
   const { logits, taps, auxiliary } = body(layers, spec, sources);
-  layers.finish(logits, spec.labels, auxiliary);
-  return {
-    graph: layers.graph.graph(spec.fusion),
-    parameters: layers.parameters,
-    statistics: layers.statistics,
-    taps: [tap('audio.log-mel'), ...taps],
-    auxiliaryLogits: purpose.kind === 'training' ? auxiliary : [],
-  };
+  return { logits, taps: [tap('audio.log-mel'), ...taps], auxiliary };
 }
 
-function body(layers: LayerBuilder, spec: VictimSpec, sources: Sources): Body {
+function body(layers: LayerBuilder, spec: ReferenceSpec, sources: Sources): Body {
   switch (spec.fusion) {
     case 'early':
       return early(layers, spec, sources);
@@ -71,16 +102,16 @@ function body(layers: LayerBuilder, spec: VictimSpec, sources: Sources): Body {
   }
 }
 
-function embed(layers: LayerBuilder, layer: string, x: Features, spec: VictimSpec, as: string): string {
+function embed(layers: LayerBuilder, layer: string, x: Features, spec: ReferenceSpec, as: string): string {
   return layers.graph.op('Relu', [layers.dense(layer, x.value, x.channels, spec.embedding)], {}, as);
 }
 
-function head(layers: LayerBuilder, layer: string, embedding: string, spec: VictimSpec, as: string): string {
+function head(layers: LayerBuilder, layer: string, embedding: string, spec: ReferenceSpec, as: string): string {
   return layers.dense(layer, embedding, spec.embedding, spec.labels, { bias: HEAD_BIAS, as });
 }
 
 /** A head that training alone has: an exported victim neither holds nor computes it. */
-function auxiliaryHead(layers: LayerBuilder, branch: string, x: Features, spec: VictimSpec): string[] {
+function auxiliaryHead(layers: LayerBuilder, branch: string, x: Features, spec: ReferenceSpec): string[] {
   if (layers.purpose !== 'training') return [];
   const bias = HEAD_BIAS;
   return [layers.dense(`${branch}.head`, x.value, x.channels, spec.labels, { bias, as: `${branch}.logits` })];
@@ -151,7 +182,7 @@ function meanOverTime(layers: LayerBuilder, x: Features): Features {
 }
 
 /** `[batch, channels, time, 1]` -> logits. */
-function temporalHead(layers: LayerBuilder, spec: VictimSpec, x: Features): string {
+function temporalHead(layers: LayerBuilder, spec: ReferenceSpec, x: Features): string {
   const overTime = { value: layers.graph.reduceMean(x.value, [3], false), channels: x.channels };
   const embedding = embed(layers, 'fusion.embed', summarise(layers, overTime, 2), spec, 'embedding');
   return head(layers, 'head', embedding, spec, 'logits');

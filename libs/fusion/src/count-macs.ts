@@ -1,7 +1,7 @@
 import { type Graph, isBatchAxis, type Node, OnnxError, type ValueType } from '@faultline/onnx';
 
 /**
- * Multiply-accumulate operations of the graph's Conv, MatMul and Gemm nodes for one example. Element-wise work is not counted.
+ * Multiply-accumulate operations of the graph's Conv, MatMul, Gemm and recurrent nodes for one example. Element-wise work is not counted.
  * @param types type of every value, as a dry run learns them.
  * @throws OnnxError when a value that counts has no type.
  */
@@ -26,6 +26,13 @@ function nodeMacs(node: Node, dims: (name: string | undefined) => number[]): num
       const left = dims(node.inputs[0]);
       const transposed = node.attributes.transA;
       return outputs() * ((transposed?.type === 'int' && transposed.value === 1 ? left[0] : left[1]) ?? 1);
+    }
+    case 'GRU':
+    case 'LSTM':
+    case 'RNN': {
+      // [steps, batch, features]; weights [directions, gates x hidden, features] and [directions, gates x hidden, hidden].
+      const [steps = 1, batch = 1] = dims(node.inputs[0]);
+      return steps * batch * (product(dims(node.inputs[1])) + product(dims(node.inputs[2])));
     }
     default:
       return 0;

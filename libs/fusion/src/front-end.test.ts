@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { float32, GraphBuilder } from '@faultline/onnx';
 import { float32Data, Session, toOrt } from '@faultline/ort';
 import { logMel, timeSteps } from './front-end.ts';
-import { VICTIM_SPECS } from './specs.ts';
+import { VICTIM_SPECS } from './victim-specs.ts';
 
 const { waveform: input, frontEnd } = VICTIM_SPECS.late;
 

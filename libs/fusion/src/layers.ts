@@ -72,17 +72,23 @@ export class LayerBuilder {
     return this.#purpose.kind;
   }
 
-  /** A block: Relu(norm(conv(x))), padded so that a stride of 1 keeps the size. */
-  convolution(layer: string, x: Features, { channels, kernel, stride }: ConvolutionSpec): Features {
+  /** A block: Relu(norm(conv(x))), padded so that a stride of 1 keeps the size; then its pooling. */
+  convolution(layer: string, x: Features, spec: ConvolutionSpec): Features {
+    const value = this.graph.relu(this.normalisedConvolution(layer, x, spec));
+    return { value: spec.pool === undefined ? value : maxPool(this.graph, value, spec.pool), channels: spec.channels };
+  }
+
+  /** norm(conv(x)), padded so that a stride of 1 keeps the size. */
+  normalisedConvolution(layer: string, x: Features, { channels, kernel, stride }: ConvolutionSpec): string {
     const names = this.#declareBlock(layer, [channels, x.channels, ...kernel]);
     const g = this.graph;
     if (this.#purpose.kind === 'export') {
       const { weight, bias } = foldNormalisation(this.#purpose.weights, layer);
       const operands = [x.value, g.constant(weight, names.weight), g.constant(bias, `${layer}.bias`)];
-      return { value: g.relu(g.op('Conv', operands, geometry(kernel, stride))), channels };
+      return g.op('Conv', operands, geometry(kernel, stride));
     }
     const y = g.op('Conv', [x.value, names.weight], geometry(kernel, stride));
-    return { value: g.relu(this.#normalise(layer, y, channels, names)), channels };
+    return this.#normalise(layer, y, channels, names);
   }
 
   /**
@@ -201,6 +207,10 @@ export class LayerBuilder {
 
 interface FloatTensor extends Tensor {
   readonly data: Float32Array;
+}
+
+function maxPool(g: GraphBuilder, x: string, window: readonly [number, number]): string {
+  return g.op('MaxPool', [x], { kernel_shape: ints(window), strides: ints(window) });
 }
 
 function geometry(

@@ -1,3 +1,5 @@
+import type { MediaSpec } from './designs.ts';
+
 /** A mono waveform, `[batch, samples]`, amplitude in [-1, 1]. */
 export interface WaveformInput {
   readonly sampleRateHz: number;
@@ -17,6 +19,8 @@ export interface ConvolutionSpec {
   readonly channels: number;
   readonly kernel: readonly [number, number];
   readonly stride: readonly [number, number];
+  /** Maximum over windows of this size, side by side, after the block. */
+  readonly pool?: readonly [number, number];
 }
 
 /**
@@ -49,6 +53,9 @@ export interface Inputs {
   readonly embedding: number;
 }
 
+/** Where the modalities meet, or the only one there is. */
+export type FusionVariant = 'audio' | 'visual' | 'early' | 'mid' | 'late' | 'decision';
+
 /** The modalities meet at the input: picture patches and the log-mel of the same moment are channels of one map. */
 export interface EarlySpec extends Inputs {
   readonly fusion: 'early';
@@ -71,51 +78,8 @@ export interface LateSpec extends Inputs {
   readonly video: readonly ConvolutionSpec[];
 }
 
-export type VictimSpec = EarlySpec | MidSpec | LateSpec;
+/** The form of the reference victims. */
+export type ReferenceSpec = EarlySpec | MidSpec | LateSpec;
 
-const conv = (channels: number, stride: 1 | 2): ConvolutionSpec => ({
-  channels,
-  kernel: [3, 3],
-  stride: [stride, stride],
-});
-const overTime = (channels: number): ConvolutionSpec => ({ channels, kernel: [3, 1], stride: [1, 1] });
-
-const INPUTS: Inputs = {
-  waveform: { sampleRateHz: 16_000, samples: 32_000 },
-  frames: { frameRateHz: 4, frames: 8, height: 64, width: 64 },
-  frontEnd: {
-    // 15.6 ms: 128 steps, so that halvings stay in step with the video frames.
-    stepSamples: 250,
-    bands: 32,
-    // Fine in frequency where pitch lies, fine in time above.
-    resolutions: [
-      { windowSamples: 250, fromHz: 64, toHz: 1600 },
-      { windowSamples: 125, fromHz: 1664, toHz: 3968 },
-      { windowSamples: 50, fromHz: 4160, toHz: 7680 },
-    ],
-  },
-  patches: { frames: 2, side: 4, channels: 24 },
-  labels: 12,
-  embedding: 96,
-};
-
-const AUDIO = [conv(16, 2), conv(32, 2), conv(40, 2), conv(48, 1), conv(80, 2)];
-const VIDEO = [conv(40, 2), conv(64, 2), conv(96, 2)];
-
-/** The reference victims. */
-export const VICTIM_SPECS = {
-  early: {
-    ...INPUTS,
-    fusion: 'early',
-    patches: { frames: 2, side: 4, channels: 32 },
-    joint: [conv(48, 2), conv(80, 2), conv(112, 2)],
-    temporal: [overTime(96), overTime(96)],
-  },
-  mid: { ...INPUTS, fusion: 'mid', audio: AUDIO, video: VIDEO, temporal: [overTime(96), overTime(96)] },
-  late: { ...INPUTS, fusion: 'late', audio: AUDIO, video: VIDEO },
-} as const satisfies Record<string, VictimSpec>;
-
-export type VictimName = keyof typeof VICTIM_SPECS;
-
-/** The names of the reference victims. */
-export const VICTIM_NAMES = Object.keys(VICTIM_SPECS) as readonly VictimName[];
+/** A victim of waveform and frames. */
+export type VictimSpec = ReferenceSpec | MediaSpec;

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { decodeModel, type Graph, type Tensor } from '@faultline/onnx';
+import { buildVictim } from './build-victim.ts';
+import { VICTIM_NAMES, VICTIM_SPECS, type VictimName } from './victim-specs.ts';
+
+const ZOO = join(import.meta.dirname, '../../../zoo/victims');
+
+/** Digests of the graphs that the shipped victims were trained with: nodes, inputs, outputs, not the fixed bases' elements. */
+const TRAINED_WITH: Readonly<Record<VictimName, string>> = {
+  early: 'd3f977159d42fefbdfd8179f1edbb4d2eb3d6ba40f13019585cae30bb7e2a7aa',
+  mid: 'ac4bd8a2db857da4e0156433cc5bea85202d5917bac37a35880c09e028819d0f',
+  late: '7a93d342bca93fdb6cbcf53e1c5cf834f1f277be9e776d63b1704f3e815dea3f',
+};
+
+const structure = ({ nodes, inputs, outputs }: Graph) => ({ nodes, inputs, outputs });
+
+for (const name of VICTIM_NAMES) {
+  test(`the ${name} victim is the one that the zoo's was trained and exported with`, async () => {
+    const training = buildVictim(VICTIM_SPECS[name]);
+    const digest = createHash('sha256').update(JSON.stringify([structure(training.graph), training.parameters]));
+    assert.equal(digest.digest('hex'), TRAINED_WITH[name]);
+
+    const { graph: shipped } = decodeModel(await readFile(join(ZOO, name, 'model.onnx')));
+    const zeros = ({ name: key, shape }: { readonly name: string; readonly shape: readonly number[] }) =>
+      [key, { dataType: 'float32', dims: shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) }] as const;
+    const weights = new Map<string, Tensor>([
+      ...training.parameters.map(zeros),
+      ...training.statistics.flatMap(({ mean, variance, channels }) =>
+        [mean, variance].map((key) => zeros({ name: key, shape: [channels] })),
+      ),
+    ]);
+    const exported = buildVictim(VICTIM_SPECS[name], { kind: 'export', weights }).graph;
+    assert.deepEqual(structure(exported), structure(shipped));
+    assert.deepEqual(
+      Array.from(exported.initializers, ([key, { dims }]) => [key, dims]),
+      Array.from(shipped.initializers, ([key, { dims }]) => [key, dims]),
+    );
+  });
+}
