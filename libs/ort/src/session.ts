@@ -1,5 +1,5 @@
-import { type DataType, encodeModel, type Model } from '@faultline/onnx';
-import { InferenceSession } from 'onnxruntime-node';
+import { type DataType, encodeModel, GraphBuilder, type Model } from '@faultline/onnx';
+import { InferenceSession, listSupportedBackends } from 'onnxruntime-node';
 import type { OrtTensor } from './tensors.ts';
 
 export interface SessionOptions {
@@ -18,6 +18,24 @@ export interface SessionOptions {
    * Default 'returned'.
    */
   readonly memory?: 'kept' | 'returned';
+  /** What computes: the processor, or a graphics card where the runtime has CUDA. Default 'cpu'. */
+  readonly executionProvider?: ExecutionProvider;
+}
+
+export const EXECUTION_PROVIDERS = ['cpu', 'cuda'] as const;
+export type ExecutionProvider = (typeof EXECUTION_PROVIDERS)[number];
+
+/** The runtime here cannot compute on what was asked for; the message says what to do. */
+export class ExecutionProviderError extends Error {
+  override name = 'ExecutionProviderError';
+
+  constructor(provider: ExecutionProvider, options?: ErrorOptions) {
+    super(
+      `the execution provider '${provider}' is not available: its libraries are not installed beside the runtime, or there ` +
+        `is no card that they know; install them, or choose 'cpu'`,
+      options,
+    );
+  }
 }
 
 /** An output as the runtime sees it at loading. */
@@ -44,11 +62,16 @@ export class Session implements AsyncDisposable {
     this.#session = session;
   }
 
-  /** @throws Error when the runtime refuses the model; its message names the node. */
+  /**
+   * @throws Error when the runtime refuses the model; its message names the node.
+   * @throws ExecutionProviderError when the runtime lacks what was asked for; it never falls back to another.
+   */
   static async create(model: Model | Uint8Array, options: SessionOptions = {}): Promise<Session> {
+    const { executionProvider = 'cpu' } = options;
+    if (executionProvider !== 'cpu') await probe(executionProvider);
     const bytes = model instanceof Uint8Array ? model : encodeModel(model);
     const session = await InferenceSession.create(bytes, {
-      executionProviders: ['cpu'],
+      executionProviders: [executionProvider],
       intraOpNumThreads: options.threads ?? 1,
       interOpNumThreads: 1,
       executionMode: 'sequential',
@@ -97,3 +120,19 @@ export class Session implements AsyncDisposable {
 
 const isNames = (outputs: readonly string[] | Outputs | undefined): outputs is readonly string[] =>
   Array.isArray(outputs);
+
+/** Asks for a provider with the smallest model, so that its absence is told from a model's own faults. */
+async function probe(executionProvider: ExecutionProvider): Promise<void> {
+  if (!listSupportedBackends().some(({ name }) => name === executionProvider)) {
+    throw new ExecutionProviderError(executionProvider);
+  }
+  const g = new GraphBuilder();
+  g.output(g.op('Identity', [g.input('x', [1])]), [1]);
+  const session = await InferenceSession.create(encodeModel(g.model()), {
+    executionProviders: [executionProvider],
+    logSeverityLevel: 4,
+  }).catch((cause: unknown) => {
+    throw new ExecutionProviderError(executionProvider, { cause });
+  });
+  await session.release();
+}

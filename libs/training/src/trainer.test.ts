@@ -1,46 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type LateSpec, VICTIM_SPECS } from '@faultline/fusion';
-import { CounterRandom } from './counter-random.ts';
-import { Trainer, type TrainingBatch } from './trainer.ts';
+import { ADVERSARY_DEFAULTS } from './adversary.ts';
+import { SPEC_AUGMENT_DEFAULTS } from './spec-augment.ts';
+import { TOY_SPEC, toyBatch } from './testing/toy-set.ts';
+import { Trainer, type Treatments } from './trainer.ts';
 
-/** A late victim small enough to train in a test. */
-const SPEC: LateSpec = {
-  ...VICTIM_SPECS.late,
-  waveform: { sampleRateHz: 16_000, samples: 4000 },
-  frames: { frameRateHz: 4, frames: 2, height: 16, width: 16 },
-  patches: { frames: 2, side: 4, channels: 4 },
-  audio: [{ channels: 8, kernel: [3, 3], stride: [2, 2] }],
-  video: [{ channels: 8, kernel: [3, 3], stride: [2, 2] }],
-  labels: 2,
-  embedding: 8,
-};
-const SIZE = 8;
 const STEPS = 12;
 const LEARNING_RATE = 0.02;
 
-/** Label 0: a tone sounds; label 1: the picture is bright. Every combination occurs. */
-function toyBatch(step: number): TrainingBatch {
-  const random = new CounterRandom(5, `toy/${step}`);
-  const heard = (clip: number) => clip & 1;
-  const seen = (clip: number) => (clip >> 1) & 1;
-  const pixels = SPEC.frames.frames * 3 * SPEC.frames.height * SPEC.frames.width;
-  const rows = (each: number, of: (clip: number, at: number, noise: number) => number) =>
-    Float32Array.from({ length: SIZE * each }, (_, index) =>
-      of(Math.floor(index / each), index % each, random.uniform(index)),
-    );
-  return {
-    size: SIZE,
-    waveform: rows(SPEC.waveform.samples, (clip, at, noise) => 0.1 * noise + heard(clip) * 0.3 * Math.sin(0.3 * at)),
-    frames: rows(pixels, (clip, _, noise) => 0.2 * noise + 0.5 * seen(clip)),
-    targets: rows(2, (clip, label) => (label === 0 ? heard(clip) : seen(clip))),
-    audioTargets: rows(2, (clip, label) => (label === 0 ? heard(clip) : 0)),
-    visualTargets: rows(2, (clip, label) => (label === 0 ? 0 : seen(clip))),
-  };
-}
-
-async function train(seed: number) {
-  await using trainer = await Trainer.create({ spec: SPEC, seed });
+async function train(seed: number, treatments: Treatments = {}) {
+  await using trainer = await Trainer.create({ spec: TOY_SPEC, seed, ...treatments });
   const losses: number[] = [];
   for (let step = 0; step < STEPS; step++) losses.push((await trainer.step(toyBatch(step), LEARNING_RATE)).loss);
   return { losses, weights: trainer.weights() };
@@ -52,4 +21,51 @@ test('training lowers the loss, and a seed gives the same weights bit for bit', 
   assert.deepEqual(first.losses, second.losses);
   assert.deepEqual(first.weights, second.weights);
   assert.notDeepEqual(first.weights.get('head.weight'), other.weights.get('head.weight'));
+});
+
+const budgets = { waveform: 0.01, frames: 0.03 };
+const TREATMENTS: Readonly<Record<string, Treatments>> = {
+  SpecAugment: { specAugment: SPEC_AUGMENT_DEFAULTS },
+  mixup: { mixup: 0.2 },
+  'adversarial training': { adversary: { ...ADVERSARY_DEFAULTS, budgets } },
+  'gradient penalty': { gradientPenalty: { weight: 1, budgets } },
+  'orthogonal heads': { orthogonalHeads: { orthogonality: 1, margin: 0.2 } },
+  'all together': {
+    specAugment: SPEC_AUGMENT_DEFAULTS,
+    mixup: 0.2,
+    adversary: { ...ADVERSARY_DEFAULTS, steps: 1, budgets },
+    gradientPenalty: { weight: 1, budgets },
+    orthogonalHeads: { orthogonality: 1, margin: 0.2 },
+  },
+};
+
+for (const [name, treatments] of Object.entries(TREATMENTS)) {
+  test(`${name}: the loss falls, the weights differ from plain ones and repeat bit for bit`, async () => {
+    const [first, second, plain] = [await train(1, treatments), await train(1, treatments), await train(1)];
+    assert.ok((first.losses.at(-1) ?? Number.NaN) < 0.8 * (first.losses[0] ?? 0), first.losses.join(' '));
+    assert.deepEqual(first.weights, second.weights);
+    assert.notDeepEqual(first.weights.get('head.weight'), plain.weights.get('head.weight'));
+  });
+}
+
+test('a restored trainer continues bit for bit; a state of another victim is refused', async () => {
+  await using trainer = await Trainer.create({ spec: TOY_SPEC, seed: 1, mixup: 0.2 });
+  await trainer.step(toyBatch(0), LEARNING_RATE);
+  const state = trainer.state();
+  await trainer.step(toyBatch(1), LEARNING_RATE);
+  await using other = await Trainer.create({ spec: TOY_SPEC, seed: 1, mixup: 0.2 });
+  other.restore(state);
+  await other.step(toyBatch(1), LEARNING_RATE);
+  assert.deepEqual(other.weights(), trainer.weights());
+  assert.equal(other.steps, 2);
+  assert.throws(() => other.restore({ steps: 1, tensors: new Map() }), /does not fit this victim/);
+});
+
+test('treatments out of range are errors that say what to give', async () => {
+  const refused = (treatments: Treatments, message: RegExp) =>
+    assert.rejects(Trainer.create({ spec: TOY_SPEC, seed: 1, ...treatments }), message);
+  await refused({ adversary: { budgets, steps: 0, share: 1 } }, /adversarial steps are 0; give at least 1/);
+  await refused({ adversary: { budgets, steps: 1, share: 2 } }, /share is 2/);
+  await refused({ gradientPenalty: { weight: 1, budgets: { waveform: 0, frames: 0 } } }, /no input .* budget above 0/);
+  await refused({ gradientPenalty: { weight: 1, budgets: { waveform: -1, frames: 0 } } }, /waveform is -1/);
 });

@@ -1,26 +1,26 @@
 import { differentiate } from '@faultline/autodiff';
 import { buildVictim, type VictimGraph, type VictimSpec, type Weights } from '@faultline/fusion';
-import { elementCount, float32, modelOf, type Tensor } from '@faultline/onnx';
-import { dryRun, float32Data, fromOrt, type OrtTensor, Session, toOrt } from '@faultline/ort';
-import { ADAMW_DEFAULTS, adamwStep } from './adamw.ts';
+import { elementCount, float32, type Graph, modelOf, type Tensor } from '@faultline/onnx';
+import { dryRun, type ExecutionProvider, float32Data, fromOrt, type OrtTensor, Session, toOrt } from '@faultline/ort';
+import { ADAMW_DEFAULTS, type AdamWOptions, adamwStep } from './adamw.ts';
+import { Adversary, type AdversaryOptions } from './adversary.ts';
+import { type GradientPenaltyOptions, withGradientPenalty } from './gradient-penalty.ts';
 import { initialise } from './initialise.ts';
 import { auxiliaryTargets, withLoss } from './loss.ts';
+import { mixup } from './mixup.ts';
+import { type OrthogonalHeadsOptions, withOrthogonalHeads } from './orthogonal-heads.ts';
+import {
+  BANDS_KEPT,
+  drawMasks,
+  type LogMelSize,
+  type SpecAugmentOptions,
+  TIME_KEPT,
+  withMaskedLogMel,
+} from './spec-augment.ts';
+import type { TrainingBatch } from './training-batch.ts';
 
 /** Running statistics keep this share of their value at each step. */
 const STATISTICS_MOMENTUM = 0.99;
-
-/** One batch. What is heard and what is seen trains the single branches, their union the victim. */
-export interface TrainingBatch {
-  readonly size: number;
-  /** `[size, samples]`. */
-  readonly waveform: Float32Array;
-  /** `[size, frames, 3, height, width]`, in [0, 1]. */
-  readonly frames: Float32Array;
-  /** `[size, labels]`, 0/1. */
-  readonly targets: Float32Array;
-  readonly audioTargets: Float32Array;
-  readonly visualTargets: Float32Array;
-}
 
 export interface StepReport {
   readonly loss: number;
@@ -28,33 +28,54 @@ export interface StepReport {
   readonly gradientNorm: number;
 }
 
-export interface TrainerOptions {
+/** How a victim is trained; what is not given is not done. */
+export interface Treatments {
+  readonly optimiser?: Partial<AdamWOptions>;
+  readonly specAugment?: SpecAugmentOptions;
+  /** Parameter alpha of mixup. */
+  readonly mixup?: number;
+  readonly adversary?: AdversaryOptions;
+  readonly gradientPenalty?: GradientPenaltyOptions;
+  readonly orthogonalHeads?: OrthogonalHeadsOptions;
+}
+
+export interface TrainerOptions extends Treatments {
   readonly spec: VictimSpec;
-  /** Decides the first weights. */
+  /** Decides the first weights and what is drawn at each step. */
   readonly seed: number;
   readonly threads?: number;
+  readonly executionProvider?: ExecutionProvider;
+}
+
+/** All that decides the steps to come: tensors by name. */
+export interface TrainerState {
+  readonly steps: number;
+  readonly tensors: ReadonlyMap<string, Tensor>;
+}
+
+interface Parts {
+  readonly victim: VictimGraph;
+  readonly gradient: Session;
+  readonly step: Session;
+  readonly adversary: Adversary | undefined;
 }
 
 /** Trains one victim: a gradient session and a step session, parameters and moments resident between them. */
 export class Trainer implements AsyncDisposable {
-  readonly #spec: VictimSpec;
-  readonly #victim: VictimGraph;
-  readonly #gradient: Session;
-  readonly #step: Session;
+  readonly #options: TrainerOptions;
+  readonly #optimiser: AdamWOptions;
+  readonly #parts: Parts;
+  readonly #inputNames: ReadonlySet<string>;
   #state: Record<string, OrtTensor>;
   readonly #running: Map<string, Float32Array>;
   #steps = 0;
 
-  private constructor(
-    spec: VictimSpec,
-    victim: VictimGraph,
-    sessions: { readonly gradient: Session; readonly step: Session },
-    weights: Weights,
-  ) {
-    this.#spec = spec;
-    this.#victim = victim;
-    this.#gradient = sessions.gradient;
-    this.#step = sessions.step;
+  private constructor(options: TrainerOptions, parts: Parts, weights: Weights) {
+    const { victim, gradient } = parts;
+    this.#options = options;
+    this.#optimiser = { ...ADAMW_DEFAULTS, ...options.optimiser };
+    this.#parts = parts;
+    this.#inputNames = new Set(gradient.inputNames);
     this.#state = Object.fromEntries(
       victim.parameters.flatMap(({ name, shape }) => {
         const zeros = () => toOrt(float32(new Float32Array(elementCount(shape)), shape));
@@ -75,18 +96,28 @@ export class Trainer implements AsyncDisposable {
     );
   }
 
-  static async create({ spec, seed, threads = 1 }: TrainerOptions): Promise<Trainer> {
+  /**
+   * @throws RangeError for options out of range, OnnxError for treatments that the victim's architecture does not take,
+   * ExecutionProviderError when the runtime lacks the provider.
+   */
+  static async create(options: TrainerOptions): Promise<Trainer> {
+    const { spec, seed, threads = 1, executionProvider = 'cpu' } = options;
     const victim = buildVictim(spec);
-    const graph = withLoss(victim);
+    const plain = withMasks(withLoss(victim), options);
+    const graph = await withRegularisers(plain, victim, options);
     const wrt = victim.parameters.map(({ name }) => name);
-    const types = await dryRun(graph);
-    const gradient = differentiate({ graph, types, output: 'loss', wrt });
-    const sessions = {
-      gradient: await Session.create(modelOf(gradient), { threads }),
+    const gradient = differentiate({ graph, types: await dryRun(graph), output: 'loss', wrt });
+    const session = { threads, executionProvider };
+    const parts = {
+      victim,
+      gradient: await Session.create(modelOf(gradient), session),
       // Small tensors: threads would cost more than they bring.
-      step: await Session.create(modelOf(adamwStep(victim.parameters)), { threads: 1 }),
+      step: await Session.create(modelOf(adamwStep(victim.parameters, { ...ADAMW_DEFAULTS, ...options.optimiser })), {
+        threads: 1,
+      }),
+      adversary: options.adversary && (await Adversary.create(plain, options.adversary, session)),
     };
-    return new Trainer(spec, victim, sessions, initialise(victim.parameters, seed));
+    return new Trainer(options, parts, initialise(victim.parameters, seed));
   }
 
   /** Steps done. */
@@ -94,23 +125,23 @@ export class Trainer implements AsyncDisposable {
     return this.#steps;
   }
 
-  /** One step of AdamW on a batch. */
+  /** One step of AdamW on a batch. What is drawn for it depends on (seed, steps done) alone. */
   async step(batch: TrainingBatch, learningRate: number): Promise<StepReport> {
-    const weights = Object.fromEntries(
-      this.#victim.parameters.map(({ name }) => [name, tensorAt(this.#state, name)] as const),
-    );
-    const results = await this.#gradient.run({ ...weights, ...this.#feeds(batch) });
-    const gradients = this.#victim.parameters.map(
-      ({ name }) => [`grad/${name}`, tensorAt(results, `grad/${name}`)] as const,
-    );
+    const { victim, gradient, step, adversary } = this.#parts;
+    const feeds = await this.#feeds(batch);
+    const attacked = await adversary?.attack(feeds, { ...this.#draw(), size: batch.size });
+    const results = await gradient.run({ ...feeds, ...attacked });
     this.#follow(results);
     this.#steps += 1;
-    const stepped = await this.#step.run({
+    const { beta1, beta2 } = this.#optimiser;
+    const stepped = await step.run({
       ...this.#state,
-      ...Object.fromEntries(gradients),
+      ...Object.fromEntries(
+        victim.parameters.map(({ name }) => [`grad/${name}`, tensorAt(results, `grad/${name}`)] as const),
+      ),
       learningRate: scalarTensor(learningRate),
-      correction1: scalarTensor(1 - ADAMW_DEFAULTS.beta1 ** this.#steps),
-      correction2: scalarTensor(1 - ADAMW_DEFAULTS.beta2 ** this.#steps),
+      correction1: scalarTensor(1 - beta1 ** this.#steps),
+      correction2: scalarTensor(1 - beta2 ** this.#steps),
     });
     this.#state = Object.fromEntries(Object.keys(this.#state).map((name) => [name, tensorAt(stepped, `next/${name}`)]));
     return { loss: scalarOf(results, 'loss'), gradientNorm: scalarOf(stepped, 'gradientNorm') };
@@ -119,30 +150,70 @@ export class Trainer implements AsyncDisposable {
   /** Parameters and running statistics, to export a victim with. */
   weights(): Map<string, Tensor> {
     return new Map([
-      ...this.#victim.parameters.map(({ name }) => [name, fromOrt(tensorAt(this.#state, name))] as const),
-      ...Array.from(this.#running, ([name, values]) => [name, float32(values.slice())] as const),
+      ...this.#parts.victim.parameters.map(({ name }) => [name, fromOrt(tensorAt(this.#state, name))] as const),
+      ...this.#statistics(),
     ]);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#gradient[Symbol.asyncDispose]();
-    await this.#step[Symbol.asyncDispose]();
+  /** What `restore` continues from, bit for bit. */
+  state(): TrainerState {
+    const resident = Object.entries(this.#state).map(([name, value]) => [name, fromOrt(value)] as const);
+    return { steps: this.#steps, tensors: new Map([...resident, ...this.#statistics()]) };
   }
 
-  #feeds(batch: TrainingBatch): Record<string, OrtTensor> {
-    const { size, waveform, frames, targets, audioTargets, visualTargets } = batch;
-    const video = this.#spec.frames;
-    const labels = (values: Float32Array) => toOrt(float32(values, [size, this.#spec.labels]));
-    const auxiliary = this.#victim.auxiliaryLogits.map((name) => {
-      const own = name.startsWith('audio') ? audioTargets : visualTargets;
-      return [auxiliaryTargets(name), labels(own)] as const;
-    });
-    return {
-      waveform: toOrt(float32(waveform, [size, this.#spec.waveform.samples])),
-      frames: toOrt(float32(frames, [size, video.frames, 3, video.height, video.width])),
-      targets: labels(targets),
-      ...Object.fromEntries(auxiliary),
+  /** @throws RangeError when the state is that of another victim. */
+  restore({ steps, tensors }: TrainerState): void {
+    const take = (name: string, count: number): Tensor => {
+      const tensor = tensors.get(name);
+      if (tensor !== undefined && tensor.data.length === count) return tensor;
+      throw new RangeError(`the state to restore does not fit this victim: '${name}' is missing or has another size`);
     };
+    this.#state = Object.fromEntries(
+      Object.entries(this.#state).map(([name, now]) => [name, toOrt(take(name, now.data.length))]),
+    );
+    for (const [name, values] of this.#running) values.set(float32Data(toOrt(take(name, values.length))));
+    this.#steps = steps;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.gradient[Symbol.asyncDispose]();
+    await this.#parts.step[Symbol.asyncDispose]();
+    await this.#parts.adversary?.[Symbol.asyncDispose]();
+  }
+
+  #statistics(): [string, Tensor][] {
+    return Array.from(this.#running, ([name, values]) => [name, float32(values.slice())]);
+  }
+
+  #draw(): { readonly seed: number; readonly step: number } {
+    return { seed: this.#options.seed, step: this.#steps };
+  }
+
+  /** Weights and a batch, as the gradient graph takes them; a victim of one modality takes no input of the other. */
+  async #feeds(given: TrainingBatch): Promise<Record<string, OrtTensor>> {
+    const { spec, specAugment } = this.#options;
+    const alpha = this.#options.mixup;
+    const batch = alpha === undefined ? given : mixup(given, alpha, this.#draw());
+    const { size } = batch;
+    const video = spec.frames;
+    const labels = (values: Float32Array) => toOrt(float32(values, [size, spec.labels]));
+    const { victim } = this.#parts;
+    const feeds: Record<string, OrtTensor> = {
+      waveform: toOrt(float32(batch.waveform, [size, spec.waveform.samples])),
+      frames: toOrt(float32(batch.frames, [size, video.frames, 3, video.height, video.width])),
+      targets: labels(batch.targets),
+    };
+    for (const { name } of victim.parameters) feeds[name] = tensorAt(this.#state, name);
+    for (const name of victim.auxiliaryLogits) {
+      feeds[auxiliaryTargets(name)] = labels(name.startsWith('audio') ? batch.audioTargets : batch.visualTargets);
+    }
+    if (specAugment !== undefined) {
+      const mel = logMelSize(spec);
+      const masks = drawMasks(specAugment, mel, { ...this.#draw(), size });
+      feeds[TIME_KEPT] = toOrt(float32(masks.time, [size, 1, mel.steps, 1]));
+      feeds[BANDS_KEPT] = toOrt(float32(masks.bands, [size, 1, 1, mel.bands]));
+    }
+    return Object.fromEntries(Object.entries(feeds).filter(([name]) => this.#inputNames.has(name)));
   }
 
   #follow(results: Record<string, OrtTensor>): void {
@@ -153,6 +224,23 @@ export class Trainer implements AsyncDisposable {
       }
     }
   }
+}
+
+const logMelSize = ({ waveform, frontEnd }: VictimSpec): LogMelSize => ({
+  steps: waveform.samples / frontEnd.stepSamples,
+  bands: frontEnd.bands,
+});
+
+const withMasks = (graph: Graph, { spec, specAugment }: TrainerOptions): Graph =>
+  specAugment === undefined ? graph : withMaskedLogMel(graph, logMelSize(spec));
+
+async function withRegularisers(
+  graph: Graph,
+  victim: VictimGraph,
+  { orthogonalHeads, gradientPenalty }: Treatments,
+): Promise<Graph> {
+  const regularised = orthogonalHeads === undefined ? graph : withOrthogonalHeads(graph, victim, orthogonalHeads);
+  return gradientPenalty === undefined ? regularised : withGradientPenalty(regularised, gradientPenalty);
 }
 
 function tensorAt(values: Record<string, OrtTensor>, name: string): OrtTensor {

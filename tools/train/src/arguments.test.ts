@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readArguments } from './arguments.ts';
+import { commandOf, readArguments } from './arguments.ts';
 
 test('a command with its pack and spec is complete', () => {
   const options = readArguments(['--spec', 'mid', '--pack', 'pack', '--seed', '3']);
-  assert.equal(options.name, 'mid');
+  assert.equal(options.spec, 'mid');
   assert.equal(options.seed, 3);
   assert.equal(options.out, 'zoo/victims/mid');
 });
@@ -14,4 +14,27 @@ test('what is wrong is named with its value and the remedy', () => {
   assert.throws(() => readArguments(['--spec', 'mid']), /--pack is missing/);
   assert.throws(() => readArguments(['--spec', 'mid', '--pack', 'p', '--threads', '0']), /--threads is '0'/);
   assert.throws(() => readArguments(['--spec', 'mid', '--pack', 'p', '--sed', '1']), /--sed/);
+});
+
+test('every option reaches the run, and the command that is recorded makes the same run again', () => {
+  const given =
+    '--spec late --name late-adversarial --pack p --steps 50 --learning-rate 0.001 --warm-up 5 --decay linear --mixup 0.2 ' +
+    '--spec-augment --balanced --patience 3 --adversarial-steps 4 --epsilon-frames 0.02 --gradient-penalty 0.5 --margin 0.1';
+  const options = readArguments(given.split(' '));
+  assert.equal(options.run.adversarialSteps, 4);
+  assert.equal(options.run.decay, 'linear');
+  assert.equal(options.run.specAugment, true);
+  assert.equal(options.out, 'zoo/victims/late-adversarial');
+  const again = commandOf(options).replace('npm run train -- ', '').replace('DIR', 'p');
+  assert.deepEqual(readArguments(again.split(' ')), options);
+  for (const part of ['--patience 3', '--epsilon-frames 0.02', '--balanced']) assert.ok(again.includes(part), part);
+});
+
+test('treatments out of range are named', () => {
+  const refused = (option: string, value: string, message: RegExp) =>
+    assert.throws(() => readArguments(['--spec', 'mid', '--pack', 'p', option, value]), message);
+  refused('--mixup', '-1', /--mixup is '-1'|ambiguous/);
+  refused('--decay', 'steep', /--decay is 'steep'; give cosine, linear/);
+  refused('--provider', 'tpu', /--provider is 'tpu'; give cpu, cuda/);
+  refused('--learning-rate', '0', /--learning-rate is '0'; give a number above 0/);
 });

@@ -1,58 +1,166 @@
 import { parseArgs } from 'node:util';
 import { VICTIM_NAMES, type VictimName } from '@faultline/fusion';
-import { RECIPE } from './train-victim.ts';
+import { EXECUTION_PROVIDERS } from '@faultline/ort';
+import { DECAYS } from '@faultline/training';
+import { RUN_DEFAULTS, type RunOptions } from './recipe.ts';
 
-export const USAGE = `usage: npm run train -- --spec ${VICTIM_NAMES.join('|')} --pack DIR [--seed N] [--clips DIR] [--out DIR]
-         [--threads N] [--steps N] [--measure-only]
-  --pack          source pack of sounds and pictures
-  --clips         labelled test clips to measure on (zoo/clips)
-  --out           folder of the victim (zoo/victims/SPEC)
-  --measure-only  train nothing; measure the victim in its folder again and renew its card`;
+/** Numbers that may be given: the option's name, its place, the least and the largest value. */
+const NUMBERS = [
+  ['steps', 'steps', 'whole', 1],
+  ['learning-rate', 'learningRate', 'real', Number.MIN_VALUE],
+  ['warm-up', 'warmUp', 'whole', 0],
+  ['weight-decay', 'weightDecay', 'real', 0],
+  ['clip-norm', 'clipNorm', 'real', Number.MIN_VALUE],
+  ['mixup', 'mixup', 'real', 0],
+  ['patience', 'patience', 'whole', 0],
+  ['adversarial-steps', 'adversarialSteps', 'whole', 0],
+  ['adversarial-share', 'adversarialShare', 'real', Number.MIN_VALUE],
+  ['epsilon-waveform', 'epsilonWaveform', 'real', 0],
+  ['epsilon-frames', 'epsilonFrames', 'real', 0],
+  ['gradient-penalty', 'gradientPenalty', 'real', 0],
+  ['orthogonality', 'orthogonality', 'real', 0],
+  ['margin', 'margin', 'real', 0],
+] as const satisfies readonly (readonly [string, keyof RunOptions, 'whole' | 'real', number])[];
+
+const SWITCHES = [
+  ['spec-augment', 'specAugment'],
+  ['balanced', 'balanced'],
+] as const satisfies readonly (readonly [string, keyof RunOptions])[];
+
+const CHOICES = [
+  ['decay', 'decay', DECAYS],
+  ['provider', 'provider', EXECUTION_PROVIDERS],
+] as const satisfies readonly (readonly [string, keyof RunOptions, readonly string[]])[];
+
+export const USAGE = `usage: npm run train -- --spec ${VICTIM_NAMES.join('|')} --pack DIR [options]
+  --spec NAME             architecture
+  --pack DIR              source pack of sounds and pictures
+  --seed N                first weights and all that is drawn (1)
+  --name NAME             name of the victim (that of the spec)
+  --clips DIR             labelled test clips to measure on (zoo/clips)
+  --out DIR               folder of the victim (zoo/victims/NAME)
+  --threads N             threads of the runtime (2)
+  --provider NAME         ${EXECUTION_PROVIDERS.join('|')}: what computes (cpu)
+  --checkpoint FILE       where a run that ends early continues (.cache/train/NAME-seed-N.checkpoint)
+  --checkpoint-every N    steps between checkpoints (200)
+  --restart               begin anew, whatever the checkpoint holds
+  --measure-only          train nothing; measure the victim in its folder again and renew its card
+optimisation
+  --steps N               (${RUN_DEFAULTS.steps})     --learning-rate R  peak (${RUN_DEFAULTS.learningRate})
+  --warm-up N             steps (${RUN_DEFAULTS.warmUp}) --decay ${DECAYS.join('|')}  after it (${RUN_DEFAULTS.decay})
+  --weight-decay R        of matrices (${RUN_DEFAULTS.weightDecay})  --clip-norm R  largest gradient norm (${RUN_DEFAULTS.clipNorm})
+  --patience N            stop after N epochs without a better validation mAP, keep the best weights (0: never)
+data
+  --spec-augment          mask times and bands of the log-mel
+  --mixup A               blend clips, share from Beta(A, A) (0: off)
+  --balanced              draw every label equally often
+defences
+  --adversarial-steps N   train on PGD of N steps (0: off), on this share of a batch: --adversarial-share R (${RUN_DEFAULTS.adversarialShare})
+  --gradient-penalty R    weight of the loss's growth under a perturbation (0: off)
+  --epsilon-waveform R    budgets of both, amplitude in [-1, 1] (${RUN_DEFAULTS.epsilonWaveform})
+  --epsilon-frames R      pixels in [0, 1] (${RUN_DEFAULTS.epsilonFrames.toPrecision(3)})
+  --orthogonality R, --margin R  weights of orthogonal branch heads and of the smaller branch's margin (0: off)`;
 
 const DEFAULT_THREADS = 2;
+const DEFAULT_CHECKPOINT_STEPS = 200;
 
 export interface Arguments {
-  readonly name: VictimName;
+  readonly spec: VictimName;
+  readonly name: string;
   readonly seed: number;
   readonly packDir: string;
   readonly clipsDir: string;
   readonly out: string;
   readonly threads: number;
-  readonly steps: number;
+  readonly checkpoint: string;
+  readonly checkpointSteps: number;
+  readonly restart: boolean;
   readonly measureOnly: boolean;
+  readonly run: RunOptions;
 }
+
+const text = (fallback: string) => ({ type: 'string', default: fallback }) as const;
+const flag = { type: 'boolean', default: false } as const;
 
 /** @throws RangeError that names the option, its value and what to give. */
 export function readArguments(args: readonly string[]): Arguments {
   const { values } = parseArgs({
     args: [...args],
     options: {
+      ...Object.fromEntries(NUMBERS.map(([option, key]) => [option, text(String(RUN_DEFAULTS[key]))])),
+      ...Object.fromEntries(CHOICES.map(([option, key]) => [option, text(RUN_DEFAULTS[key])])),
+      ...Object.fromEntries(SWITCHES.map(([option]) => [option, flag])),
       spec: { type: 'string' },
-      seed: { type: 'string', default: '1' },
+      name: { type: 'string' },
+      seed: text('1'),
       pack: { type: 'string' },
-      clips: { type: 'string', default: 'zoo/clips' },
+      clips: text('zoo/clips'),
       out: { type: 'string' },
-      threads: { type: 'string', default: String(DEFAULT_THREADS) },
-      steps: { type: 'string', default: String(RECIPE.steps) },
-      'measure-only': { type: 'boolean', default: false },
+      threads: text(String(DEFAULT_THREADS)),
+      checkpoint: { type: 'string' },
+      'checkpoint-every': text(String(DEFAULT_CHECKPOINT_STEPS)),
+      restart: flag,
+      'measure-only': flag,
     },
   });
-  const name = VICTIM_NAMES.find((known) => known === values.spec);
-  if (name === undefined) throw new RangeError(`--spec is '${values.spec ?? ''}'; give ${VICTIM_NAMES.join(', ')}`);
-  if (values.pack === undefined) throw new RangeError('--pack is missing; give the folder of the source pack');
-  const wholeNumber = (option: 'seed' | 'threads' | 'steps', least: number): number => {
-    const value = Number(values[option]);
-    if (Number.isInteger(value) && value >= least) return value;
-    throw new RangeError(`--${option} is '${values[option]}'; give a whole number from ${least}`);
+  const given: Readonly<Record<string, string | boolean | undefined>> = values;
+  const word = (option: string): string | undefined => {
+    const value = given[option];
+    return typeof value === 'string' ? value : undefined;
   };
+  const spec = VICTIM_NAMES.find((known) => known === word('spec'));
+  if (spec === undefined) throw new RangeError(`--spec is '${word('spec') ?? ''}'; give ${VICTIM_NAMES.join(', ')}`);
+  const packDir = word('pack');
+  if (packDir === undefined) throw new RangeError('--pack is missing; give the folder of the source pack');
+  const number = (option: string, kind: 'whole' | 'real', least: number): number => {
+    const value = word(option)?.trim() === '' ? Number.NaN : Number(word(option));
+    if (Number.isFinite(value) && value >= least && (kind === 'real' || Number.isInteger(value))) return value;
+    const wanted =
+      least === Number.MIN_VALUE ? 'number above 0' : `${kind === 'whole' ? 'whole ' : ''}number from ${least}`;
+    throw new RangeError(`--${option} is '${word(option)}'; give a ${wanted}`);
+  };
+  const choices = CHOICES.map(([option, key, known]) => {
+    const value = known.find((candidate: string) => candidate === word(option));
+    if (value === undefined) throw new RangeError(`--${option} is '${word(option)}'; give ${known.join(', ')}`);
+    return [key, value];
+  });
+  const name = word('name') ?? spec;
+  const seed = number('seed', 'whole', 0);
   return {
+    spec,
     name,
-    packDir: values.pack,
-    clipsDir: values.clips,
-    out: values.out ?? `zoo/victims/${name}`,
-    seed: wholeNumber('seed', 0),
-    threads: wholeNumber('threads', 1),
-    steps: wholeNumber('steps', 1),
-    measureOnly: values['measure-only'],
+    seed,
+    packDir,
+    clipsDir: word('clips') ?? '',
+    out: word('out') ?? `zoo/victims/${name}`,
+    threads: number('threads', 'whole', 1),
+    checkpoint: word('checkpoint') ?? `.cache/train/${name}-seed-${seed}.checkpoint`,
+    checkpointSteps: number('checkpoint-every', 'whole', 1),
+    restart: given.restart === true,
+    measureOnly: given['measure-only'] === true,
+    run: {
+      ...RUN_DEFAULTS,
+      ...Object.fromEntries(NUMBERS.map(([option, key, kind, least]) => [key, number(option, kind, least)])),
+      ...Object.fromEntries(SWITCHES.map(([option, key]) => [key, given[option] === true])),
+      ...Object.fromEntries(choices),
+    },
   };
+}
+
+/** The command that makes the victim again: seed, threads and every option that is not at its default. */
+export function commandOf({ spec, name, seed, threads, run }: Arguments): string {
+  const changed = [
+    ...NUMBERS.flatMap(([option, key]) => (run[key] === RUN_DEFAULTS[key] ? [] : [`--${option} ${run[key]}`])),
+    ...CHOICES.flatMap(([option, key]) => (run[key] === RUN_DEFAULTS[key] ? [] : [`--${option} ${run[key]}`])),
+    ...SWITCHES.flatMap(([option, key]) => (run[key] ? [`--${option}`] : [])),
+  ];
+  const named = name === spec ? [] : [`--name ${name}`];
+  return [
+    'npm run train --',
+    `--spec ${spec}`,
+    ...named,
+    `--seed ${seed} --threads ${threads}`,
+    ...changed,
+    '--pack DIR',
+  ].join(' ');
 }

@@ -42,15 +42,19 @@ const BLANK_TABLE = new Float32Array(256).fill(BLANK_GREY);
 const SMALLEST_BOX = 0.2;
 const LARGEST_BOX = 0.5;
 
-/** Draws one clip from a pool, changed: sound mixed, tilted, masked; picture mirrored, recoloured, masked; sometimes re-paired. */
-export function drawClip(pool: readonly Clip[], random: CounterRandom, picture: PictureSize, row: ClipRow): void {
+/**
+ * Draws one clip, changed: sound mixed, tilted, masked; picture mirrored, recoloured, masked; sometimes re-paired.
+ * @param choose a clip by numbers in [0, 1)
+ */
+export function drawClip(
+  choose: (next: () => number) => Clip,
+  random: CounterRandom,
+  picture: PictureSize,
+  row: ClipRow,
+): void {
   let index = 0;
   const next = () => random.uniform(index++);
-  const pick = (): Clip => {
-    const clip = pool[Math.floor(next() * pool.length)];
-    if (clip === undefined) throw new RangeError('cannot draw from an empty pool');
-    return clip;
-  };
+  const pick = (): Clip => choose(next);
   const sound = pick();
   const sight = next() < REPAIRED_SHARE ? pick() : sound;
   row.waveform.set(sound.waveform);

@@ -1,9 +1,16 @@
 import type { ExampleBatch } from '@faultline/dataset';
-import { CounterRandom, type TrainingBatch } from '@faultline/training';
-import { type Clip, drawClip, type PictureSize } from './augment.ts';
+import { BalancedSampler, CounterRandom, type TrainingBatch } from '@faultline/training';
+import { type Clip, type ClipRow, drawClip, type PictureSize } from './augment.ts';
 
 /** Composed examples kept for re-use; a fresh one replaces the oldest. */
-const CAPACITY = 6144;
+export const POOL_CAPACITY = 6144;
+
+export interface PoolOptions {
+  /** Index of the first example that will be added; 0 unless given. */
+  readonly first?: number;
+  /** Every clip equally often, or every label. 'uniform' unless given. */
+  readonly drawing?: 'uniform' | 'balanced';
+}
 
 /**
  * A sliding window over an endless stream of composed examples. Each step takes in fresh ones and draws its batch from the
@@ -12,13 +19,16 @@ const CAPACITY = 6144;
  */
 export class ExamplePool {
   readonly #clips: Clip[] = [];
-  #next = 0;
+  #next: number;
   readonly #seed: number;
   readonly #picture: PictureSize;
+  readonly #drawing: 'uniform' | 'balanced';
 
-  constructor(seed: number, picture: PictureSize) {
+  constructor(seed: number, picture: PictureSize, { first = 0, drawing = 'uniform' }: PoolOptions = {}) {
     this.#seed = seed;
     this.#picture = picture;
+    this.#drawing = drawing;
+    this.#next = first % POOL_CAPACITY;
   }
 
   add(batch: ExampleBatch): void {
@@ -33,13 +43,13 @@ export class ExamplePool {
         heard: rows(batch.audioTargets, row),
         seen: rows(batch.visualTargets, row),
       };
-      this.#next = (this.#next + 1) % CAPACITY;
+      this.#next = (this.#next + 1) % POOL_CAPACITY;
     }
   }
 
   /** The batch of a step. @throws RangeError when the pool is empty. */
   draw(step: number, size: number): TrainingBatch {
-    const [first] = this.#clips;
+    const first = this.#clips.find((clip) => clip !== undefined);
     if (first === undefined) throw new RangeError('the pool is empty; add examples before drawing');
     const batch = {
       size,
@@ -51,16 +61,33 @@ export class ExamplePool {
     };
     const row = (values: Float32Array, index: number) =>
       values.subarray((index * values.length) / size, ((index + 1) * values.length) / size);
+    const choose = this.#chooser();
     for (let index = 0; index < size; index++) {
       const random = new CounterRandom(this.#seed, `pool/${step}/${index}`);
-      drawClip(this.#clips, random, this.#picture, {
+      const target: ClipRow = {
         waveform: row(batch.waveform, index),
         frames: row(batch.frames, index),
         targets: row(batch.targets, index),
         heard: row(batch.audioTargets, index),
         seen: row(batch.visualTargets, index),
-      });
+      };
+      drawClip(choose, random, this.#picture, target);
     }
     return batch;
+  }
+
+  /** How a clip is chosen by numbers in [0, 1). */
+  #chooser(): (next: () => number) => Clip {
+    const clips = this.#clips;
+    const at = (index: number): Clip => {
+      const clip = clips[index];
+      if (clip === undefined) throw new RangeError('cannot draw from an empty pool');
+      return clip;
+    };
+    if (this.#drawing === 'uniform') return (next) => at(Math.floor(next() * clips.length));
+    const sampler = new BalancedSampler(
+      clips.map(({ heard, seen }) => heard.map((value, label) => Math.max(value, seen[label] ?? 0))),
+    );
+    return (next) => at(sampler.draw(next));
   }
 }

@@ -1,40 +1,19 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { exampleStream, LABELS } from '@faultline/dataset';
-import { VICTIM_SPECS, type VictimName, type Weights } from '@faultline/fusion';
-import { cosineSchedule, Trainer } from '@faultline/training';
-import { ExamplePool } from './example-pool.ts';
+import { VICTIM_SPECS } from '@faultline/fusion';
+import { type RunProgress, runTraining, Trainer, type TrainingBatch, type TrainingRun } from '@faultline/training';
+import { type Arguments, commandOf } from './arguments.ts';
+import { ExamplePool, POOL_CAPACITY } from './example-pool.ts';
 import { exportedModel, type LabelledSet, type SwappedPrecision, swappedPrecision } from './labelled-set.ts';
-
-/** One recipe for every fusion variant. */
-export const RECIPE = {
-  batchSize: 24,
-  steps: 2400,
-  warmUpSteps: 150,
-  peakLearningRate: 2e-3,
-  /** Newly composed examples a step; each is drawn about four times. */
-  freshPerStep: 6,
-  /** Examples composed before the first step. */
-  firstExamples: 768,
-  stepsPerEpoch: 400,
-} as const;
+import { RECIPE, treatmentsOf } from './recipe.ts';
 
 export interface TrainOptions {
-  readonly name: VictimName;
-  readonly seed: number;
-  readonly packDir: string;
-  readonly threads: number;
-  readonly steps: number;
+  readonly arguments: Arguments;
   readonly validation: LabelledSet;
   readonly onEpoch: (epoch: EpochReport) => void;
-  readonly onProgress: (progress: Progress) => void;
-}
-
-export interface Progress {
-  readonly step: number;
-  readonly steps: number;
-  /** Mean since the last report. */
-  readonly loss: number;
-  readonly gradientNorm: number;
-  readonly elapsedMs: number;
+  readonly onProgress: (progress: RunProgress) => void;
+  readonly onResume: (step: number) => void;
 }
 
 export interface EpochReport {
@@ -43,45 +22,66 @@ export interface EpochReport {
   readonly validation: SwappedPrecision;
 }
 
-const STEPS_PER_REPORT = 100;
-
-/** Trains one victim. Same seed, thread count, pack and machine type: same weights, bit for bit. */
-export async function trainVictim(options: TrainOptions): Promise<Weights> {
-  const { name, seed, packDir, threads, steps, validation } = options;
-  const spec = VICTIM_SPECS[name];
+/**
+ * Trains one victim, from its checkpoint where there is one. Same options, seed, thread count, pack and machine type: same
+ * weights, bit for bit, however often the run was interrupted.
+ */
+export async function trainVictim(options: TrainOptions): Promise<TrainingRun> {
+  const { seed, threads, checkpoint, checkpointSteps, restart, run } = options.arguments;
+  const spec = VICTIM_SPECS[options.arguments.spec];
   if (spec.labels !== LABELS.length) {
-    throw new RangeError(`victim '${name}' has ${spec.labels} labels, the data set ${LABELS.length}`);
+    throw new RangeError(`'${options.arguments.spec}' has ${spec.labels} labels, the data set ${LABELS.length}`);
   }
+  if (restart) await rm(checkpoint, { force: true });
+  await mkdir(dirname(checkpoint), { recursive: true });
+  await using trainer = await Trainer.create({
+    spec,
+    seed,
+    threads,
+    executionProvider: run.provider,
+    ...treatmentsOf(run),
+  });
+  return await runTraining(trainer, {
+    schedule: { peak: run.learningRate, warmUpSteps: run.warmUp, steps: run.steps, decay: run.decay },
+    batches: (fromStep) => batches(options.arguments, fromStep),
+    stepsPerReport: RECIPE.stepsPerReport,
+    checkpoint: { path: checkpoint, everySteps: checkpointSteps, identity: commandOf(options.arguments) },
+    validation: {
+      everySteps: RECIPE.stepsPerEpoch,
+      ...(run.patience > 0 ? { patience: run.patience } : {}),
+      figure: async (weights, step) => {
+        const model = exportedModel(spec, weights);
+        const validation = await swappedPrecision(model, spec, options.validation, threads);
+        options.onEpoch({ step, validation });
+        return validation.none;
+      },
+    },
+    onResume: options.onResume,
+    onProgress: options.onProgress,
+  });
+}
+
+/** The batches of all steps from one on; the pool is filled again with what it held then. */
+async function* batches(options: Arguments, fromStep: number): AsyncGenerator<TrainingBatch, void, void> {
+  const { seed, packDir, run } = options;
   const { batchSize, freshPerStep, firstExamples } = RECIPE;
-  await using trainer = await Trainer.create({ spec, seed, threads });
-  const pool = new ExamplePool(seed, spec.frames);
-  const count = firstExamples + steps * freshPerStep;
-  const fresh = exampleStream({ packDir, split: 'train', seed, batchSize: freshPerStep, count });
-  const started = performance.now();
-  let losses = 0;
-  let added = 0;
-  for await (const examples of fresh) {
+  const composed = firstExamples + fromStep * freshPerStep;
+  const start = Math.max(0, Math.floor((composed - POOL_CAPACITY) / freshPerStep) * freshPerStep);
+  const pool = new ExamplePool(seed, VICTIM_SPECS[options.spec].frames, {
+    first: start,
+    drawing: run.balanced ? 'balanced' : 'uniform',
+  });
+  const count = firstExamples + run.steps * freshPerStep - start;
+  for await (const examples of exampleStream({
+    packDir,
+    split: 'train',
+    seed,
+    batchSize: freshPerStep,
+    start,
+    count,
+  })) {
     pool.add(examples);
-    added += examples.size;
-    if (added <= firstExamples) continue;
-    const step = trainer.steps;
-    const learningRate = cosineSchedule(step, {
-      peak: RECIPE.peakLearningRate,
-      warmUpSteps: RECIPE.warmUpSteps,
-      steps,
-    });
-    const report = await trainer.step(pool.draw(step, batchSize), learningRate);
-    losses += report.loss;
-    if (trainer.steps % STEPS_PER_REPORT === 0) {
-      const { gradientNorm } = report;
-      const elapsedMs = performance.now() - started;
-      options.onProgress({ step: trainer.steps, steps, loss: losses / STEPS_PER_REPORT, gradientNorm, elapsedMs });
-      losses = 0;
-    }
-    if (trainer.steps % RECIPE.stepsPerEpoch === 0 || trainer.steps === steps) {
-      const model = exportedModel(spec, trainer.weights());
-      options.onEpoch({ step: trainer.steps, validation: await swappedPrecision(model, spec, validation, threads) });
-    }
+    const step = Math.floor((examples.start + examples.size - firstExamples) / freshPerStep) - 1;
+    if (step >= fromStep) yield pool.draw(step, batchSize);
   }
-  return trainer.weights();
 }

@@ -29,23 +29,25 @@ export interface Measured {
 
 /** A finished victim. */
 export interface VictimRecord {
-  readonly name: VictimName;
+  readonly name: string;
+  readonly spec: VictimName;
   readonly weights: Weights;
   readonly measured: Measured;
-  /** The command that made it. */
+  /** The command that made it, and what it took. */
   readonly provenance: string;
 }
 
 /** Writes `model.onnx` and `card.json` of a victim into a folder. */
-export async function writeVictim(dir: string, { name, weights, measured, provenance }: VictimRecord): Promise<void> {
-  const spec = VICTIM_SPECS[name];
+export async function writeVictim(dir: string, record: VictimRecord): Promise<void> {
+  const { name, weights, measured, provenance } = record;
+  const spec = VICTIM_SPECS[record.spec];
   const { graph, parameters, taps } = buildVictim(spec, { kind: 'export', weights });
   const bytes = encodeModel(modelOf(graph));
   const card: victim.Card = {
     schemaVersion: CARD_SCHEMA_VERSION,
     name,
-    title: `Reference victim, ${name} fusion of sound and picture`,
-    fusion: VARIANTS[name],
+    title: `Reference victim, ${record.spec} fusion of sound and picture`,
+    fusion: VARIANTS[record.spec],
     model: MODEL_FILE,
     sha256: createHash('sha256').update(bytes).digest('hex'),
     inputs: [
