@@ -7,6 +7,9 @@ const MAX_LOOP_BYTES = 256 * 1024 * 1024;
 /** Tensors an example of a variable needs at once: x, x0, gradient, next x, best, next best, two bounds and two in between. */
 const RESIDENT_TENSORS = 10;
 
+/** Tensors that each further sample of an example needs at once: its noise, its point, what the victim sees. */
+const SAMPLE_TENSORS = 3;
+
 const FLOAT_BYTES = 4;
 
 /** A rectangle of work: clips first .. first + count - 1, each on rungs firstRung .. firstRung + rungs - 1. */
@@ -26,10 +29,13 @@ function evenPieces(count: number, most: number): [first: number, size: number][
   });
 }
 
-/** Largest number of examples that a loop may hold. */
-export function loopExamples(elementsAnExample: number, victimMaxExamples: number): number {
-  const byMemory = Math.floor(MAX_LOOP_BYTES / (elementsAnExample * FLOAT_BYTES * RESIDENT_TENSORS));
-  return Math.max(1, Math.min(MAX_LOOP_EXAMPLES, victimMaxExamples, byMemory));
+/** Largest number of examples that a loop may hold, where each is evaluated `samples` times a step. */
+export function loopExamples(elementsAnExample: number, victimMaxExamples: number, samples = 1): number {
+  // What is resident has no sample axis; what the victim is shown has.
+  const tensors = RESIDENT_TENSORS + SAMPLE_TENSORS * (samples - 1);
+  const byMemory = Math.floor(MAX_LOOP_BYTES / (elementsAnExample * FLOAT_BYTES * tensors));
+  const byVictim = Math.floor(victimMaxExamples / samples);
+  return Math.max(1, Math.min(MAX_LOOP_EXAMPLES, byVictim, byMemory));
 }
 
 /**

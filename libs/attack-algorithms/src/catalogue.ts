@@ -3,8 +3,10 @@ import { fgsm } from './fgsm.ts';
 import { fmn } from './fmn.ts';
 import { miFgsm } from './mi-fgsm.ts';
 import type { MinimumNormDefinition } from './minimum-norm.ts';
+import { nes } from './nes.ts';
 import { noise } from './noise.ts';
 import { pgd } from './pgd.ts';
+import { spsa } from './spsa.ts';
 import { square } from './square.ts';
 
 /** A row of the catalogue; its kind tells the two apart. */
@@ -12,5 +14,5 @@ export type CatalogueRow = AttackDefinition | MinimumNormDefinition;
 
 /** The attacks on offer, by name. Adding one is adding a row here and its file. */
 export const catalogue: ReadonlyMap<string, CatalogueRow> = new Map(
-  [pgd, fgsm, miFgsm, fmn, square, noise].map((row): [string, CatalogueRow] => [row.name, row]),
+  [pgd, fgsm, miFgsm, fmn, square, nes, spsa, noise].map((row): [string, CatalogueRow] => [row.name, row]),
 );

@@ -57,6 +57,12 @@ export interface LadderLoopOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a loop of this attack opens with. */
+function opening(batch: Omit<LoopPlan, 'programs' | 'constants'>, attack: AttackPlan): LoopPlan {
+  const { programs, constants, mode, samples, moreNoise = [] } = attack;
+  return { ...batch, programs, constants, mode, samples, noise: [...(batch.noise ?? []), ...moreNoise] };
+}
+
 /**
  * Runs one loop over the examples of some clips and rungs.
  *
@@ -95,18 +101,7 @@ export class LadderLoop {
 
   async *run(): AsyncGenerator<LoopProgress> {
     const { victim, attack, loop: plan, signal, restarts } = this.#options;
-    await using loop = await victim.open(
-      {
-        ...plan,
-        programs: attack.programs,
-        constants: attack.constants,
-        mode: attack.mode,
-        samples: attack.samples,
-        noise: [...(plan.noise ?? []), ...(attack.moreNoise ?? [])],
-      },
-      attack.initParameters(this.#budgets()),
-      { signal },
-    );
+    await using loop = await victim.open(opening(plan, attack), attack.initParameters(this.#budgets()), { signal });
     for (let restart = 0; restart < restarts && this.#active.length > 0; restart += 1) {
       if (restart > 0) await loop.restart(attack.initParameters(this.#budgets()));
       yield* this.#descend(loop, restarts - 1 - restart);

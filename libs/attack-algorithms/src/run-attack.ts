@@ -101,7 +101,8 @@ async function* climb(
   const { restarts, rungs } = run.threatModel;
   const plan = planOf(run, checked, card);
   const elements = checked.variables.reduce((sum, { dims }) => sum + elementCount(dims), 0);
-  const blocks = planBlocks(checked.clips, rungs.length, loopExamples(elements, description.maxExamples));
+  const most = loopExamples(elements, description.maxExamples, plan.samples?.count);
+  const blocks = planBlocks(checked.clips, rungs.length, most);
 
   const reached = new Set<number>();
   const work = new Work(checked.clips * rungs.length * plan.steps * restarts);

@@ -87,7 +87,8 @@ export function searchBlocks(
     }));
   }
   const attack = definition.plan(setting, parameters);
-  const size = Math.max(1, Math.floor(most / PROBES));
+  const mostProbes = loopExamples(elements, description.maxExamples, attack.samples?.count);
+  const size = Math.max(1, Math.floor(mostProbes / PROBES));
   return blocksOf(checked.clips, size, run, checked).map((examples) => ({
     steps: BisectionLoop.mostSteps(examples.length, attack.steps * restarts),
     newLoop: () =>
