@@ -1,4 +1,5 @@
 import type { AttackDefinition } from './attack.ts';
+import { ddn } from './ddn.ts';
 import { fgsm } from './fgsm.ts';
 import { fmn } from './fmn.ts';
 import { miFgsm } from './mi-fgsm.ts';
@@ -14,5 +15,5 @@ export type CatalogueRow = AttackDefinition | MinimumNormDefinition;
 
 /** The attacks on offer, by name. Adding one is adding a row here and its file. */
 export const catalogue: ReadonlyMap<string, CatalogueRow> = new Map(
-  [pgd, fgsm, miFgsm, fmn, square, nes, spsa, noise].map((row): [string, CatalogueRow] => [row.name, row]),
+  [pgd, fgsm, miFgsm, fmn, ddn, square, nes, spsa, noise].map((row): [string, CatalogueRow] => [row.name, row]),
 );

@@ -6,12 +6,11 @@ import { projectOntoL1 } from './l1-ball.ts';
 import { lossObjective } from './losses.ts';
 import {
   defineMinimumNorm,
-  type MinimumNormExample,
   type MinimumNormPlan,
   type MinimumNormSetting,
   type ScaledVariable,
 } from './minimum-norm.ts';
-import { settingConstants, stepwise } from './parameters.ts';
+import { largestScales, pathParameters, settingConstants } from './parameters.ts';
 import { temperatures } from './pgd.ts';
 import { ProgramBuilder } from './program-builder.ts';
 import { clipToRange, confined, euclideanLength, LENGTHS, scaledTo } from './projection.ts';
@@ -175,6 +174,8 @@ function stepProgram(setting: MinimumNormSetting, values: Values): Uint8Array {
   const radius = b.op('Min', [nextRadius(b, setting, { reached, found, smallest, scale, gradients }), largest]);
   b.write('next/state/found', found);
   b.write('next/state/radius', radius);
+  // A radius of no coordinates is looked at with one, as in the reference implementation.
+  const reach = norm === 'l0' ? b.op('Max', [radius, b.scalar(1 / coarsest(variables))]) : radius;
 
   for (const variable of variables) {
     const { name, dims, low, high, rho } = variable;
@@ -183,7 +184,7 @@ function stepProgram(setting: MinimumNormSetting, values: Values): Uint8Array {
     const length = b.op('Max', [euclideanLength(b, gradient, dims), b.scalar(SMALLEST_GRADIENT)]);
     const stepSize = b.times(b.read('param/stepSize'), b.scalar(high - low));
     const moved = b.minus(deltas.get(name) ?? '', b.times(gradient, b.spread(b.over(stepSize, length), dims)));
-    const delta = projected(b, norm, moved, b.times(radius, b.scalar(rho)), variable, values);
+    const delta = projected(b, norm, moved, b.times(reach, b.scalar(rho)), variable, values);
     b.write(`next/${name}`, clipToRange(b, b.plus(b.read(`x0/${name}`, dims), delta), variable), dims);
   }
   return b.bytes('fmn-step');
@@ -212,14 +213,11 @@ export const fmn = defineMinimumNorm({
   parameters: PARAMETERS,
   plan(setting, values): MinimumNormPlan {
     const { steps, logitScale } = setting;
-    const sizes = halfCosine(steps, values.step_size, values.step_size * values.last_step);
-    const gammas = halfCosine(steps, values.gamma, values.last_gamma);
-    const heat = temperatures(steps, logitScale);
-    const bounds = (examples: readonly MinimumNormExample[]) => ({
-      largestScale: Float32Array.from(examples, ({ largestScale }) => largestScale),
-    });
-    const slice = (path: readonly number[], first: number, count: number, examples: number) =>
-      stepwise(count === 0 ? path.slice(-1) : path.slice(first, first + count), examples);
+    const paths = {
+      stepSize: halfCosine(steps, values.step_size, values.step_size * values.last_step),
+      gamma: halfCosine(steps, values.gamma, values.last_gamma),
+      temperature: temperatures(steps, logitScale),
+    };
     return {
       programs: {
         objective: lossObjective('margin', setting),
@@ -229,12 +227,10 @@ export const fmn = defineMinimumNorm({
       noise: 'normal',
       constants: settingConstants(setting),
       steps,
-      initParameters: bounds,
+      initParameters: largestScales,
       stepParameters: (examples, first, count) => ({
-        ...bounds(examples),
-        stepSize: slice(sizes, first, count, examples.length),
-        gamma: slice(gammas, first, count, examples.length),
-        temperature: slice(heat, first, count, examples.length),
+        ...largestScales(examples),
+        ...pathParameters(paths, examples.length, first, count),
       }),
     };
   },

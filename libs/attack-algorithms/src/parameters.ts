@@ -1,6 +1,7 @@
 import type { DenseTensor } from '@faultline/contracts';
 import type { AttackSetting, ExampleBudget, Parameters } from './attack.ts';
 import { bandConstants } from './band-projection.ts';
+import type { MinimumNormExample } from './minimum-norm.ts';
 import { maskName } from './projection.ts';
 
 /** Name of the parameter that holds a variable's epsilon, [examples]. */
@@ -21,6 +22,22 @@ export function stepwise(values: readonly number[], examples: number): Float32Ar
   const rows = new Float32Array(values.length * examples);
   for (const [step, value] of values.entries()) rows.fill(value, step * examples, (step + 1) * examples);
   return rows;
+}
+
+/** Largest scale that is looked at, [examples]. */
+export const largestScales = (examples: readonly MinimumNormExample[]): Parameters => ({
+  largestScale: Float32Array.from(examples, ({ largestScale }) => largestScale),
+});
+
+/** Values that differ from step to step, the same for all examples, at steps first .. first + count - 1; at the last one where `count` is 0. */
+export function pathParameters(
+  paths: Readonly<Record<string, readonly number[]>>,
+  examples: number,
+  first: number,
+  count: number,
+): Parameters {
+  const at = (path: readonly number[]) => (count === 0 ? path.slice(-1) : path.slice(first, first + count));
+  return Object.fromEntries(Object.entries(paths).map(([name, path]) => [name, stepwise(at(path), examples)]));
 }
 
 /** The constants that every program may read: thresholds [labels], and what each variable's region takes. */
