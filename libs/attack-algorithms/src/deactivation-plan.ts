@@ -2,6 +2,7 @@ import type { NoiseDistribution } from '@faultline/victim';
 import type { AttackPlan, AttackSetting } from './attack.ts';
 import { type Loss, lossObjective } from './losses.ts';
 import { settingConstants } from './parameters.ts';
+import type { ProgramBuilder } from './program-builder.ts';
 import type { BallNorm } from './projection.ts';
 
 /** Noise whose direction has no preference in the norm: every coordinate its own sign, or a direction on the sphere; for L1 as its reference attacks start. */
@@ -11,6 +12,8 @@ const NOISE = { linf: 'uniform', l2: 'normal', l1: 'normal' } as const satisfies
 export interface BallAttack extends Pick<AttackPlan, 'steps' | 'initParameters' | 'stepParameters'> {
   /** Default: the margin. */
   readonly loss?: Loss;
+  /** Temperature of smooth maxima, [examples], in logits. Default: param/temperature. */
+  readonly temperature?: (b: ProgramBuilder) => string;
   /** Default: what suits the norm. */
   readonly noise?: NoiseDistribution;
 }
@@ -19,10 +22,10 @@ export interface BallAttack extends Pick<AttackPlan, 'steps' | 'initParameters' 
 export function deactivationPlan(
   setting: AttackSetting<BallNorm>,
   programs: { readonly init: Uint8Array; readonly step: Uint8Array },
-  { loss = 'margin', noise = NOISE[setting.norm], ...schedule }: BallAttack,
+  { loss = 'margin', temperature, noise = NOISE[setting.norm], ...schedule }: BallAttack,
 ): AttackPlan {
   return {
-    programs: { objective: lossObjective(loss, setting), ...programs },
+    programs: { objective: lossObjective(loss, setting, temperature), ...programs },
     noise,
     constants: settingConstants(setting),
     ...schedule,

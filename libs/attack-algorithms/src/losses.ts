@@ -98,20 +98,28 @@ function largestLogits(b: ProgramBuilder, logits: string, count: number): string
 const over = (b: ProgramBuilder, difference: string, spread: string) =>
   b.over(difference, b.plus(b.reshape(spread, [-1]), b.scalar(SMALLEST_SPREAD)));
 
-/** Objective program of a loss, for the setting's goal. It reads param/temperature where `usesTemperature`. */
-export function lossObjective(loss: Loss, setting: GoalSetting): Uint8Array {
+/** What objectives read as the temperature where nothing else is said, [examples], in logits. */
+const givenTemperature = (b: ProgramBuilder) => b.read('param/temperature');
+
+/** Objective program of a loss, for the setting's goal. Losses with smooth maxima, margin and dlr, make them of this temperature. */
+export function lossObjective(loss: Loss, setting: GoalSetting, temperature = givenTemperature): Uint8Array {
   const b = new ProgramBuilder();
-  b.write('loss', lossOf(b, loss, setting));
+  b.write('loss', lossOf(b, loss, setting, temperature));
   return b.bytes(loss);
 }
 
-function lossOf(b: ProgramBuilder, loss: Loss, setting: GoalSetting): string {
+function lossOf(
+  b: ProgramBuilder,
+  loss: Loss,
+  setting: GoalSetting,
+  temperature: (b: ProgramBuilder) => string,
+): string {
   const { goal = DEACTIVATE_ALL, thresholds } = setting;
   const labels = thresholds.length;
   const logits = b.read('logits', [labels]);
   const targets = () => b.read('targets', [labels]);
   const wanted = wantedLabel(goal);
-  const smoothMargin = () => goalMargin(b, setting, smoothMaximum(b.read('param/temperature')));
+  const smoothMargin = () => goalMargin(b, setting, smoothMaximum(temperature(b)));
   switch (loss) {
     case 'margin':
       return smoothMargin();
@@ -142,6 +150,3 @@ function lossOf(b: ProgramBuilder, loss: Loss, setting: GoalSetting): string {
     }
   }
 }
-
-/** Whether the loss has smooth maxima, so that its objective reads param/temperature. */
-export const usesTemperature = (loss: Loss): boolean => loss === 'margin' || loss === 'dlr';

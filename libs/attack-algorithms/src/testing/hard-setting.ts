@@ -8,6 +8,7 @@ import { floats, LinearVictim } from './linear-victim.ts';
 import { randomNumbers } from './random.ts';
 
 const CLIPS = 3;
+const INPUTS = [['waveform', 'frames'], ['frames']];
 const BUDGETS = {
   linf: { waveform: 0.3, frames: 0.2 },
   l2: { waveform: 6, frames: 4 },
@@ -22,6 +23,8 @@ export interface OptimumCase {
   readonly parameters?: Readonly<Record<string, number | string>>;
   /** Numbers of true labels. Default: one and two. */
   readonly labels?: readonly number[];
+  /** The inputs that are attacked, in turn. Default: both, and the frames alone. */
+  readonly inputs?: readonly (readonly string[])[];
   /** Largest distance from the optimum, of the clean margin and of the critical budget. Default: 1 %. */
   readonly tolerance?: number;
 }
@@ -56,10 +59,18 @@ export class HardSetting implements AsyncDisposable {
   }
 
   /** Declares the tests that an attack reaches the optimum. */
-  testOptimum({ attack, norm, steps, parameters = {}, labels = [1, 2], tolerance = 0.01 }: OptimumCase): void {
+  testOptimum({
+    attack,
+    norm,
+    steps,
+    parameters = {},
+    labels = [1, 2],
+    inputs = INPUTS,
+    tolerance = 0.01,
+  }: OptimumCase): void {
     for (const count of labels) {
       for (const region of ['', 'a region of ']) {
-        for (const variables of [['waveform', 'frames'], ['frames']]) {
+        for (const variables of inputs) {
           test(`${attack} reaches the optimum: ${norm}, ${count} label(s), ${region}${variables.join(' and ')}`, async () => {
             const masks = region === '' ? new Map<string, Float32Array>() : this.masks;
             const budgets = new Map<string, number>(

@@ -1,0 +1,35 @@
+/** Lengths of the windows between checkpoints, as shares of all steps: the first, by how much each is shorter, the shortest. Croce, Hein 2020, section 3.4. */
+const FIRST_WINDOW = 0.22;
+const WINDOW_DECREASE = 0.03;
+const SHORTEST_WINDOW = 0.06;
+
+/** L1: windows of the same length. Croce, Hein 2021, section 3.2. */
+const SPARSE_WINDOW = 0.04;
+
+/** rho: share of the steps of a window that must lower the loss, lest the step size is halved. */
+const RHO = 0.75;
+
+/** The point evaluated at a step may be a checkpoint. */
+export interface Checkpoint {
+  /** Steps whose points were evaluated since the last checkpoint (or the start). */
+  readonly window: number;
+  /** Where no more of them than this lowered the loss, the iterate oscillates. */
+  readonly fewestDescents: number;
+}
+
+/** Share of the steps as a whole number of them, 1 at least. */
+const portion = (share: number, steps: number) => Math.max(1, Math.trunc(share * steps));
+
+/** The checkpoints of a restart, by step; step 0 evaluates the start. */
+export function checkpoints(steps: number, windows: 'shrinking' | 'even'): Map<number, Checkpoint> {
+  const [shortest, decrease] = [portion(SHORTEST_WINDOW, steps), portion(WINDOW_DECREASE, steps)];
+  let window = portion(windows === 'even' ? SPARSE_WINDOW : FIRST_WINDOW, steps);
+  const found = new Map<number, Checkpoint>();
+  let step = window;
+  while (step < steps) {
+    found.set(step, { window, fewestDescents: RHO * window });
+    if (windows === 'shrinking') window = Math.max(shortest, window - decrease);
+    step += window;
+  }
+  return found;
+}
