@@ -1,3 +1,4 @@
+import { apgd } from './apgd.ts';
 import type { AttackDefinition } from './attack.ts';
 import { ddn } from './ddn.ts';
 import { fgsm } from './fgsm.ts';
@@ -15,5 +16,5 @@ export type CatalogueRow = AttackDefinition | MinimumNormDefinition;
 
 /** The attacks on offer, by name. Adding one is adding a row here and its file. */
 export const catalogue: ReadonlyMap<string, CatalogueRow> = new Map(
-  [pgd, fgsm, miFgsm, fmn, ddn, square, nes, spsa, noise].map((row): [string, CatalogueRow] => [row.name, row]),
+  [pgd, apgd, fgsm, miFgsm, fmn, ddn, square, nes, spsa, noise].map((row): [string, CatalogueRow] => [row.name, row]),
 );
