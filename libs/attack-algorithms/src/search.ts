@@ -70,12 +70,11 @@ export function searchBlocks(
   };
   const tolerance = TOLERANCES * verdictTolerance(card);
   const elements = variables.reduce((sum, { dims }) => sum + elementCount(dims), 0);
-  const most = loopExamples(elements, description.maxExamples);
   const common = { victim: victimUnderAttack, restarts, signal };
 
   if (definition.kind === 'minimum norm') {
     const attack = definition.plan({ ...setting, reachedMargin: -tolerance }, parameters);
-    const size = Math.max(1, Math.floor(most / (attack.samples?.count ?? 1)));
+    const size = loopExamples(elements, description.maxExamples, attack.samples?.count);
     return blocksOf(checked.clips, size, run, checked).map((examples) => ({
       steps: examples.length * attack.steps * restarts,
       newLoop: () => {

@@ -21,6 +21,7 @@ export interface RunOptions {
   readonly steps?: number;
   readonly restarts?: number;
   readonly seed?: number;
+  readonly maxScale?: number;
   readonly parameters?: Readonly<Record<string, number | string>>;
   readonly regions?: ReadonlyMap<string, attack.Region>;
   readonly masks?: ReadonlyMap<string, Float32Array>;
@@ -43,6 +44,7 @@ export function runOf(options: RunOptions): AttackRun {
       steps: options.steps ?? 20,
       restarts: options.restarts ?? 1,
       seed: options.seed ?? 1,
+      maxScale: options.maxScale,
       parameters: Object.entries(parameters).map(([name, value]) => ({
         name,
         value: typeof value === 'number' ? { $case: 'number', value } : { $case: 'choice', value },
