@@ -7,6 +7,7 @@ import { campaignShow } from './campaign-show.ts';
 import { cardInit } from './card-init.ts';
 import type { CommandDefinition, CommandGroup } from './command-definition.ts';
 import { completion } from './completion.ts';
+import { evaluate } from './evaluate.ts';
 import { gc } from './gc.ts';
 import { gradcheck } from './gradcheck.ts';
 import { inspect } from './inspect.ts';
@@ -29,6 +30,7 @@ export const COMMANDS: readonly (CommandDefinition | CommandGroup)[] = [
   },
   report,
   { name: 'card', summary: 'cards of victims', commands: [cardInit] },
+  evaluate,
   inspect,
   gradcheck,
   gc,
