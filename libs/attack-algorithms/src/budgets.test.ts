@@ -1,79 +1,107 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import type { DenseTensor } from '@faultline/contracts';
-import { valueRange } from '@faultline/victim';
+import { type DenseTensor, elementCount } from '@faultline/contracts';
+import { exampleDims, valueRange } from '@faultline/victim';
 import fc from 'fast-check';
-import { inwardEpsilon } from './float32-bounds.ts';
+import type { ParameterSpecs } from './attack-parameters.ts';
+import { catalogue } from './catalogue.ts';
+import { inwardEpsilon, vectorNorm } from './float32-bounds.ts';
 import { collect, runOf } from './testing/attack-run.ts';
 import { floats, LinearVictim } from './testing/linear-victim.ts';
+import { randomNumbers } from './testing/random.ts';
+
+/** Budgets are drawn around these. */
+const UNITS = { linf: 1, l2: 1, l1: 10, l0: 100 } as const;
 
 const linear = await LinearVictim.create(3);
 after(() => linear[Symbol.asyncDispose]());
-
-/** Norm of (point - clean) in float64, as a verifier computes it. */
-function distance(norm: 'linf' | 'l2', point: Float32Array, clean: Float32Array): number {
-  let [largest, squares] = [0, 0];
-  for (const [index, value] of point.entries()) {
-    const difference = value - (clean[index] ?? Number.NaN);
-    largest = Math.max(largest, Math.abs(difference));
-    squares += difference * difference;
-  }
-  return norm === 'linf' ? largest : Math.sqrt(squares);
-}
 
 const cleanRow = (tensor: DenseTensor | undefined, clip: number, clips: number) => {
   const all = floats(tensor);
   return all.subarray((clip * all.length) / clips, ((clip + 1) * all.length) / clips);
 };
 
-test('no perturbation exceeds its budget or leaves the range', async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      fc.record({
-        norm: fc.constantFrom('linf' as const, 'l2' as const),
-        attack: fc.constantFrom('pgd', 'noise'),
-        exponent: fc.double({ min: -4, max: 0.5, noNaN: true }),
-        atTheBox: fc.double({ min: 0, max: 1, noNaN: true }),
-        bytes: fc.boolean(),
-        steps: fc.integer({ min: 1, max: 6 }),
-        seed: fc.integer({ min: 0, max: 1e6 }),
-      }),
-      async ({ norm, attack, exponent, atTheBox, bytes, steps, seed }) => {
-        const clips = 2;
-        const inputs = linear.clips(clips, atTheBox, seed, bytes);
-        const budgets = new Map([
-          ['waveform', 10 ** exponent],
-          ['frames', 0.7 * 10 ** exponent],
-        ]);
-        const scales = [0, 0.01, 1];
-        const run = runOf({
-          inputs,
-          labels: [[0], [1, 2]],
-          labelCount: 3,
-          norm,
-          budgets,
-          attack,
-          steps,
-          seed,
-          rungs: scales.map((scale) => [scale, 'never']),
-        });
-        const { rows } = await collect(linear.victim, run);
-        assert.equal(rows.length, clips * scales.length);
-        for (const { rung, clip, point } of rows) {
-          for (const input of linear.card.inputs) {
-            const epsilon = (scales[rung] ?? Number.NaN) * (budgets.get(input.name) ?? Number.NaN);
-            const x = point.get(input.name) ?? new Float32Array();
-            const size = distance(norm, x, cleanRow(inputs.get(input.name), clip, clips));
-            assert.ok(size <= epsilon, `${input.name}: ${size} exceeds ${epsilon}`);
-            const { low, high } = valueRange(input);
-            assert.ok(x.every((value) => value >= low && value <= high));
+/** (point - clean) in float32, exactly as a verifier has it: both are. */
+const difference = (point: Float32Array, clean: Float32Array) =>
+  Float64Array.from(point, (value, index) => value - (clean[index] ?? Number.NaN));
+
+/** A small query budget, for attacks that have one. */
+function fewQueries({ queries }: ParameterSpecs): Record<string, number> {
+  return queries?.type === 'number' ? { queries: Math.max(queries.minimum, 40) } : {};
+}
+
+/** Every attack of the catalogue within a budget, in each of its norms. */
+const BOUNDED = [...catalogue.values()].flatMap((row) =>
+  row.kind === 'minimum norm'
+    ? []
+    : row.norms.map((norm) => ({ attack: row.name, norm, parameters: fewQueries(row.parameters) })),
+);
+const CASES_EACH = 12;
+
+for (const { attack, norm, parameters } of BOUNDED) {
+  test(`${attack} keeps ${norm} budgets in float64, ranges and masks`, async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          exponent: fc.double({ min: -4, max: 0.5, noNaN: true }),
+          atTheBox: fc.double({ min: 0, max: 1, noNaN: true }),
+          free: fc.double({ min: 0.1, max: 1.5, noNaN: true }),
+          bytes: fc.boolean(),
+          steps: fc.integer({ min: 1, max: 6 }),
+          seed: fc.integer({ min: 0, max: 1e6 }),
+        }),
+        async ({ exponent, atTheBox, free, bytes, steps, seed }) => {
+          const clips = 2;
+          const inputs = linear.clips(clips, atTheBox, seed, bytes);
+          const unit = UNITS[norm];
+          const budgets = new Map([
+            ['waveform', unit * 10 ** exponent],
+            ['frames', 0.7 * unit * 10 ** exponent],
+          ]);
+          const random = randomNumbers(seed);
+          const masks = new Map(
+            linear.card.inputs.map((input) => [
+              input.name,
+              Float32Array.from({ length: elementCount(exampleDims(input)) }, (_, i) =>
+                i === 0 || random() < free ? 1 : 0,
+              ),
+            ]),
+          );
+          const scales = [0, 0.01, 1];
+          const run = runOf({
+            inputs,
+            labels: [[0], [1, 2]],
+            labelCount: 3,
+            norm,
+            budgets,
+            attack,
+            parameters,
+            steps,
+            seed,
+            masks,
+            rungs: scales.map((scale) => [scale, 'never']),
+          });
+          const { rows } = await collect(linear.victim, run);
+          assert.equal(rows.length, clips * scales.length);
+          for (const { rung, clip, point } of rows) {
+            for (const input of linear.card.inputs) {
+              const epsilon = (scales[rung] ?? Number.NaN) * (budgets.get(input.name) ?? Number.NaN);
+              const x = point.get(input.name) ?? new Float32Array();
+              const delta = difference(x, cleanRow(inputs.get(input.name), clip, clips));
+              const size = vectorNorm(norm, delta);
+              assert.ok(size <= epsilon, `${input.name}: ${size} exceeds ${epsilon}`);
+              const { low, high } = valueRange(input);
+              assert.ok(x.every((value) => value >= low && value <= high));
+              const mask = masks.get(input.name);
+              assert.ok(delta.every((value, index) => value === 0 || mask?.[index] === 1));
+            }
           }
-        }
-      },
-    ),
-    { numRuns: 60, seed: 1 },
-  );
-});
+        },
+      ),
+      { numRuns: CASES_EACH, seed: 1 },
+    );
+  });
+}
 
 test('away from the box nearly all of a budget is used', async () => {
   const inputs = linear.clips(1, 0, 8);
@@ -81,14 +109,30 @@ test('away from the box nearly all of a budget is used', async () => {
     ['waveform', 0.02],
     ['frames', 0.01],
   ]);
-  for (const norm of ['linf', 'l2'] as const) {
-    for (const attack of ['pgd', 'noise']) {
+  for (const norm of ['linf', 'l2', 'l1'] as const) {
+    for (const attack of ['pgd', 'apgd', 'fgsm', 'noise']) {
       const run = runOf({ inputs, labels: [[0]], labelCount: 3, norm, budgets, attack, rungs: [[1, 'never']] });
       const { rows } = await collect(linear.victim, run);
       for (const [name, epsilon] of budgets) {
-        const size = distance(norm, rows[0]?.point.get(name) ?? new Float32Array(), floats(inputs.get(name)));
-        assert.ok(size > 0.999 * epsilon, `${attack} ${norm} ${name}: ${size} of ${epsilon}`);
+        const x = rows[0]?.point.get(name) ?? new Float32Array();
+        const size = vectorNorm(norm, difference(x, floats(inputs.get(name))));
+        assert.ok(size > 0.995 * epsilon, `${attack} ${norm} ${name}: ${size} of ${epsilon}`);
       }
+    }
+  }
+});
+
+test('noise of every distribution has the full norm', async () => {
+  const inputs = linear.clips(1, 0, 8);
+  const budgets = new Map([['waveform', 0.02]]);
+  for (const norm of ['linf', 'l2', 'l1'] as const) {
+    for (const distribution of ['signs', 'uniform', 'gaussian']) {
+      const parameters = { distribution };
+      const options = { inputs, labels: [[0]], labelCount: 3, norm, budgets, attack: 'noise', parameters };
+      const { rows } = await collect(linear.victim, runOf({ ...options, restarts: 3, rungs: [[1, 'never']] }));
+      const x = rows[0]?.point.get('waveform') ?? new Float32Array();
+      const size = vectorNorm(norm, difference(x, floats(inputs.get('waveform'))));
+      assert.ok(size > 0.995 * 0.02, `${distribution} ${norm}: ${size}`);
     }
   }
 });

@@ -47,8 +47,8 @@ export function inwardEpsilon(norm: NormName, epsilon: number, clean: CleanSize)
   return Math.max(0, Math.fround((epsilon - absolute) * (1 - relative) * (1 - UNIT_ROUNDOFF)));
 }
 
-/** Norm of a vector in float64, of its float32 or (divided by 255) uint8 elements. */
-export function vectorNorm(norm: NormName, vector: Float32Array | Uint8Array): number {
+/** Norm of a vector in float64, of its floating or (divided by 255) uint8 elements. */
+export function vectorNorm(norm: NormName, vector: Float32Array | Float64Array | Uint8Array): number {
   const unit = vector instanceof Uint8Array ? 1 / 255 : 1;
   let [largest, squares, sum, count] = [0, 0, 0, 0];
   for (const value of vector) {

@@ -1,12 +1,37 @@
+import type { NoiseDistribution } from '@faultline/victim';
 import { type AttackSetting, type AttackVariable, defineAttack } from './attack.ts';
+import type { ParameterSpecs } from './attack-parameters.ts';
 import { keepBest, updateBest } from './best-point.ts';
 import { deactivationPlan } from './deactivation-plan.ts';
 import { goalMargin } from './goals.ts';
 import { epsilonName, epsilonParameters, stepwise } from './parameters.ts';
 import { ProgramBuilder } from './program-builder.ts';
-import { type BallNorm, clipToRange, confined, project, steepest } from './projection.ts';
+import { type BallNorm, clipToRange, confined, project, scaledTo } from './projection.ts';
 
-/** Noise of the full budget: random signs times epsilon for L-inf, a random direction of length epsilon for L2. */
+const PARAMETERS = {
+  distribution: {
+    type: 'choice',
+    description:
+      'Of each coordinate, before all are scaled to the norm; by_norm: signs for L-inf, gaussian for L2 and L1.',
+    values: ['by_norm', 'signs', 'uniform', 'gaussian'],
+    default: 'by_norm',
+  },
+} as const satisfies ParameterSpecs;
+
+type Distribution = (typeof PARAMETERS)['distribution']['values'][number];
+
+const DRAWS = {
+  signs: 'signs',
+  uniform: 'uniform',
+  gaussian: 'normal',
+} as const satisfies Record<Exclude<Distribution, 'by_norm'>, NoiseDistribution>;
+
+const drawOf = (distribution: Distribution, norm: BallNorm): NoiseDistribution => {
+  if (distribution !== 'by_norm') return DRAWS[distribution];
+  return norm === 'linf' ? 'signs' : 'normal';
+};
+
+/** Noise of the full budget, whatever its distribution. */
 function initProgram({ variables, norm }: AttackSetting<BallNorm>): Uint8Array {
   const b = new ProgramBuilder();
   for (const variable of variables) {
@@ -14,7 +39,7 @@ function initProgram({ variables, norm }: AttackSetting<BallNorm>): Uint8Array {
     const epsilon = b.read(`param/${epsilonName(name)}`);
     const direction = confined(b, b.read(`noise/${name}`, dims), variable);
     const x0 = b.read(`x0/${name}`, dims);
-    const delta = steepest(b, norm, direction, variable, epsilon);
+    const delta = scaledTo(b, norm, direction, epsilon, dims);
     const start = band === undefined ? turnedInside(b, x0, delta, variable) : b.plus(x0, delta);
     b.write(`next/${name}`, project(b, norm, start, epsilon, variable), dims);
   }
@@ -38,21 +63,25 @@ function stepProgram(setting: AttackSetting<BallNorm>): Uint8Array {
   return b.bytes('noise-step');
 }
 
-/** Random noise of the same norm as an attack's budget: what a gradient must beat to be worth its name. */
+/**
+ * Random noise of the same norm as an attack's budget: what a gradient must beat to be worth its name. With restarts, the best of as many draws.
+ * Cost: a forward evaluation a restart.
+ */
 export const noise = defineAttack({
   name: 'noise',
   summary: 'Random noise of equal norm, kept in the range: the baseline beside every attack.',
-  source: 'baseline; random signs (L-inf) or a Gaussian direction (L2)',
+  source: 'baseline; random signs, uniform or Gaussian noise',
   kind: 'baseline',
   knowledge: 'nothing',
-  norms: ['linf', 'l2'],
-  parameters: {},
-  plan: (setting) =>
+  norms: ['linf', 'l2', 'l1'],
+  parameters: PARAMETERS,
+  plan: (setting, values) =>
     deactivationPlan(
       setting,
       { init: initProgram(setting), step: stepProgram(setting) },
       {
         steps: 0,
+        noise: drawOf(values.distribution, setting.norm),
         initParameters: (examples) => epsilonParameters(setting, examples),
         // The objective is shared with the gradient attacks; its temperature does not touch the margin.
         stepParameters: (examples) => ({ temperature: stepwise([setting.logitScale], examples.length) }),
