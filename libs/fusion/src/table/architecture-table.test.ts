@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ARCHITECTURE_NAMES, ARCHITECTURES } from '../architectures.ts';
+import { countParameters } from '../count-parameters.ts';
+import { architectureTable, tableIn, withTable } from './architecture-table.ts';
+import { macsOf } from './measure-architectures.ts';
+
+const readme = await readFile(join(import.meta.dirname, '../../README.md'), 'utf8');
+
+test('the README tells the parameters of every architecture, and the laptop size’s multiply-accumulates', async () => {
+  const table = tableIn(readme);
+  const [, , ...lines] = table.split('\n');
+  const rows = [];
+  for (const [index, name] of ARCHITECTURE_NAMES.entries()) {
+    const { laptop, study } = ARCHITECTURES[name];
+    // The study's size takes minutes to run: its multiply-accumulates are compared in the long tests.
+    const told = Number.parseFloat(lines[index]?.split('|').at(-2) ?? '') * 1e6;
+    rows.push({
+      name,
+      laptop: { parameters: countParameters(laptop), macs: await macsOf(laptop) },
+      study: { parameters: countParameters(study), macs: told },
+    });
+  }
+  assert.equal(table, architectureTable(rows), 'run node libs/fusion/src/table/write-table.ts');
+});
+
+test('a table takes the place of the one before', () => {
+  const before = withTable(readme, 'first');
+  assert.equal(tableIn(before), 'first');
+  assert.equal(withTable(before, tableIn(readme)), readme);
+  assert.throws(() => tableIn('# nothing'), /has no lines/);
+});

@@ -1,0 +1,31 @@
+import { dryRun } from '@faultline/ort';
+import { ARCHITECTURE_NAMES, ARCHITECTURES } from '../architectures.ts';
+import { buildVictim } from '../build-victim.ts';
+import { countMacs } from '../count-macs.ts';
+import { countParameters } from '../count-parameters.ts';
+import type { FeatureSpec } from '../designs.ts';
+import type { VictimSpec } from '../specs.ts';
+import type { Row, Size } from './architecture-table.ts';
+
+/** Multiply-accumulates of one clip, learnt from a dry run: it also shows that the shapes fit. */
+export async function macsOf(spec: VictimSpec | FeatureSpec): Promise<number> {
+  const { graph } = buildVictim(spec, { kind: 'evaluation' });
+  return countMacs(graph, await dryRun(graph));
+}
+
+/** Measures every architecture at both sizes; equal specs once. Minutes, for the study's size is run. */
+export async function measureArchitectures(): Promise<Row[]> {
+  const known = new Map<string, Size>();
+  const sizeOf = async (spec: VictimSpec | FeatureSpec): Promise<Size> => {
+    const key = JSON.stringify(spec);
+    const size = known.get(key) ?? { parameters: countParameters(spec), macs: await macsOf(spec) };
+    known.set(key, size);
+    return size;
+  };
+  const rows: Row[] = [];
+  for (const name of ARCHITECTURE_NAMES) {
+    const { laptop, study } = ARCHITECTURES[name];
+    rows.push({ name, laptop: await sizeOf(laptop), study: await sizeOf(study) });
+  }
+  return rows;
+}
