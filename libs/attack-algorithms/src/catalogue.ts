@@ -1,6 +1,7 @@
 import { apgd } from './apgd.ts';
 import type { AttackDefinition } from './attack.ts';
 import { ddn } from './ddn.ts';
+import { deepfool } from './deepfool.ts';
 import { fgsm } from './fgsm.ts';
 import { fmn } from './fmn.ts';
 import { miFgsm } from './mi-fgsm.ts';
@@ -16,5 +17,5 @@ export type CatalogueRow = AttackDefinition | MinimumNormDefinition;
 
 /** The attacks on offer, by name. Adding one is adding a row here and its file. */
 export const catalogue: ReadonlyMap<string, CatalogueRow> = new Map(
-  [pgd, apgd, fgsm, miFgsm, fmn, ddn, square, nes, spsa, noise].map((row): [string, CatalogueRow] => [row.name, row]),
+  [pgd, apgd, fgsm, miFgsm, fmn, ddn, deepfool, square, nes, spsa, noise].map((row): [string, CatalogueRow] => [row.name, row]),
 );

@@ -36,6 +36,9 @@ const MAX_STEPS_A_MESSAGE = 64;
 /** The first look at which examples are done: clips that reach the goal without any change need no search. */
 const FIRST_LOOK = 1;
 
+/** Further looks, at those that say that they are done. */
+const LOOK_INTERVAL = 4;
+
 /** What the outcomes of one example have told. */
 interface Trail {
   readonly example: MinimumNormExample;
@@ -47,12 +50,14 @@ interface Trail {
 
 /**
  * Runs a minimum-norm attack over some clips, an example each, through all steps and restarts. Clips that reach the goal at scale 0 are
- * dropped at the first look, which falls on a fixed step, so that a run does not depend on the clock.
+ * dropped at the first look, those whose attack ends by itself at later ones; looks fall on fixed steps, so that a run does not depend on the clock.
  */
 export class MinimumNormLoop {
   readonly #options: MinimumNormLoopOptions;
   #active: readonly Trail[];
   readonly #done: ClipSearch[] = [];
+  /** Whether the programs say when an example is done. */
+  #endsByItself = false;
 
   constructor(options: MinimumNormLoopOptions) {
     this.#options = options;
@@ -71,8 +76,9 @@ export class MinimumNormLoop {
 
   async *run(): AsyncGenerator<LoopProgress> {
     const { victim, attack, loop: plan, signal, restarts } = this.#options;
+    const { programs, constants, mode, samples } = attack;
     await using loop = await victim.open(
-      { ...plan, programs: attack.programs, constants: attack.constants, samples: attack.samples },
+      { ...plan, programs, constants, mode, samples },
       attack.initParameters(this.#examples()),
       { signal },
     );
@@ -93,7 +99,7 @@ export class MinimumNormLoop {
     let done = 0;
     for (let finished = false; !finished && this.#active.length > 0; ) {
       signal?.throwIfAborted();
-      const boundary = done < FIRST_LOOK ? Math.min(FIRST_LOOK, attack.steps) : attack.steps;
+      const boundary = Math.min(attack.steps, done < FIRST_LOOK ? FIRST_LOOK : this.#nextLook(done));
       const steps = Math.min(boundary - done, MAX_STEPS_A_MESSAGE);
       const parameters = attack.stepParameters(this.#examples(), done, steps);
       const result = await loop.step({ steps, parameters, finish: done + steps === attack.steps });
@@ -102,7 +108,9 @@ export class MinimumNormLoop {
       const stepsDone = result.stepsDone * this.#active.length;
       done += result.stepsDone;
       finished = result.finished;
-      if (done === FIRST_LOOK) await this.#dropUnmoved(loop);
+      const ended = restartsLeft === 0 ? result.outcomes.get('done')?.slice(-this.#active.length) : undefined;
+      this.#endsByItself ||= result.outcomes.has('done');
+      if (done === boundary) await this.#dropDone(loop, ended);
       const stepsLeft = this.#active.length * (attack.steps - done + restartsLeft * attack.steps);
       yield { stepsDone, stepsLeft, cost: result.cost };
     }
@@ -135,11 +143,20 @@ export class MinimumNormLoop {
     }
   }
 
-  async #dropUnmoved(loop: Loop): Promise<void> {
-    const unmoved = [...this.#active.keys()].filter((index) => (this.#active[index]?.smallest ?? NO_SCALE) <= 0);
-    if (unmoved.length === 0) return;
-    await this.#take(loop, unmoved);
-    const staying = [...this.#active.keys()].filter((index) => !unmoved.includes(index));
+  /** The step after `done` at which examples may be dropped; attacks that do not end by themselves have no further look. */
+  #nextLook(done: number): number {
+    if (!this.#endsByItself) return this.#options.attack.steps;
+    return done + LOOK_INTERVAL - (done % LOOK_INTERVAL);
+  }
+
+  /** Drops the clips that need no perturbation, and those whose attack has ended. */
+  async #dropDone(loop: Loop, ended: Float32Array | undefined): Promise<void> {
+    const leaving = [...this.#active.keys()].filter(
+      (index) => (this.#active[index]?.smallest ?? NO_SCALE) <= 0 || ended?.[index] === 1,
+    );
+    if (leaving.length === 0) return;
+    await this.#take(loop, leaving);
+    const staying = [...this.#active.keys()].filter((index) => !leaving.includes(index));
     this.#active = staying.flatMap((index) => this.#active[index] ?? []);
     // An emptied loop is closed next; there is nothing left to compact.
     if (staying.length > 0) await loop.keep(staying);

@@ -89,7 +89,15 @@ for (const { row, attack, norm, values } of CASES) {
     assert.ok(definition?.kind === 'minimum norm');
     const { steps } = reference;
     const variables = [{ name: 'frames', dims: FRAME_DIMS, low: 0, high: 1, rho: 1 }];
-    const setting = { variables, norm, steps, thresholds: [0], logitScale: 1, reachedMargin: BELOW_ZERO };
+    const setting = {
+      variables,
+      norm,
+      steps,
+      thresholds: [0],
+      logitScale: 1,
+      reachedMargin: BELOW_ZERO,
+      mostTargets: 1,
+    };
     const plan = definition.plan(setting, { ...defaultValues(definition.parameters), ...values });
     const far = Float32Array.from(reference.inputs, (value) => Math.max(value, 1 - value));
     const examples = Array.from({ length: CLIPS }, (_, clip) => {

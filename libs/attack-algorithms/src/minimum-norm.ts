@@ -1,5 +1,5 @@
 import type { DenseTensor } from '@faultline/contracts';
-import type { NoiseDistribution, Programs, Samples, Tensors } from '@faultline/victim';
+import type { LoopMode, NoiseDistribution, Programs, Samples, Tensors } from '@faultline/victim';
 import type { AttackDefinition, AttackSetting, AttackVariable, NormName, Parameters } from './attack.ts';
 import type { ParameterSpecs, ParameterValues, ValuesOf } from './attack-parameters.ts';
 
@@ -13,6 +13,8 @@ export interface MinimumNormSetting<Norm extends NormName = NormName> extends At
   readonly variables: readonly ScaledVariable[];
   /** The goal counts as reached where the margin is at or below this: negative, so that a fresh prediction agrees. */
   readonly reachedMargin: number;
+  /** The most true labels of a clip. */
+  readonly mostTargets: number;
 }
 
 /** One clip of a minimum-norm attack. */
@@ -24,13 +26,16 @@ export interface MinimumNormExample {
 
 /**
  * A minimum-norm attack, ready to run on any batch of its setting. Its programs keep the smallest point that reached the goal in `state/best/V`
- * (see smallest-point.ts), and report `outcome/scale` and `outcome/margin` of the evaluated point and `outcome/bestScale`.
+ * (see smallest-point.ts), and report `outcome/scale` and `outcome/margin` of the evaluated point and `outcome/bestScale`; those that end by themselves also
+ * `outcome/done`, 1 where no further step of this restart changes anything.
  */
 export interface MinimumNormPlan {
   readonly programs: Programs;
   /** Of noise/V, for every variable V. */
   readonly noise: NoiseDistribution;
   readonly constants: Tensors;
+  /** Default: with gradients. */
+  readonly mode?: LoopMode | undefined;
   /** Evaluations of each example in a step. Default: one. */
   readonly samples?: Samples | undefined;
   /** Gradient steps a restart. */

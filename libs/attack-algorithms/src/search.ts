@@ -73,7 +73,10 @@ export function searchBlocks(
   const common = { victim: victimUnderAttack, restarts, signal };
 
   if (definition.kind === 'minimum norm') {
-    const attack = definition.plan({ ...setting, reachedMargin: -tolerance }, parameters);
+    const attack = definition.plan(
+      { ...setting, reachedMargin: -tolerance, mostTargets: mostTargets(checked) },
+      parameters,
+    );
     const size = loopExamples(elements, description.maxExamples, attack.samples?.count);
     return blocksOf(checked.clips, size, run, checked).map((examples) => ({
       steps: examples.length * attack.steps * restarts,
@@ -105,6 +108,13 @@ export function searchBlocks(
         }),
       }),
   }));
+}
+
+/** The most true labels of a clip. */
+function mostTargets({ targets, clips }: CheckedRun): number {
+  const labels = targets.dims[1] ?? 0;
+  const rows = Array.from({ length: clips }, (_, clip) => targets.data.subarray(clip * labels, (clip + 1) * labels));
+  return Math.max(...rows.map((row) => row.reduce((sum, value) => sum + value, 0)));
 }
 
 /** Clips in blocks of at most so many. */
