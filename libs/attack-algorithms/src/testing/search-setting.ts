@@ -48,6 +48,8 @@ export interface SearchCase {
   readonly parameters?: Readonly<Record<string, number | string>>;
   /** Numbers of true labels. Default: one and two. */
   readonly labels?: readonly number[];
+  /** Sets of inputs that are attacked together. Default: both, and the frames. */
+  readonly inputs?: readonly (readonly string[])[];
   /** Largest excess over the optimum, as a share of it. */
   readonly tolerance: number;
   /** Largest excess over the optimum in coordinates of the variable with the largest budget. Default: none. */
@@ -65,9 +67,10 @@ const BUDGETS = {
 /** Declares the tests that a search finds the closed-form optimum of linear victims. */
 export function testSearch(setting: HardSetting, wanted: SearchCase): void {
   const { attack, norm, steps, parameters = {}, labels = [1, 2], tolerance, coordinates = 0 } = wanted;
+  const { inputs = [['waveform', 'frames'], ['frames']] } = wanted;
   for (const count of labels) {
     for (const region of ['', 'a region of ']) {
-      for (const variables of [['waveform', 'frames'], ['frames']]) {
+      for (const variables of inputs) {
         test(`${attack} finds the optimum: ${norm}, ${count} label(s), ${region}${variables.join(' and ')}`, async () => {
           const { linear, clips } = setting;
           const clipCount = clips.get('waveform')?.dims[0] ?? 0;

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import torch
 from adv_lib.attacks import ddn, fmn
-from adv_lib.attacks.sigma_zero import sigma_zero
 
 PIXELS, HIDDEN, CLIPS, STEPS = 24, 16, 3, 40
 NORMS = {"l0": 0, "l1": 1, "l2": 2, "linf": math.inf}
@@ -47,7 +46,6 @@ rows = {
     f"fmn {name}": record(fmn, norm, norm=norm, steps=STEPS) for name, norm in NORMS.items()
 }
 rows["ddn l2"] = record(ddn, 2, steps=STEPS, levels=None)
-rows["sigma-zero l0"] = record(sigma_zero, 0, num_steps=STEPS)
 Path(__file__).with_name("minimum-norm.json").write_text(
     json.dumps(
         {
