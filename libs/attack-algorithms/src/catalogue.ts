@@ -4,6 +4,7 @@ import { ddn } from './ddn.ts';
 import { deepfool } from './deepfool.ts';
 import { fgsm } from './fgsm.ts';
 import { fmn } from './fmn.ts';
+import { hopSkipJump } from './hop-skip-jump.ts';
 import { miFgsm } from './mi-fgsm.ts';
 import type { MinimumNormDefinition } from './minimum-norm.ts';
 import { nes } from './nes.ts';
@@ -18,7 +19,7 @@ export type CatalogueRow = AttackDefinition | MinimumNormDefinition;
 
 /** The attacks on offer, by name. Adding one is adding a row here and its file. */
 export const catalogue: ReadonlyMap<string, CatalogueRow> = new Map(
-  [pgd, apgd, fgsm, miFgsm, fmn, ddn, deepfool, sigmaZero, square, nes, spsa, noise].map(
+  [pgd, apgd, fgsm, miFgsm, fmn, ddn, deepfool, sigmaZero, square, nes, spsa, hopSkipJump, noise].map(
     (row): [string, CatalogueRow] => [row.name, row],
   ),
 );
