@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { ARCHITECTURE_NAMES, ARCHITECTURES } from '../architectures.ts';
 import { countParameters } from '../count-parameters.ts';
+import { macsOf } from '../testing/measure-architectures.ts';
 import { architectureTable, tableIn, withTable } from './architecture-table.ts';
-import { macsOf } from './measure-architectures.ts';
 
 const readme = await readFile(join(import.meta.dirname, '../../README.md'), 'utf8');
 

@@ -8,9 +8,9 @@ import { dryRun, Session } from '@faultline/ort';
 import { ARCHITECTURE_NAMES, ARCHITECTURES } from '../architectures.ts';
 import { buildVictim } from '../build-victim.ts';
 import type { FeatureSpec } from '../designs.ts';
+import { measureArchitectures } from '../testing/measure-architectures.ts';
 import { pointOf, runAt } from '../testing/points.ts';
 import { architectureTable, tableIn } from './architecture-table.ts';
-import { measureArchitectures } from './measure-architectures.ts';
 
 // The study's size takes minutes and gigabytes.
 

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { measureArchitectures } from '../testing/measure-architectures.ts';
 import { architectureTable, withTable } from './architecture-table.ts';
-import { measureArchitectures } from './measure-architectures.ts';
 
 // Renews the README's table of architectures: node libs/fusion/src/table/write-table.ts
 

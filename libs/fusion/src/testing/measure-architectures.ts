@@ -5,7 +5,7 @@ import { countMacs } from '../count-macs.ts';
 import { countParameters } from '../count-parameters.ts';
 import type { FeatureSpec } from '../designs.ts';
 import type { VictimSpec } from '../specs.ts';
-import type { Row, Size } from './architecture-table.ts';
+import type { Row, Size } from '../table/architecture-table.ts';
 
 /** Multiply-accumulates of one clip, learnt from a dry run: it also shows that the shapes fit. */
 export async function macsOf(spec: VictimSpec | FeatureSpec): Promise<number> {
