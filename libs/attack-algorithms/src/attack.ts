@@ -84,24 +84,32 @@ export interface AttackDefinition {
   readonly parameters: ParameterSpecs;
   /** `values`: one of each parameter, as its specification allows; `setting.norm`: one of `norms`. */
   plan(setting: AttackSetting, values: ParameterValues): AttackPlan;
+  /** Of an ensemble: attacks that run one after another in the place of `plan`, each on what still stands. Ladders only. */
+  members?(setting: AttackSetting, values: ParameterValues): readonly AttackPlan[];
 }
 
 /** A row whose plan sees the norms and parameters that the row itself declares. */
 export function defineAttack<const Norm extends NormName, const Specs extends ParameterSpecs>(
-  row: Omit<AttackDefinition, 'norms' | 'parameters' | 'plan'> & {
+  row: Omit<AttackDefinition, 'norms' | 'parameters' | 'plan' | 'members'> & {
     readonly norms: readonly Norm[];
     readonly parameters: Specs;
     plan(setting: AttackSetting<Norm>, values: ValuesOf<Specs>): AttackPlan;
+    members?(setting: AttackSetting<Norm>, values: ValuesOf<Specs>): readonly AttackPlan[];
   },
 ): AttackDefinition {
+  const { plan, members, ...rest } = row;
   const isOffered = (norm: NormName): norm is Norm => row.norms.some((offered) => offered === norm);
-  return {
-    ...row,
-    plan(setting, values) {
-      const { norm } = setting;
-      if (!isOffered(norm)) throw new RangeError(`attack '${row.name}' has no ${norm} form`);
-      // The specifications say what each value is, and `checkParameters` has held the values against them.
-      return row.plan({ ...setting, norm }, values as ValuesOf<Specs>);
-    },
+  const inNorm = (setting: AttackSetting): AttackSetting<Norm> => {
+    const { norm } = setting;
+    if (!isOffered(norm)) throw new RangeError(`attack '${row.name}' has no ${norm} form`);
+    return { ...setting, norm };
   };
+  // The specifications say what each value is, and `checkParameters` has held the values against them.
+  const typed = (values: ParameterValues) => values as ValuesOf<Specs>;
+  const definition = {
+    ...rest,
+    plan: (setting: AttackSetting, values: ParameterValues) => plan(inNorm(setting), typed(values)),
+  };
+  if (members === undefined) return definition;
+  return { ...definition, members: (setting, values) => members(inNorm(setting), typed(values)) };
 }

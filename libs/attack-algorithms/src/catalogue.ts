@@ -2,6 +2,7 @@ import { apgd } from './apgd.ts';
 import type { AttackDefinition } from './attack.ts';
 import { ddn } from './ddn.ts';
 import { deepfool } from './deepfool.ts';
+import { ensemble } from './ensemble.ts';
 import { fgsm } from './fgsm.ts';
 import { fmn } from './fmn.ts';
 import { hopSkipJump } from './hop-skip-jump.ts';
@@ -19,7 +20,7 @@ export type CatalogueRow = AttackDefinition | MinimumNormDefinition;
 
 /** The attacks on offer, by name. Adding one is adding a row here and its file. */
 export const catalogue: ReadonlyMap<string, CatalogueRow> = new Map(
-  [pgd, apgd, fgsm, miFgsm, fmn, ddn, deepfool, sigmaZero, square, nes, spsa, hopSkipJump, noise].map(
+  [pgd, apgd, ensemble, fgsm, miFgsm, fmn, ddn, deepfool, sigmaZero, square, nes, spsa, hopSkipJump, noise].map(
     (row): [string, CatalogueRow] => [row.name, row],
   ),
 );

@@ -50,7 +50,7 @@ test('parameters are those of the catalogue', async () => {
     {
       field: `${path}[0].name`,
       description:
-        "'stepscale' is no parameter of attack 'pgd', which takes step_scale, schedule, last_step, random_start",
+        "'stepscale' is no parameter of attack 'pgd', which takes step_scale, schedule, last_step, random_start, loss",
     },
     { field: `${path}[1].number`, description: "'step_scale' is 500; give a number from 0.01 to 100" },
     { field: `${path}[2].choice`, description: '\'schedule\' is "linear"; give one of cosine, constant' },
@@ -59,13 +59,16 @@ test('parameters are those of the catalogue', async () => {
     { field: `${path}[5].name`, description: "'random_start' is given twice" },
   ]);
   assert.deepEqual(await violations({ attack: 'noise', parameters: [number('constructor', 1)] }), [
-    { field: `${path}[0].name`, description: "'constructor' is no parameter of attack 'noise', which takes none" },
+    {
+      field: `${path}[0].name`,
+      description: "'constructor' is no parameter of attack 'noise', which takes distribution",
+    },
   ]);
 });
 
 test('a norm that an attack does not offer is refused', async () => {
   assert.deepEqual(await violations({ norm: attack.Norm.NORM_L0 }), [
-    { field: 'threat_model.norm', description: "'pgd' has no l0 form; it has linf, l2" },
+    { field: 'threat_model.norm', description: "'pgd' has no l0 form; it has linf, l2, l1" },
   ]);
 });
 

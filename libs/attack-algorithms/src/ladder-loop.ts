@@ -84,9 +84,9 @@ export class LadderLoop {
     this.#active = options.examples;
   }
 
-  /** Clips whose goal was reached on some rung. */
-  get reachedClips(): Iterable<number> {
-    return this.#smallest.keys();
+  /** By clip whose goal was reached: the smallest rung, of either kind, on which it was. */
+  get smallestReached(): ReadonlyMap<number, number> {
+    return this.#smallest;
   }
 
   /** Successes of early-stopping rungs, at most one a clip: none where a smaller rung of either kind succeeded. */

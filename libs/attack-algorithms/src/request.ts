@@ -3,6 +3,7 @@ import type { Tensors, VictimDescription } from '@faultline/victim';
 import { checkDigests, checkInputs, checkTargets } from './check-batch.ts';
 import { type CheckedAttack, checkAttack, checkLadder, checkVariables } from './check-threat-model.ts';
 import { AttackRequestError, Faults } from './faults.ts';
+import { LOSSES, lossFault } from './losses.ts';
 import type { ScaledVariable } from './minimum-norm.ts';
 
 /** What `runAttack` is asked for. */
@@ -41,7 +42,18 @@ export function checkRun(run: AttackRun, { card }: VictimDescription): CheckedRu
   checkDigests(run.clipSha256, faults);
   checkInputs(run.inputs, card, clips, faults);
   const targets = checkTargets(run.targets, clips, card.labels.length, faults);
+  if (algorithm !== undefined) checkLoss(algorithm, card.labels.length, faults);
+  const isLadder = threatModel.rungs.length > 0 || algorithm?.definition.kind === 'minimum norm';
+  const closesIn = isLadder || algorithm === undefined || !('members' in algorithm.definition);
+  faults.unless(closesIn, 'threat_model.rungs', `is empty; '${threatModel.attack}' needs a ladder`);
   // What is undefined has left a fault.
   if (faults.any || algorithm === undefined || targets === undefined) throw new AttackRequestError(faults.violations);
   return { ...algorithm, variables, clips, targets };
+}
+
+/** Losses that say nothing about so many labels are refused. */
+function checkLoss({ definition, parameters }: CheckedAttack, labels: number, faults: Faults): void {
+  const loss = 'loss' in definition.parameters ? LOSSES.find((known) => known === parameters.loss) : undefined;
+  const fault = loss === undefined ? undefined : lossFault(loss, labels);
+  if (fault !== undefined) faults.add('threat_model.parameters', `'loss' ${fault}`);
 }

@@ -99,34 +99,54 @@ async function* climb(
 ): AsyncGenerator<AttackEvent> {
   const { card } = description;
   const { restarts, rungs } = run.threatModel;
-  const plan = planOf(run, checked, card);
+  const plans = plansOf(run, checked, card);
   const elements = checked.variables.reduce((sum, { dims }) => sum + elementCount(dims), 0);
-  const most = loopExamples(elements, description.maxExamples, plan.samples?.count);
-  const blocks = planBlocks(checked.clips, rungs.length, most);
+  const samples = Math.max(...plans.map((plan) => plan.samples?.count ?? 1));
+  const blocks = planBlocks(checked.clips, rungs.length, loopExamples(elements, description.maxExamples, samples));
+  const stepsAnExample = plans.reduce((sum, { steps }) => sum + steps, 0) * restarts;
 
-  const reached = new Set<number>();
-  const work = new Work(checked.clips * rungs.length * plan.steps * restarts);
+  const reached = new Map<number, number>();
+  const work = new Work(checked.clips * rungs.length * stepsAnExample);
   for (const block of blocks) {
-    work.begin(block.clips * block.rungs * plan.steps * restarts);
-    const examples = blockExamples(block, run, checked).filter(
-      ({ clip, stopsEarly }) => !stopsEarly || !reached.has(clip),
-    );
-    if (examples.length === 0) continue;
-    const loop = {
-      ...blockBatch(block, run, checked, examples),
-      modelSha256: card.sha256,
-      variables: checked.variables.map(({ name }) => ({ name, scope: 'example' as const })),
-      noise: checked.variables.map(({ name, dims }) => ({ name, distribution: plan.noise, dims })),
-      noiseKeys: keysOf(examples, run),
-    };
-    const { signal, rerun } = options;
-    const tolerance = verdictTolerance(card);
-    const newLadder = () => new LadderLoop({ victim, attack: plan, loop, examples, restarts, tolerance, signal });
-    const ladder = yield* runLoop(newLadder, work, rerun);
-    for (const clip of ladder.reachedClips) reached.add(clip);
-    for (const result of byRung([...ladder.early, ...ladder.complete])) yield { kind: 'result', result };
+    const [early, complete]: [Candidate[], Candidate[]] = [[], []];
+    for (const plan of plans) {
+      work.begin(block.clips * block.rungs * plan.steps * restarts);
+      const examples = blockExamples(block, run, checked).filter(
+        ({ clip, rung, stopsEarly }) => !stopsEarly || rung < (reached.get(clip) ?? Number.POSITIVE_INFINITY),
+      );
+      if (examples.length === 0) continue;
+      const loop = {
+        ...blockBatch(block, run, checked, examples),
+        modelSha256: card.sha256,
+        variables: checked.variables.map(({ name }) => ({ name, scope: 'example' as const })),
+        noise: checked.variables.map(({ name, dims }) => ({ name, distribution: plan.noise, dims })),
+        noiseKeys: keysOf(examples, run),
+      };
+      const { signal, rerun } = options;
+      const tolerance = verdictTolerance(card);
+      const newLadder = () => new LadderLoop({ victim, attack: plan, loop, examples, restarts, tolerance, signal });
+      const ladder = yield* runLoop(newLadder, work, rerun);
+      for (const [clip, rung] of ladder.smallestReached) {
+        reached.set(clip, Math.min(rung, reached.get(clip) ?? Number.POSITIVE_INFINITY));
+      }
+      early.push(...ladder.early);
+      complete.push(...ladder.complete);
+    }
+    const smallest = early.filter(({ clip, rung }) => reached.get(clip) === rung);
+    for (const result of byRung(lowestOf([...smallest, ...complete]))) yield { kind: 'result', result };
   }
   yield { kind: 'cost', cost: work.cost };
+}
+
+/** Of the candidates of one clip and rung, that with the lowest margin, the first of them; other clips and rungs in their order. */
+function lowestOf(candidates: readonly Candidate[]): Candidate[] {
+  const lowest = new Map<string, Candidate>();
+  for (const candidate of candidates) {
+    const key = `${candidate.clip} ${candidate.rung}`;
+    const known = lowest.get(key);
+    if (known === undefined || candidate.margin < known.margin) lowest.set(key, candidate);
+  }
+  return [...lowest.values()];
 }
 
 /** Runs a loop to its end, anew as often as the caller wants it to; the one that got there. */
@@ -147,11 +167,16 @@ async function* runLoop<Loop extends { run(): AsyncGenerator<LoopProgress> }>(
   }
 }
 
-function planOf({ threatModel }: AttackRun, checked: CheckedRun, { labels, logitScale }: victim.Card): AttackPlan {
+function plansOf(
+  { threatModel }: AttackRun,
+  checked: CheckedRun,
+  { labels, logitScale }: victim.Card,
+): readonly AttackPlan[] {
   const { variables, norm, definition, parameters } = checked;
   if (definition.kind === 'minimum norm') throw new RangeError(`'${definition.name}' runs no ladder`);
   const thresholds = labels.map(({ threshold }) => threshold);
-  return definition.plan({ variables, norm, steps: threatModel.steps, thresholds, logitScale }, parameters);
+  const setting = { variables, norm, steps: threatModel.steps, thresholds, logitScale };
+  return definition.members?.(setting, parameters) ?? [definition.plan(setting, parameters)];
 }
 
 /** The block's examples, clip by clip, each with its inward budgets. */
