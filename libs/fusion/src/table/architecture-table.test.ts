@@ -26,6 +26,13 @@ test('the README tells the parameters of every architecture, and the laptop size
   assert.equal(table, architectureTable(rows), 'run node libs/fusion/src/table/write-table.ts');
 });
 
+test('the README tells the counts beside those of the study', () => {
+  for (const name of ['audio', 'visual', 'early', 'mid', 'late'] as const) {
+    const count = countParameters(ARCHITECTURES[name].study, 'training') / 1e6;
+    assert.match(readme, new RegExp(`^\\| ${name} +\\| [0-9.]+ M +\\| ${count.toFixed(2)} M \\|$`, 'm'));
+  }
+});
+
 test('a table takes the place of the one before', () => {
   const before = withTable(readme, 'first');
   assert.equal(tableIn(before), 'first');
