@@ -75,8 +75,8 @@ export const noise = defineAttack({
   knowledge: 'nothing',
   norms: ['linf', 'l2', 'l1'],
   parameters: PARAMETERS,
-  plan: (setting, values) =>
-    deactivationPlan(
+  plan: (setting, values) => ({
+    ...deactivationPlan(
       setting,
       { init: initProgram(setting), step: stepProgram(setting) },
       {
@@ -87,4 +87,7 @@ export const noise = defineAttack({
         stepParameters: (examples) => ({ temperature: stepwise([setting.logitScale], examples.length) }),
       },
     ),
+    // It needs no gradients: black boxes can be asked too.
+    mode: 'evaluate',
+  }),
 });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ArtefactStore } from '@faultline/artefacts';
 import {
+  type AttackKnowledge,
   AttackNumericError,
   AttackRequestError,
   catalogue,
@@ -47,6 +48,10 @@ export function attackHandlers(around: AttackSurroundings): Handlers<typeof atta
   };
 }
 
+/** What the attack of a request knows of its victim; one that is not in the catalogue is refused later, with everything else. */
+const knowledgeOf = ({ threatModel }: attack.AttackRequest): AttackKnowledge =>
+  catalogue.get(threatModel?.attack ?? '')?.knowledge ?? 'gradients';
+
 /** What recognises a repeated request; undefined without an idempotency key. */
 function identityOf(request: attack.AttackRequest): RunIdentity | undefined {
   const { caller = '', idempotencyKey = '' } = request.context ?? {};
@@ -81,7 +86,7 @@ async function* steer(
   span: Span,
   active: Context,
 ): AsyncGenerator<attack.AttackResponse> {
-  const victim = traced(victims.get(request.victim), active, { slotWaitMs, deadline });
+  const victim = traced(victims.get(request.victim, knowledgeOf(request)), active, { slotWaitMs, deadline });
   const deliver = delivery(request.delivery, store);
   const run = await attackRun(request, store);
   let lastProgress = Number.NEGATIVE_INFINITY;
