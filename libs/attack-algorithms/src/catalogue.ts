@@ -1,5 +1,6 @@
 import { apgd } from './apgd.ts';
 import type { AttackDefinition } from './attack.ts';
+import { carliniWagner } from './carlini-wagner.ts';
 import { ddn } from './ddn.ts';
 import { deepfool } from './deepfool.ts';
 import { ensemble } from './ensemble.ts';
@@ -20,7 +21,21 @@ export type CatalogueRow = AttackDefinition | MinimumNormDefinition;
 
 /** The attacks on offer, by name. Adding one is adding a row here and its file. */
 export const catalogue: ReadonlyMap<string, CatalogueRow> = new Map(
-  [pgd, apgd, ensemble, fgsm, miFgsm, fmn, ddn, deepfool, sigmaZero, square, nes, spsa, hopSkipJump, noise].map(
-    (row): [string, CatalogueRow] => [row.name, row],
-  ),
+  [
+    pgd,
+    apgd,
+    ensemble,
+    fgsm,
+    miFgsm,
+    fmn,
+    ddn,
+    deepfool,
+    carliniWagner,
+    sigmaZero,
+    square,
+    nes,
+    spsa,
+    hopSkipJump,
+    noise,
+  ].map((row): [string, CatalogueRow] => [row.name, row]),
 );
