@@ -8,10 +8,11 @@ export interface WindowAxis {
   readonly size: number;
 }
 
-/** Random numbers of a window, each uniform in [-1, 1): a position for each axis, a sign for each channel, a direction. */
-export const WINDOW_NOISE = 7;
+/** Random numbers of a window, each uniform in [-1, 1): a position for each axis, a sign for each channel, a direction, a share. */
+export const WINDOW_NOISE = 8;
 const FIRST_SIGN = 3;
 const DIRECTION = 6;
+const SHARE = 7;
 
 const CHANNEL_AXIS = 1;
 
@@ -52,6 +53,8 @@ export interface Window {
   readonly signs: string;
   /** -1 and 1 on the two halves of the window, along one of its axes; broadcasts. */
   readonly halves: string;
+  /** Uniform in [0, 1): [examples, 1, ...]. */
+  readonly share: string;
 }
 
 /** Number `index` of a window's noise, as [examples, 1, ...] with the variable's rank. */
@@ -112,5 +115,6 @@ export function readWindow(b: ProgramBuilder, slot: string, variable: AttackVari
     half: larger(axes.map(({ half }) => half)),
     signs: signOf(b, channels),
     halves,
+    share: b.times(b.plus(drawn(b, slot, SHARE, variable), b.scalar(1)), b.scalar(0.5)),
   };
 }

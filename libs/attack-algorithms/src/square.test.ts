@@ -15,6 +15,10 @@ test('Square comes within 15 % of the optimum in L-inf: 1,520 coordinates, 8,000
   await assertNearOptimum(linear, { attack: 'square', norm: 'linf', queries: 8_000 });
 });
 
+test('Square comes within 15 % of the optimum in L2: 800 coordinates, 8,000 queries', async () => {
+  await assertNearOptimum(linear, { attack: 'square', norm: 'l2', queries: 8_000, variables: ['waveform'] });
+});
+
 test('queries are counted, and the budget is all that is asked for', async () => {
   for (const norm of ['linf', 'l2'] as const) {
     const { rows, cost } = await collect(
