@@ -7,17 +7,6 @@ import { LinearVictim } from './testing/linear-victim.ts';
 const linear = await LinearVictim.create(1);
 after(() => linear[Symbol.asyncDispose]());
 
-test('Square comes within 15 % of the optimum in L2: 800 coordinates, 40,000 queries', async () => {
-  const parameters = { window_share: 0.1 };
-  await assertNearOptimum(linear, {
-    attack: 'square',
-    norm: 'l2',
-    queries: 40_000,
-    variables: ['waveform'],
-    parameters,
-  });
-});
-
 for (const [attack, norm] of [
   ['nes', 'l2'],
   ['spsa', 'linf'],

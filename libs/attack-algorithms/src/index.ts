@@ -14,3 +14,4 @@ export {
   runAttack,
 } from './run-attack.ts';
 export type { SearchInterval, SearchResult } from './search.ts';
+export { type TransferVictims, transferAttack } from './transfer.ts';
