@@ -24,7 +24,7 @@ export function tinyStudy(name: ArchitectureName): FeatureSpec {
   return {
     ...narrow,
     design: shortened(narrow.design),
-    logMel: { steps: 40, bands: 32 },
+    logMel: { steps: 80, bands: 32 },
     frameFeatures: { moments: 10, width: 16 },
     labels: LABELS,
   };

@@ -25,7 +25,7 @@ function withPenalty(gradient: Graph, input: string): Graph {
 }
 
 describe('a penalty on the gradient of what is heard has gradients by the weights', () => {
-  for (const name of ['audio-attention', 'audio-crnn', 'audio-patches', 'decision'] as const) {
+  for (const name of ['audio-attention', 'audio-crnn', 'audio-resnet', 'audio-patches', 'decision'] as const) {
     test(name, async () => {
       const victim = buildVictim(tinyLaptop(name));
       const types = await dryRun(victim.graph);
