@@ -38,6 +38,11 @@ const ATTACKS = [
       { name: 'loss', type: { $case: 'choice', value: { values: ['margin', 'dlr'], defaultValue: 'margin' } } },
     ],
   }),
+  attack.AttackDescription.fromPartial({
+    name: 'fmn',
+    norms: [attack.Norm.NORM_LINF],
+    kind: attack.AttackKind.ATTACK_KIND_MINIMUM_NORM,
+  }),
 ];
 
 function problems(change: Partial<attack.ThreatModel>, victim = victimWith(1, 1)): string[] {
@@ -69,6 +74,15 @@ test('parameters of an attack are those of the catalogue, in range, once', () =>
     "m.parameters[3]: 'loss' is not a choice; give one of margin, dlr",
     "m.parameters[4].name: 'depth' is no parameter of attack 'pgd' (known: step_scale, queries, loss)",
   ]);
+});
+
+test('an attack that searches by itself is refused: a ladder is measured', () => {
+  const [problem = '', ...others] = problems({ attack: 'fmn' });
+  assert.match(
+    problem,
+    /^m.attack: 'fmn' looks for the smallest perturbation, without a ladder; .* choose an attack of fixed budget$/,
+  );
+  assert.deepEqual(others, []);
 });
 
 test('an attack with gradients is refused on variables that have none, not on others', () => {

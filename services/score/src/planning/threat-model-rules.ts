@@ -124,6 +124,10 @@ function checkAttack(
     report(`${path}.norm`, `attack '${model.attack}' does not offer ${attack.normToJSON(model.norm)}`);
   }
   if (description === undefined) return;
+  if (description.kind === attack.AttackKind.ATTACK_KIND_MINIMUM_NORM) {
+    const remedy = 'what is measured here is a ladder of budgets: choose an attack of fixed budget';
+    report(`${path}.attack`, `'${model.attack}' looks for the smallest perturbation, without a ladder; ${remedy}`);
+  }
   checkParameters(model, path, description, report);
   checkGradients(model, path, description, victims, report);
 }
@@ -142,6 +146,11 @@ export function checkThreatModel(
   checkVariables(model, path, victims, report);
   checkAttack(model, path, attacks, victims, report);
   checkRungs(model.rungs, `${path}.rungs`, report);
+  const { GOAL_KIND_UNSPECIFIED, GOAL_KIND_DEACTIVATE_ALL } = attack.GoalKind;
+  const kind = model.goal?.kind ?? GOAL_KIND_UNSPECIFIED;
+  if (kind !== GOAL_KIND_UNSPECIFIED && kind !== GOAL_KIND_DEACTIVATE_ALL) {
+    report(`${path}.goal`, `is ${attack.goalKindToJSON(kind)}; only the deactivation of all true labels is scored, leave it out`);
+  }
   if (!isWholeBetween(model.steps, 1, MAX_STEPS)) {
     report(`${path}.steps`, `is ${model.steps}; give 1 to ${MAX_STEPS} gradient steps`);
   }
