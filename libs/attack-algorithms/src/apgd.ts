@@ -141,6 +141,7 @@ export const apgd = defineAttack({
   kind: 'fixed budget',
   knowledge: 'gradients',
   norms: ['linf', 'l2', 'l1'],
+  anyGoal: true,
   parameters: PARAMETERS,
   plan(setting, values) {
     const { steps, norm, logitScale } = setting;

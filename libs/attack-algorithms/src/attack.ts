@@ -80,6 +80,8 @@ export interface AttackDefinition {
   readonly kind: AttackKind;
   readonly knowledge: AttackKnowledge;
   readonly norms: readonly NormName[];
+  /** Whether it looks at the setting's goal; otherwise it deactivates all true labels. */
+  readonly anyGoal?: boolean;
   /** What it can be told beside steps and restarts, by name. */
   readonly parameters: ParameterSpecs;
   /** `values`: one of each parameter, as its specification allows; `setting.norm`: one of `norms`. */

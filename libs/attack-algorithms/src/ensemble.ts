@@ -36,7 +36,7 @@ function planOf(row: AttackDefinition, setting: AttackSetting, named: ParameterV
 const apgdWith = (setting: AttackSetting, loss: Loss) => planOf(apgd, setting, { loss });
 
 /**
- * An ensemble in the manner of AutoAttack: APGD on the margin, on the cross-entropy and on the multi-label DLR, then (L-inf, L2) the Square attack,
+ * An ensemble in the manner of AutoAttack: APGD on the margin, on the cross-entropy and on the multi-label DLR, then (L-inf, L2; the goal of deactivation) the Square attack,
  * which needs no gradient and so finds what masked ones hide. Each member attacks only what still stands: clips whose goal an earlier one reached on
  * a rung that stops early are spared there and on larger rungs; on rungs that never stop every member runs, and the lowest margin is kept.
  * Source: Croce, Hein 2020, arXiv 2003.01690, section 5, whose FAB gives way here to the minimum-norm attacks of the catalogue.
@@ -49,11 +49,13 @@ export const ensemble = defineAttack({
   kind: 'fixed budget',
   knowledge: 'gradients',
   norms: ['linf', 'l2', 'l1'],
+  anyGoal: true,
   parameters: PARAMETERS,
   plan: (setting) => apgdWith(setting, 'margin'),
   members(setting, { queries }) {
     const members = lossesFor(setting).map((loss) => apgdWith(setting, loss));
-    if (setting.norm === 'l1' || queries < FEWEST_QUERIES) return members;
+    const isOther = setting.goal !== undefined && setting.goal.kind !== 'deactivate all';
+    if (setting.norm === 'l1' || isOther || queries < FEWEST_QUERIES) return members;
     return [...members, planOf(square, setting, { queries })];
   },
 });

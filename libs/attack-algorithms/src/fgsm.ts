@@ -60,6 +60,7 @@ export const fgsm = defineAttack({
   kind: 'fixed budget',
   knowledge: 'gradients',
   norms: ['linf', 'l2', 'l1'],
+  anyGoal: true,
   parameters: PARAMETERS,
   plan(setting, values) {
     const temperature = setting.logitScale * TEMPERATURE;

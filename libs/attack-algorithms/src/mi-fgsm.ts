@@ -88,6 +88,7 @@ export const miFgsm = defineAttack({
   kind: 'fixed budget',
   knowledge: 'gradients',
   norms: ['linf', 'l2'],
+  anyGoal: true,
   parameters: PARAMETERS,
   plan(setting, values) {
     const constants = (examples: number) => ({

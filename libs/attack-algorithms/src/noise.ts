@@ -74,6 +74,7 @@ export const noise = defineAttack({
   kind: 'baseline',
   knowledge: 'nothing',
   norms: ['linf', 'l2', 'l1'],
+  anyGoal: true,
   parameters: PARAMETERS,
   plan: (setting, values) => ({
     ...deactivationPlan(

@@ -153,6 +153,7 @@ export const pgd = defineAttack({
   kind: 'fixed budget',
   knowledge: 'gradients',
   norms: ['linf', 'l2', 'l1'],
+  anyGoal: true,
   parameters: PARAMETERS,
   plan(setting, values) {
     const sizes = stepSizes(setting.steps, setting.norm, values);

@@ -1,8 +1,10 @@
 import type { attack, DenseTensor } from '@faultline/contracts';
 import type { Tensors, VictimDescription } from '@faultline/victim';
 import { checkDigests, checkInputs, checkTargets } from './check-batch.ts';
+import { checkGoal } from './check-goal.ts';
 import { type CheckedAttack, checkAttack, checkLadder, checkVariables } from './check-threat-model.ts';
 import { AttackRequestError, Faults } from './faults.ts';
+import type { Goal } from './goals.ts';
 import { LOSSES, lossFault } from './losses.ts';
 import type { ScaledVariable } from './minimum-norm.ts';
 
@@ -26,6 +28,8 @@ export interface CheckedRun extends CheckedAttack {
   readonly variables: readonly ScaledVariable[];
   readonly clips: number;
   readonly targets: DenseTensor<Float32Array>;
+  /** Default: all true labels are to be deactivated. */
+  readonly goal?: Goal | undefined;
 }
 
 /**
@@ -42,18 +46,27 @@ export function checkRun(run: AttackRun, { card }: VictimDescription): CheckedRu
   checkDigests(run.clipSha256, faults);
   checkInputs(run.inputs, card, clips, faults);
   const targets = checkTargets(run.targets, clips, card.labels.length, faults);
-  if (algorithm !== undefined) checkLoss(algorithm, card.labels.length, faults);
+  const goal =
+    algorithm === undefined || targets === undefined
+      ? undefined
+      : checkGoal(threatModel, algorithm, card, targets, faults);
+  if (algorithm !== undefined) checkLoss(algorithm, card.labels.length, goal, faults);
   const isLadder = threatModel.rungs.length > 0 || algorithm?.definition.kind === 'minimum norm';
   const closesIn = isLadder || algorithm === undefined || !('members' in algorithm.definition);
   faults.unless(closesIn, 'threat_model.rungs', `is empty; '${threatModel.attack}' needs a ladder`);
   // What is undefined has left a fault.
   if (faults.any || algorithm === undefined || targets === undefined) throw new AttackRequestError(faults.violations);
-  return { ...algorithm, variables, clips, targets };
+  return { ...algorithm, variables, clips, targets, goal };
 }
 
-/** Losses that say nothing about so many labels are refused. */
-function checkLoss({ definition, parameters }: CheckedAttack, labels: number, faults: Faults): void {
+/** Losses that say nothing about so many labels, or about the goal, are refused. */
+function checkLoss(
+  { definition, parameters }: CheckedAttack,
+  labels: number,
+  goal: Goal | undefined,
+  faults: Faults,
+): void {
   const loss = 'loss' in definition.parameters ? LOSSES.find((known) => known === parameters.loss) : undefined;
-  const fault = loss === undefined ? undefined : lossFault(loss, labels);
+  const fault = loss === undefined ? undefined : lossFault(loss, labels, goal);
   if (fault !== undefined) faults.add('threat_model.parameters', `'loss' ${fault}`);
 }

@@ -172,10 +172,10 @@ function plansOf(
   checked: CheckedRun,
   { labels, logitScale }: victim.Card,
 ): readonly AttackPlan[] {
-  const { variables, norm, definition, parameters } = checked;
+  const { variables, norm, definition, parameters, goal } = checked;
   if (definition.kind === 'minimum norm') throw new RangeError(`'${definition.name}' runs no ladder`);
   const thresholds = labels.map(({ threshold }) => threshold);
-  const setting = { variables, norm, steps: threatModel.steps, thresholds, logitScale };
+  const setting = { variables, norm, steps: threatModel.steps, thresholds, logitScale, goal };
   return definition.members?.(setting, parameters) ?? [definition.plan(setting, parameters)];
 }
 

@@ -24,6 +24,7 @@ export interface RunOptions {
   readonly maxScale?: number;
   readonly parameters?: Readonly<Record<string, number | string>>;
   readonly regions?: ReadonlyMap<string, attack.Region>;
+  readonly goal?: attack.Goal;
   readonly masks?: ReadonlyMap<string, Float32Array>;
 }
 
@@ -44,6 +45,7 @@ export function runOf(options: RunOptions): AttackRun {
       steps: options.steps ?? 20,
       restarts: options.restarts ?? 1,
       seed: options.seed ?? 1,
+      goal: options.goal,
       maxScale: options.maxScale,
       parameters: Object.entries(parameters).map(([name, value]) => ({
         name,

@@ -149,7 +149,10 @@ export function checkThreatModel(
   const { GOAL_KIND_UNSPECIFIED, GOAL_KIND_DEACTIVATE_ALL } = attack.GoalKind;
   const kind = model.goal?.kind ?? GOAL_KIND_UNSPECIFIED;
   if (kind !== GOAL_KIND_UNSPECIFIED && kind !== GOAL_KIND_DEACTIVATE_ALL) {
-    report(`${path}.goal`, `is ${attack.goalKindToJSON(kind)}; only the deactivation of all true labels is scored, leave it out`);
+    report(
+      `${path}.goal`,
+      `is ${attack.goalKindToJSON(kind)}; only the deactivation of all true labels is scored, leave it out`,
+    );
   }
   if (!isWholeBetween(model.steps, 1, MAX_STEPS)) {
     report(`${path}.steps`, `is ${model.steps}; give 1 to ${MAX_STEPS} gradient steps`);
