@@ -24,7 +24,10 @@ export function assignSplits(entries: readonly SourceEntry[]): Map<string, Split
 }
 
 /** @throws Error when an independence group occurs in two splits. */
-export function checkGroups(entries: readonly SourceEntry[], splits: ReadonlyMap<string, Split>): void {
+export function checkGroups(
+  entries: readonly Pick<SourceEntry, 'id' | 'group'>[],
+  splits: ReadonlyMap<string, Split>,
+): void {
   const seen = new Map<string, Split>();
   for (const entry of entries) {
     const split = splits.get(entry.id);

@@ -1,0 +1,96 @@
+import { availableParallelism } from 'node:os';
+import { basename, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { SPLITS } from '../splits.ts';
+import { SPLIT_SHARES, type SplitShares } from './group-splits.ts';
+import { ImportError } from './import-item.ts';
+import { type ImportProgress, importSet } from './import-set.ts';
+import { readListing } from './listing.ts';
+import { MEDIA_SHAPE } from './read-clip.ts';
+
+const USAGE = `Imports labelled media, or features of the founding study's shapes, of your own.
+
+  npm run import -w @faultline/dataset -- --from FOLDER|LIST.csv --out DIR
+
+  --from     a folder with one folder a label (label/clip.mp4, label/group/clip.mp4), or a CSV with a header:
+             file, labels (a;b), and if known id, group, split, licence, attribution, style;
+             for features audio (400 x 64) and video (10 x 2048), .npy or CSV, row where an .npy holds all clips
+  --out      where the set goes; the same command continues an import that was interrupted
+  --name     name of the set (that of the folder)
+  --shares   shares of ${SPLITS.join(', ')} (${SPLITS.map((split) => SPLIT_SHARES[split]).join(',')})
+  --seed     decides which groups go where (1)
+  --workers  processes that read clips (as many as there are cores)`;
+
+const { values } = parseArgs({
+  options: {
+    from: { type: 'string' },
+    out: { type: 'string' },
+    name: { type: 'string' },
+    shares: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    workers: { type: 'string', default: String(availableParallelism()) },
+    help: { type: 'boolean' },
+  },
+});
+
+function readShares(text: string | undefined): SplitShares {
+  if (text === undefined) return SPLIT_SHARES;
+  const numbers = text.split(',').map(Number);
+  const [train = Number.NaN, validation = Number.NaN, test = Number.NaN] = numbers;
+  const sum = train + validation + test;
+  const fine = numbers.length === SPLITS.length && numbers.every((share) => share >= 0) && Math.abs(sum - 1) < 1e-6;
+  if (!fine) throw new ImportError(`--shares is "${text}"; give three shares that add up to 1, as 0.8,0.1,0.1`);
+  return { train, validation, test };
+}
+
+function wholeNumber(option: 'seed' | 'workers', least: number): number {
+  const value = Number(values[option]);
+  if (Number.isInteger(value) && value >= least) return value;
+  throw new ImportError(`--${option} is "${values[option]}"; give a whole number from ${least}`);
+}
+
+/** Time between two reports, on a terminal and elsewhere. */
+const REPORT_MS = process.stderr.isTTY ? 200 : 10_000;
+
+function progressReporter(): (progress: ImportProgress) => void {
+  let started = { stage: '', at: 0, done: 0 };
+  let shown = Number.NEGATIVE_INFINITY;
+  return ({ stage, done, of }) => {
+    const now = performance.now();
+    if (stage !== started.stage) started = { stage, at: now, done };
+    if (done < of && now - shown < REPORT_MS) return;
+    shown = now;
+    const pace = (now - started.at) / Math.max(1, done - started.done);
+    const left = done > started.done ? `, ${Math.ceil((pace * (of - done)) / 1000)} s to go` : '';
+    const line = `${stage}: ${done} of ${of}${left}`;
+    process.stderr.write(process.stderr.isTTY ? `\r${line}\x1b[K${done === of ? '\n' : ''}` : `${line}\n`);
+  };
+}
+
+if (values.help || values.from === undefined || values.out === undefined) {
+  process.stdout.write(`${USAGE}\n`);
+  process.exitCode = values.help ? 0 : 2;
+} else {
+  // npm runs workspace scripts in the workspace's folder; paths are meant from where the user stands.
+  const from = process.env.INIT_CWD ?? process.cwd();
+  const out = resolve(from, values.out);
+  try {
+    const manifest = await importSet({
+      items: await readListing(resolve(from, values.from)),
+      out,
+      name: values.name ?? basename(out),
+      shares: readShares(values.shares),
+      seed: wholeNumber('seed', 0),
+      shape: MEDIA_SHAPE,
+      workers: wholeNumber('workers', 1),
+      onProgress: progressReporter(),
+    });
+    const counted = SPLITS.map((split) => `${manifest.clips.filter((clip) => clip.split === split).length} ${split}`);
+    const left = manifest.leftOut.length === 0 ? '' : `; ${manifest.leftOut.length} left out, see DATA-CARD.md`;
+    process.stdout.write(`${manifest.clips.length} clips (${counted.join(', ')}) in ${out}${left}\n`);
+  } catch (error) {
+    if (!(error instanceof ImportError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 2;
+  }
+}

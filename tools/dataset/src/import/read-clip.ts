@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { decodeMedia } from '@faultline/media';
+import { parseCsv } from './csv.ts';
+import { ImportError, type ItemSource } from './import-item.ts';
+import { type NpyArray, readNpy } from './npy.ts';
+
+/** What media become: the reference victims' inputs unless asked otherwise. */
+export interface MediaShape {
+  readonly sampleRateHz: number;
+  readonly samples: number;
+  readonly frameRateHz: number;
+  readonly frames: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+export const MEDIA_SHAPE: MediaShape = {
+  sampleRateHz: 16_000,
+  samples: 32_000,
+  frameRateHz: 4,
+  frames: 8,
+  height: 64,
+  width: 64,
+};
+
+/** The founding study's features of a 10 s clip: 400 steps of 64 log-mel bands, 10 picture embeddings of ResNet-50. */
+export const FEATURE_DIMS = { audio: [400, 64], video: [10, 2048] } as const;
+
+/** Tensors of one clip, by name. */
+export type ClipTensors = Readonly<Record<string, NpyArray>>;
+
+/** SHA-256 of what a clip is made of. */
+export async function digestOf(source: ItemSource): Promise<string> {
+  const hash = createHash('sha256');
+  if (source.kind === 'media') return hash.update(await readFile(source.file)).digest('hex');
+  for (const { data } of Object.values(await readFeatures(source))) hash.update(data);
+  return hash.digest('hex');
+}
+
+/**
+ * `waveform` [samples] and `frames` bytes [frames, 3, height, width] of media; `audio` [400, 64] and `video` [10, 2048] of features.
+ * @throws MediaError for media that do not decode, ImportError for features of another shape.
+ */
+export async function readClip(source: ItemSource, shape: MediaShape): Promise<ClipTensors> {
+  if (source.kind === 'features') return readFeatures(source);
+  const { sampleRateHz, samples, ...frames } = shape;
+  const [waveform, pictures] = await decodeMedia({ path: source.file }, [
+    { kind: 'waveform', sampleRateHz, samples },
+    { kind: 'frames', ...frames },
+  ]);
+  if (waveform === undefined || pictures === undefined) throw new ImportError(`"${source.file}" gave no tensors`);
+  return { waveform, frames: pictures };
+}
+
+async function readFeatures(source: ItemSource & { readonly kind: 'features' }) {
+  return {
+    audio: await readMatrix(source.audio, source.row, FEATURE_DIMS.audio),
+    video: await readMatrix(source.video, source.row, FEATURE_DIMS.video),
+  };
+}
+
+async function readMatrix(
+  path: string,
+  row: number | undefined,
+  wanted: readonly [number, number],
+): Promise<NpyArray<Float32Array>> {
+  const found = /\.csv$/i.test(path) ? await readCsvMatrix(path, row) : await readNpy(path, row);
+  if (found.dims.join() !== wanted.join()) {
+    const stacked = found.dims.length === 3 && row === undefined ? '; give the clip’s index in the column row' : '';
+    throw new ImportError(`"${path}" is [${found.dims.join(', ')}]; expected [${wanted.join(', ')}]${stacked}`);
+  }
+  const bad = found.data.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) throw new ImportError(`"${path}": element ${bad} is ${found.data[bad]}; features are finite numbers`);
+  return found;
+}
+
+async function readCsvMatrix(path: string, row: number | undefined): Promise<NpyArray<Float32Array>> {
+  if (row !== undefined) throw new ImportError(`"${path}" is a CSV, which holds one clip; leave the column row empty`);
+  const rows = parseCsv(await readFile(path, 'utf8'));
+  const columns = rows[0]?.length ?? 0;
+  const values = rows.flatMap((line, at) => {
+    if (line.length !== columns)
+      throw new ImportError(`"${path}", row ${at + 1} has ${line.length} numbers, the first ${columns}`);
+    return line.map((text) => (text.trim() === '' ? Number.NaN : Number(text)));
+  });
+  return { dims: [rows.length, columns], data: Float32Array.from(values) };
+}
