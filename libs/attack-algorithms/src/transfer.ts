@@ -63,7 +63,11 @@ function checkTransfer({ threatModel }: AttackRun, target: victim.Card, surrogat
     'targets',
     `of ${pair} differ; craft on a victim with the same labels`,
   );
-  const { rungs } = threatModel;
+  const { goal, rungs } = threatModel;
+  const { GOAL_KIND_UNSPECIFIED, GOAL_KIND_DEACTIVATE_ALL } = attack.GoalKind;
+  const deactivates =
+    goal === undefined || goal.kind === GOAL_KIND_UNSPECIFIED || goal.kind === GOAL_KIND_DEACTIVATE_ALL;
+  faults.unless(deactivates, 'threat_model.goal', 'is another than to deactivate all; transfer takes that one alone');
   faults.unless(
     rungs.length > 0,
     'threat_model.rungs',
