@@ -8,3 +8,12 @@ after(() => setting[Symbol.asyncDispose]());
 testSearch(setting, { attack: 'fmn', norm: 'l2', steps: 200, tolerance: 0.02 });
 testSearch(setting, { attack: 'fmn', norm: 'linf', steps: 150, tolerance: 0.02 });
 testSearch(setting, { attack: 'fmn', norm: 'l1', steps: 200, tolerance: 0.02 });
+testSearch(setting, {
+  attack: 'fmn',
+  norm: 'l0',
+  steps: 200,
+  tolerance: 0,
+  coordinates: 1,
+  labels: [1],
+  parameters: { ranking: 'gain' },
+});

@@ -54,6 +54,13 @@ const PARAMETERS = {
     values: ['aware', 'clip'],
     default: 'aware',
   },
+  ranking: {
+    type: 'choice',
+    description:
+      'L0 only: which coordinates stay changed. size: those that changed most, as in the paper; gain: those that could gain most by the gradient, which is the optimum of a linear victim and worse on curved ones.',
+    values: ['size', 'gain'],
+    default: 'size',
+  },
 } as const satisfies ParameterSpecs;
 
 type Values = ValuesOf<typeof PARAMETERS>;
@@ -159,6 +166,14 @@ function scaledDown(
   return scaledTo(b, norm, delta, b.op('Min', [radius, LENGTHS[norm](b, delta, dims)]), dims);
 }
 
+/** What each coordinate [examples, ...dims] could take off a linear margin by going from x0 to the end of its range. */
+function possibleGain(b: ProgramBuilder, gradient: string, { name, dims, low, high }: ScaledVariable): string {
+  const x0 = b.read(`x0/${name}`, dims);
+  const down = b.op('Greater', [gradient, b.scalar(0)]);
+  const room = b.op('Where', [down, b.minus(x0, b.scalar(low)), b.minus(b.scalar(high), x0)]);
+  return b.times(b.op('Abs', [gradient]), room);
+}
+
 /** One step: judge the point, move the radius, step along the gradient, project, clip. */
 function stepProgram(setting: MinimumNormSetting, values: Values): Uint8Array {
   const { norm, variables } = setting;
@@ -180,11 +195,16 @@ function stepProgram(setting: MinimumNormSetting, values: Values): Uint8Array {
   for (const variable of variables) {
     const { name, dims, low, high, rho } = variable;
     const full = gradients.get(name) ?? '';
-    const gradient = values.range === 'aware' ? sideways(b, full, variable) : full;
+    const ball = b.times(reach, b.scalar(rho));
+    const free = values.range === 'aware' ? sideways(b, full, variable) : full;
+    const gain = norm === 'l0' && values.ranking === 'gain' ? possibleGain(b, full, variable) : undefined;
+    // The paper's step goes along all coordinates, and the few that may stay keep what they got of it.
+    const gradient = gain === undefined ? free : keepHighest(b, free, gain, ball, dims);
     const length = b.op('Max', [euclideanLength(b, gradient, dims), b.scalar(SMALLEST_GRADIENT)]);
     const stepSize = b.times(b.read('param/stepSize'), b.scalar(high - low));
     const moved = b.minus(deltas.get(name) ?? '', b.times(gradient, b.spread(b.over(stepSize, length), dims)));
-    const delta = projected(b, norm, moved, b.times(reach, b.scalar(rho)), variable, values);
+    const delta =
+      gain === undefined ? projected(b, norm, moved, ball, variable, values) : keepHighest(b, moved, gain, ball, dims);
     b.write(`next/${name}`, clipToRange(b, b.plus(b.read(`x0/${name}`, dims), delta), variable), dims);
   }
   return b.bytes('fmn-step');

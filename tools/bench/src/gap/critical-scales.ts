@@ -24,10 +24,11 @@ const RHO = {
 /** Fixed-budget attacks that are searched with, beside all of minimum norm. */
 const BISECTED = ['pgd', 'apgd'];
 
-/** Attacks that search in this norm. */
+/** White-box attacks that search in this norm. */
 export const searchersOf = (norm: GapNorm): string[] =>
   [...catalogue.values()]
-    .filter(({ kind, name, norms }) => norms.includes(norm) && (kind === 'minimum norm' || BISECTED.includes(name)))
+    .filter(({ norms, knowledge }) => norms.includes(norm) && knowledge === 'gradients')
+    .filter(({ kind, name }) => kind === 'minimum norm' || BISECTED.includes(name))
     .map(({ name }) => name);
 
 /** The smallest verified scale of each clip, infinite without one, and the gradients spent. */

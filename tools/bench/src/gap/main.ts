@@ -70,7 +70,7 @@ async function main(): Promise<void> {
       );
       for (const { attack, median: own, gap, gradientsPerClip } of rows) {
         const figures = [own.toPrecision(4), `x ${gap.toFixed(3)}`, `${Math.round(gradientsPerClip)} gradients a clip`];
-        console.log(`  ${attack.padEnd(16)}${figures.map((text) => text.padStart(12)).join('')}`);
+        console.log(`  ${attack.padEnd(16)}${figures.map((text) => text.padStart(12)).join('  ')}`);
       }
     }
   }
