@@ -264,7 +264,7 @@ test('a person is asked what the graph does not say, and nothing else', async ()
     return Promise.resolve(question.field === 'colour' ? 'bgr' : '');
   };
   const { decisions } = await initCard({ model: file, out: path.join(folder, 'asked'), prompt, defaults: 'asked' });
-  assert.deepEqual(asked, ['frame-rate', 'colour', 'range', 'mean', 'std', 'labels']);
+  assert.deepEqual(asked, ['frame-rate', 'colour', 'range', 'mean', 'std', 'labels', 'threshold']);
   assert.equal(decisions.find(({ key }) => key === 'image.colour')?.from, 'asked');
 });
 

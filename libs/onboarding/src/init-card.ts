@@ -30,6 +30,7 @@ import { distinct, labelsInFile, readLabels } from './labels.ts';
 import type { ModelInput } from './model-input.ts';
 import { OnboardingError } from './onboarding-error.ts';
 import { sampleInputs } from './sample-inputs.ts';
+import { askThresholds, type ScoreMeaning } from './thresholds.ts';
 import {
   CARD_FILE,
   externalData,
@@ -88,7 +89,9 @@ export async function initCard(options: InitCardOptions): Promise<InitCardResult
   const external = externalDataIn(path.dirname(path.resolve(model.path)));
   const files: VictimFiles = { model: model.bytes, external };
   const body = await makeBody(answers, options, model, files);
-  const { head, logits, labels, classes } = await makeHead(answers, options, model, body);
+  const { head, logits, labels, meaning } = await makeHead(answers, options, model, body);
+  // Somebody at the terminal is asked; nobody need answer, for p = 0.5 is what a sigmoid is trained for.
+  const thresholds = await askThresholds(answers, labels, meaning, options.prompt === undefined);
   const name = await askName(answers, options.model);
   const card = victim.Card.fromPartial({
     schemaVersion: CARD_SCHEMA_VERSION,
@@ -105,7 +108,7 @@ export async function initCard(options: InitCardOptions): Promise<InitCardResult
     sha256: model.sha256,
     inputs: [...body.inputs],
     logits,
-    labels: labels.map((label) => ({ label, threshold: 0 })),
+    labels: labels.map((label, index) => ({ label, threshold: thresholds.values[index] ?? 0 })),
     logitScale: 1,
     taps: tapsOf(body),
     parameters: countParameters(body.inlined),
@@ -131,7 +134,7 @@ export async function initCard(options: InitCardOptions): Promise<InitCardResult
   const finished: victim.Card = {
     ...card,
     logitScale: measured,
-    operatingPoint: `${classes === 'independent' ? 'logit' : 'log-odds'} 0 (probability 0.5) for every label; logit scale measured on ${SCALE_EXAMPLES} made-up inputs`,
+    operatingPoint: `${thresholds.told}; logit scale measured on ${SCALE_EXAMPLES} made-up inputs`,
   };
   const folder = path.resolve(options.out ?? name);
   const existing = path.join(folder, CARD_FILE);
@@ -188,7 +191,8 @@ interface Head {
   readonly head: Uint8Array | undefined;
   readonly logits: string;
   readonly labels: readonly string[];
-  readonly classes: 'independent' | 'exclusive';
+  /** What the logits say. */
+  readonly meaning: ScoreMeaning;
 }
 
 async function makeHead(answers: Answers, options: InitCardOptions, model: ForeignModel, body: Body): Promise<Head> {
@@ -198,10 +202,10 @@ async function makeHead(answers: Answers, options: InitCardOptions, model: Forei
   const hears = body.inputs.some(({ kind }) => kind?.$case === 'waveform');
   const plan = await askHead(answers, { graph: body.graph, types: body.types, output: name, range, hears });
   const labels = await askLabels(answers, options, model, name, labelCount(plan.sizes));
-  const { classes } = plan;
-  if (!needsHead(plan)) return { head: undefined, logits: plan.value, labels, classes };
+  const meaning = plan.classes === 'exclusive' && plan.score === 'raw' && labels.length > 1 ? 'number' : 'probability';
+  if (!needsHead(plan)) return { head: undefined, logits: plan.value, labels, meaning };
   const logits = valueNames(body.graph).has('logits') ? 'head-logits' : 'logits';
-  return { head: encodeModel(modelOf(buildHead(plan, logits))), logits, labels, classes };
+  return { head: encodeModel(modelOf(buildHead(plan, logits))), logits, labels, meaning };
 }
 
 async function ownHead(
@@ -220,7 +224,7 @@ async function ownHead(
       `--head ${file}: its first output must be declared [batch, LABELS] with a number of labels`,
     );
   const name = body.inlined.outputs[0]?.name ?? '';
-  return { head, logits, labels: await askLabels(answers, options, model, name, width), classes: 'independent' };
+  return { head, logits, labels: await askLabels(answers, options, model, name, width), meaning: 'probability' };
 }
 
 async function askLabels(

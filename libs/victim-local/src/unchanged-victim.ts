@@ -8,6 +8,7 @@ import {
   type Node,
   renameValues,
   usesFloat16,
+  type ValueInfo,
   valueNames,
 } from '@faultline/onnx';
 import { float32Data, OrtTensor, Session, type SessionOptions } from '@faultline/ort';
@@ -75,8 +76,9 @@ export class UnchangedVictim implements CleanVictim {
   }
 
   /**
-   * Loads the files. Undefined where the model's file names no such logits: those of a branch or a local function, which only
-   * the composed graph brings to the surface.
+   * Loads the files. Undefined where they cannot be run one after another as they are: the model's file names no such logits (those of
+   * a branch or a local function, which only the composed graph brings to the surface), or takes whole numbers where the card's
+   * values, which are not rounded, come in.
    */
   static async load(
     card: victim.Card,
@@ -88,10 +90,12 @@ export class UnchangedVictim implements CleanVictim {
     const wanted = head === undefined ? [card.logits] : head.inputs.map(({ name }) => name);
     const made = valueNames(model.graph);
     if (wanted.some((name) => !made.has(name))) return undefined;
+    const frontEnd = files.frontEnd === undefined ? undefined : decodeModel(files.frontEnd).graph;
+    if (!model.graph.inputs.every((input) => takesWhatComes(input, frontEnd))) return undefined;
     const shapes: PartShape[] = [];
-    if (files.frontEnd !== undefined) {
-      const { graph } = decodeModel(files.frontEnd);
-      shapes.push({ source: files.frontEnd, graph, outputs: graph.outputs.map(({ name }) => name), prefix: '' });
+    if (files.frontEnd !== undefined && frontEnd !== undefined) {
+      const outputs = frontEnd.outputs.map(({ name }) => name);
+      shapes.push({ source: files.frontEnd, graph: frontEnd, outputs, prefix: '' });
     }
     const isWhole = files.external === undefined && wanted.every((name) => isOutput(model.graph, name));
     const opened = withOutputs(model, wanted);
@@ -118,6 +122,12 @@ export class UnchangedVictim implements CleanVictim {
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve(this.#sessions[Symbol.asyncDispose]());
   }
+}
+
+/** Whether a model's input is of the type that the front end, or the card, gives it; single precision is rounded to half. */
+function takesWhatComes({ name, dataType }: ValueInfo, frontEnd: Graph | undefined): boolean {
+  const given = frontEnd?.outputs.find((output) => output.name === `${MODEL_PREFIX}${name}`)?.dataType ?? 'float32';
+  return dataType === given || dataType === 'unknown' || (dataType === 'float16' && given === 'float32');
 }
 
 const isOutput = ({ outputs }: Graph, wanted: string) => outputs.some(({ name }) => name === wanted);
