@@ -76,7 +76,8 @@ export class Session implements AsyncDisposable {
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: options.optimization ?? 'all',
-      logSeverityLevel: 3,
+      // Errors are thrown; printing them too would let hostile programs fill a log.
+      logSeverityLevel: 4,
       enableCpuMemArena: options.memory === 'kept',
       // Pools of several processes on few cores would spin against each other.
       extra: { session: { intra_op: { allow_spinning: options.waiting === 'spin' ? '1' : '0' } } },

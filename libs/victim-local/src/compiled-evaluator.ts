@@ -1,6 +1,6 @@
 import type { Session } from '@faultline/ort';
 import type { CleanValue, Evaluator, ResultMemory, Slots } from './evaluator.ts';
-import { feedsFor } from './feeds.ts';
+import { feedsFor, runChecked } from './feeds.ts';
 
 /** Sessions of one composed evaluation. */
 export interface EvaluationSessions {
@@ -58,7 +58,7 @@ export class CompiledEvaluator implements Evaluator, AsyncDisposable {
     const session = kind === 'gradient' ? this.#sessions.gradient : this.#sessions.evaluation;
     if (session === undefined) throw new RangeError('this loop is in mode evaluate and computes no gradients');
     const outputs = Object.fromEntries(session.outputNames.map((name) => [name, memory(name)]));
-    const made = await session.run(feedsFor(session, slots), outputs);
+    const made = await runChecked('objective', () => session.run(feedsFor(session, slots), outputs));
     return new Map(Object.entries(made).map(([name, tensor]) => [name, outputs[name] ?? tensor]));
   }
 

@@ -5,6 +5,7 @@ import { Session, type SessionOptions } from '@faultline/ort';
 import { CompiledEvaluator } from './compiled-evaluator.ts';
 import { composeClean } from './compose-clean.ts';
 import { composeEvaluation } from './compose-evaluation.ts';
+import { runChecked } from './feeds.ts';
 import { evaluateAhead, rowsPerExample } from './partial-evaluation.ts';
 import type { ShapedProgram } from './program-shape.ts';
 import type { EvaluationSetting } from './setting.ts';
@@ -118,7 +119,9 @@ export class Engine {
     ]);
     const clean = wanted.size === 0 ? undefined : composeClean(analysis, wanted);
     const graphs = [clean, ahead, gradient, forward];
-    const sessions = await Promise.all(graphs.map((one) => one && Session.create(modelOf(one), this.#options)));
+    const sessions = await runChecked('objective', () =>
+      Promise.all(graphs.map((one) => one && Session.create(modelOf(one), this.#options))),
+    );
     const evaluation = sessions[3];
     if (evaluation === undefined) throw new RangeError('an evaluation has no graph');
     return new CompiledEvaluator({
@@ -132,8 +135,8 @@ export class Engine {
   }
 
   /** Loads a step or init program. */
-  async load({ graph }: ShapedProgram): Promise<Loaded> {
-    return this.#loaded(graph);
+  load({ program, graph }: ShapedProgram): Promise<Loaded> {
+    return runChecked(program.role, () => this.#loaded(graph));
   }
 
   async #loaded(graph: Graph): Promise<Loaded> {

@@ -1,5 +1,7 @@
 import type { Feeds, OrtTensor, Session } from '@faultline/ort';
 import type { Slots } from './evaluator.ts';
+import { ProgramError } from './program.ts';
+import type { ProgramRole } from './slots.ts';
 
 /** Only what a session takes. @throws RangeError naming a slot that nobody provided. */
 export function feedsFor(session: Session, slots: Slots): Feeds {
@@ -10,4 +12,18 @@ export function feedsFor(session: Session, slots: Slots): Feeds {
     feeds[name] = tensor;
   }
   return feeds;
+}
+
+/**
+ * Runs what programs are part of. What the runtime refuses then (an index out of range, axes that do not fit) it refuses because of
+ * them: the victim alone has run before.
+ * @throws ProgramError in the runtime's own words
+ */
+export async function runChecked<Result>(role: ProgramRole, run: () => Promise<Result>): Promise<Result> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof RangeError || !(error instanceof Error)) throw error;
+    throw new ProgramError(role, `cannot be run: ${error.message}`, { cause: error });
+  }
 }

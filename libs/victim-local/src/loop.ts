@@ -1,7 +1,7 @@
 import { float32Data, type OrtTensor, type Session } from '@faultline/ort';
 import type { Cost, Loop, LoopBatch, LoopPlan, Parameters, StepOptions, StepResult, Tensors } from '@faultline/victim';
 import type { Evaluator } from './evaluator.ts';
-import { feedsFor } from './feeds.ts';
+import { feedsFor, runChecked } from './feeds.ts';
 import { layOut } from './lay-out.ts';
 import { LoopNoise } from './loop-noise.ts';
 import type { LoopRules } from './loop-rules.ts';
@@ -115,7 +115,8 @@ export class LocalLoop implements Loop {
         next.set(slot, tensor);
       }
     }
-    const results = await program.run(feedsFor(program, slots), outputs);
+    const role = program === this.#machine.init ? 'init' : 'step';
+    const results = await runChecked(role, () => program.run(feedsFor(program, slots), outputs));
     for (const [slot, tensor] of next) this.#resident.advance(slot, tensor);
     return new Map(Object.entries(results).filter(([name]) => name.startsWith('outcome/')));
   }

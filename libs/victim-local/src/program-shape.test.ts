@@ -157,3 +157,34 @@ test('programs of a loop agree about states and parameters', async () => {
     /init program: state 's' is \[examples\] here and \[1\] elsewhere/,
   );
 });
+
+test('what would end the process or fail in the runtime is a fault of the program', async () => {
+  const opened = (step: Uint8Array) => victim.open(planOf({ objective: sumOfTargets(), step }), {});
+  const smallest = making((b) => {
+    const least = b.times(b.ints([-(2 ** 62)]), b.ints([2]));
+    const loss = b.op('Cast', [b.read('loss')], { to: int(7) });
+    const minusOne = b.minus(b.times(loss, b.ints([0])), b.ints([1]));
+    return b.op('Cast', [b.over(least, minusOne)], { to: int(1) });
+  });
+  await assert.rejects(opened(smallest), /divides integers by something else than constants of 1 or more/);
+  const groups = making((b) =>
+    b.op(
+      'ConvTranspose',
+      [b.reshape(b.read('x/waveform', [SAMPLES]), [-1, 1, SAMPLES]), b.op('Expand', [b.scalar(1), b.ints([1, 1, 2])])],
+      { group: int(0) },
+    ),
+  );
+  await assert.rejects(opened(groups), /'group' is 0; it must be 1 or more/);
+  const outside = making((b) =>
+    b.op(
+      'Gather',
+      [b.read('x/waveform', [SAMPLES]), b.op('Cast', [b.plus(b.read('loss'), b.scalar(1e6))], { to: int(7) })],
+      { axis: int(1) },
+    ),
+  );
+  await using loop = await opened(outside);
+  await assert.rejects(loop.step({ steps: 1, parameters: {} }), {
+    name: 'ProgramError',
+    message: /^step program: cannot be run: /,
+  });
+});

@@ -72,6 +72,7 @@ export async function shapeProgram(program: Program, setting: EvaluationSetting)
     }
     for (const [name, tensor] of graph.initializers) types.set(name, { dataType: tensor.dataType, dims: tensor.dims });
     checkOutputs(program, setting, types);
+    checkDivisors(graph, types);
     return { program, graph, types };
   } catch (error) {
     if (error instanceof ProgramError) throw error;
@@ -190,5 +191,17 @@ function checkOutputs(
     const dims = slotDims(setting, role, name, actual);
     if (actual.join() !== dims.join())
       throw new SlotError(`output '${name}' is [${actual.join(', ')}]; it must be [${dims.join(', ')}]`);
+  }
+}
+
+/** The runtime divides integers without looking; on the smallest one, -1 ends the process. */
+function checkDivisors(graph: Graph, types: ReadonlyMap<string, ValueType>): void {
+  const known = knownValues(graph, types);
+  for (const node of graph.nodes) {
+    const [dividend = '', divisor = ''] = node.inputs;
+    if (!['Div', 'Mod'].includes(node.op) || types.get(dividend)?.dataType.startsWith('float') !== false) continue;
+    const values = known.get(divisor) ?? graph.initializers.get(divisor);
+    if (values === undefined || Array.from(values.data, Number).some((value) => value < 1))
+      throw new OnnxError(`${describeNode(node)} divides integers by something else than constants of 1 or more`);
   }
 }

@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { decodeModel, describeNode, elementCount, type Graph, OnnxError, OPSET, upgradeModel } from '@faultline/onnx';
+import {
+  decodeModel,
+  describeNode,
+  elementCount,
+  type Graph,
+  type Node,
+  OnnxError,
+  OPSET,
+  upgradeModel,
+} from '@faultline/onnx';
 import type { Programs } from '@faultline/victim';
 import { ALLOWED_OPERATORS } from './allowed-operators.ts';
 import { mayRead, mayWrite, type ProgramRole } from './slots.ts';
@@ -86,6 +95,7 @@ function checkGraph(role: ProgramRole, graph: Graph): void {
       throw new ProgramError(role, `${describeNode(node)} holds a subgraph; control flow is not allowed`);
     }
   }
+  for (const node of graph.nodes) checkCounts(role, node);
   for (const [name, tensor] of graph.initializers) {
     if (elementCount(tensor.dims) * 8 > MAX_PROGRAM_BYTES)
       throw new ProgramError(role, `initializer '${name}' is too large`);
@@ -99,5 +109,17 @@ function checkGraph(role: ProgramRole, graph: Graph): void {
   for (const output of graph.outputs) {
     if (!mayWrite(role, output.name))
       throw new ProgramError(role, `output '${output.name}' is no slot that it may write`);
+  }
+}
+
+/** Attributes that count something; the runtime divides by some of them without looking. */
+const COUNTS = ['group', 'blocksize', 'strides', 'dilations', 'kernel_shape'];
+
+function checkCounts(role: ProgramRole, node: Node): void {
+  for (const name of COUNTS) {
+    const attribute = node.attributes[name];
+    const values = attribute?.type === 'int' ? [attribute.value] : attribute?.type === 'ints' ? attribute.value : [];
+    if (values.some((value) => value < 1))
+      throw new ProgramError(role, `${describeNode(node)}: '${name}' is ${values.join(', ')}; it must be 1 or more`);
   }
 }

@@ -7,8 +7,8 @@ const DEFAULT_IDLE_TIMEOUT_MS = 30_000;
 
 const MEBIBYTE = 2 ** 20;
 
-/** Bytes that compiled programs may keep beside those in use: a few differentiated victims of some 50 MB. */
-const DEFAULT_SESSION_BYTES = 256 * MEBIBYTE;
+/** Bytes that compiled programs may keep beside those in use: a differentiated victim of some hundred MB stays warm between loops. */
+const DEFAULT_SESSION_BYTES = 1024 * MEBIBYTE;
 
 export const inferenceConfig = z.object({
   victimDir: z.string().min(1).describe('Folder of the victim: card.json and the ONNX model that it names.'),
@@ -26,7 +26,7 @@ export const inferenceConfig = z.object({
     .min(MEBIBYTE)
     .optional()
     .describe(
-      'Memory of all attack loops together, in bytes; default: half of what is free when the service starts, but at least 512 MiB.',
+      'Memory of all attack loops together, in bytes; default: half of what is free when the service starts, but at least 1 GiB.',
     ),
   sessionBytes: z.coerce
     .number()
@@ -44,7 +44,7 @@ export const inferenceConfig = z.object({
 });
 
 /** A machine that is short of memory for a moment must not refuse ordinary loops for good. */
-const LEAST_LOOP_BYTES = 512 * MEBIBYTE;
+const LEAST_LOOP_BYTES = 1024 * MEBIBYTE;
 
 /** Memory for loops where none is configured. Free memory is that of the control group where there is one. */
 export const defaultLoopBytes = (freeBytes = process.availableMemory()): number =>
