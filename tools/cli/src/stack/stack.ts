@@ -18,6 +18,8 @@ export interface StackOptions {
   readonly traceDir?: string | undefined;
   /** Variables for all services beside the environment of this process. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Variables for the inference services alone. */
+  readonly inferenceEnv?: Readonly<Record<string, string>>;
   /** Gets each line that a service logs. */
   readonly onLog?: ((service: string, line: string) => void) | undefined;
   /** Gives up starting when aborted. */
@@ -120,7 +122,10 @@ export class Stack implements AsyncDisposable {
     const features = this.#launch('features', 'features', {});
     const inference = [...folders].map(([victim, folder]) => ({
       victim,
-      service: this.#launch(`inference (${victim})`, 'inference', { FAULTLINE_VICTIM_DIR: folder }),
+      service: this.#launch(`inference (${victim})`, 'inference', {
+        ...this.#options.inferenceEnv,
+        FAULTLINE_VICTIM_DIR: folder,
+      }),
     }));
     for (const { victim, service } of inference) this.#victims.set(victim, await this.#ready(service));
     const attack =
