@@ -22,6 +22,20 @@ test('normal draws have mean 0, variance 1 and no memory', () => {
   assert.ok(Math.abs(mean(draws.slice(1).map((value, index) => value * (draws[index] ?? 0)))) < tolerance);
 });
 
+test('an array of signed draws is uniform, and another for another name', () => {
+  const draws = new Float32Array(DRAWS);
+  new CounterRandom(5, 'start').fillSigned(draws);
+  const other = new Float32Array(DRAWS);
+  new CounterRandom(5, 'end').fillSigned(other);
+  const mean = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const tolerance = 4 / Math.sqrt(DRAWS);
+  assert.ok(draws.every((value) => value >= -1 && value <= 1));
+  assert.ok(Math.abs(mean(draws)) < tolerance);
+  assert.ok(Math.abs(mean(draws.map((value) => value * value)) - 1 / 3) < tolerance);
+  assert.ok(Math.abs(mean(draws.slice(1).map((value, index) => value * (draws[index] ?? 0)))) < tolerance);
+  assert.ok(Math.abs(mean(draws.map((value, index) => value * (other[index] ?? 0)))) < tolerance);
+});
+
 test('whole numbers stay below their bound and reach it all', () => {
   const random = new CounterRandom(3, 'below');
   const seen = new Set(Array.from({ length: 200 }, (_, index) => random.below(index, 5)));

@@ -36,6 +36,17 @@ export class CounterRandom {
     return radius * Math.cos(2 * Math.PI * this.uniform(2 * index + 1));
   }
 
+  /** Fills an array with draws from [-1, 1): a stream of its own (xorshift32, Marsaglia, 2003), several times as fast as single draws. */
+  fillSigned(values: Float32Array): void {
+    let state = mix(this.#key) || GOLDEN_RATIO;
+    for (let index = 0; index < values.length; index++) {
+      state ^= state << 13;
+      state ^= state >>> 17;
+      state ^= state << 5;
+      values[index] = state / 2 ** 31;
+    }
+  }
+
   /** A whole number in [0, count). */
   below(index: number, count: number): number {
     return Math.floor(this.uniform(index) * count);

@@ -21,12 +21,13 @@ export function mixup(
   });
   const mixed = (values: Float32Array): Float32Array => {
     const each = values.length / size;
-    return values.map((value, index) => {
-      const clip = Math.floor(index / each);
-      const other = values[(order[clip] ?? 0) * each + (index % each)] ?? 0;
-      const share = shares[clip] ?? 1;
-      return share * value + (1 - share) * other;
-    });
+    const result = new Float32Array(values.length);
+    const row = (from: Float32Array, clip: number) => from.subarray(clip * each, (clip + 1) * each);
+    for (const [clip, share] of shares.entries()) {
+      const [itself, other, target] = [row(values, clip), row(values, order[clip] ?? 0), row(result, clip)];
+      for (let at = 0; at < each; at++) target[at] = share * (itself[at] ?? 0) + (1 - share) * (other[at] ?? 0);
+    }
+    return result;
   };
   return {
     size,

@@ -107,13 +107,14 @@ export class Trainer implements AsyncDisposable {
     const graph = await withRegularisers(plain, victim, options);
     const wrt = victim.parameters.map(({ name }) => name);
     const gradient = differentiate({ graph, types: await dryRun(graph), output: 'loss', wrt });
-    const session = { threads, executionProvider };
+    const session = { threads, executionProvider, memory: 'kept' } as const;
     const parts = {
       victim,
       gradient: await Session.create(modelOf(gradient), session),
       // Small tensors: threads would cost more than they bring.
       step: await Session.create(modelOf(adamwStep(victim.parameters, { ...ADAMW_DEFAULTS, ...options.optimiser })), {
         threads: 1,
+        memory: 'kept',
       }),
       adversary: options.adversary && (await Adversary.create(plain, options.adversary, session)),
     };
