@@ -10,9 +10,7 @@ import { Random } from './random.ts';
 import type { Geometry } from './render-frames.ts';
 import { drawScene, type Scene } from './scene.ts';
 import type { Sources } from './sources.ts';
-
-/** `unseen`: sources of the test split; `seen`: sources that victims were trained on, in new renditions. */
-export type Stratum = 'unseen' | 'seen';
+import type { Stratum } from './splits.ts';
 
 export interface ClipRecord {
   readonly id: string;

@@ -2,10 +2,10 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { attributionPage } from './attribution-page.ts';
-import { CLIP_GEOMETRY, type ClipRecord, type ClipSet, type Edition, makeClips, type Stratum } from './clip-set.ts';
+import { CLIP_GEOMETRY, type ClipRecord, type ClipSet, type Edition, makeClips } from './clip-set.ts';
 import { SAMPLE_RATE_HZ } from './decode.ts';
 import { openSources, type Sources } from './sources.ts';
-import { SPLITS, type Split } from './splits.ts';
+import { SPLITS, type Split, STRATA } from './splits.ts';
 
 const USAGE = `Composes the labelled test clips from a source pack.
 
@@ -17,7 +17,6 @@ const USAGE = `Composes the labelled test clips from a source pack.
 const NAME = 'faultline-clips';
 const VERSION = '1.1.0';
 const CLIP_FILE = /\.(mp4|webm)$/;
-const STRATA: readonly Stratum[] = ['unseen', 'seen'];
 
 const { values } = parseArgs({
   options: { pack: { type: 'string' }, out: { type: 'string' }, help: { type: 'boolean' } },

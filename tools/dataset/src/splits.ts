@@ -5,6 +5,10 @@ import { Random } from './random.ts';
 export type Split = 'train' | 'validation' | 'test';
 export const SPLITS: readonly Split[] = ['train', 'validation', 'test'];
 
+/** `unseen`: sources of the test split; `seen`: sources that victims were trained on, in new renditions. */
+export type Stratum = 'unseen' | 'seen';
+export const STRATA: readonly Stratum[] = ['unseen', 'seen'];
+
 /** Share of each class's training groups that becomes validation. */
 const VALIDATION_SHARE = 0.15;
 /** A group with more than this share of its class's training files stays in training, or the class would starve. */
@@ -48,16 +52,16 @@ export function validationGroups(entries: readonly SourceEntry[]): Set<string> {
   const training = entries.filter((entry) => entry.split === 'train');
   const chosen = new Set<string>();
   const emojiSets = new Set(training.filter((entry) => entry.style === 'emoji').map((entry) => entry.group));
-  for (const { entries: stratum, ofEmoji } of strata(training)) {
+  for (const { entries: pool, ofEmoji } of pools(training)) {
     const counts = new Map<string, number>();
-    for (const entry of stratum) counts.set(entry.group, (counts.get(entry.group) ?? 0) + 1);
+    for (const entry of pool) counts.set(entry.group, (counts.get(entry.group) ?? 0) + 1);
     if (counts.size < 2) continue;
     const wanted = Math.max(1, Math.round(VALIDATION_SHARE * counts.size));
     let present = [...counts.keys()].filter((group) => chosen.has(group)).length;
     for (const group of random.shuffled([...counts.keys()].sort())) {
       if (present >= wanted) break;
       if (chosen.has(group) || emojiSets.has(group) !== ofEmoji) continue;
-      if ((counts.get(group) ?? 0) > LARGEST_VALIDATION_GROUP * stratum.length) continue;
+      if ((counts.get(group) ?? 0) > LARGEST_VALIDATION_GROUP * pool.length) continue;
       chosen.add(group);
       present++;
     }
@@ -65,21 +69,21 @@ export function validationGroups(entries: readonly SourceEntry[]): Set<string> {
   return chosen;
 }
 
-interface Stratum {
+interface Pool {
   readonly entries: readonly SourceEntry[];
   readonly ofEmoji: boolean;
 }
 
-function strata(training: readonly SourceEntry[]): Stratum[] {
-  const stratum = (kind: string, label: string | null): Stratum => ({
+function pools(training: readonly SourceEntry[]): Pool[] {
+  const pool = (kind: string, label: string | null): Pool => ({
     entries: training.filter((entry) => entry.kind === kind && entry.class === label),
     ofEmoji: false,
   });
   return [
     // Emoji first: one set serves all classes at once, so no class sets a further one aside.
     { entries: training.filter((entry) => entry.style === 'emoji'), ofEmoji: true },
-    ...LABELS.flatMap((label) => [stratum('audio', label), stratum('image', label)]),
-    stratum('background', null),
-    stratum('noise', null),
+    ...LABELS.flatMap((label) => [pool('audio', label), pool('image', label)]),
+    pool('background', null),
+    pool('noise', null),
   ].filter(({ entries }) => entries.length > 0);
 }

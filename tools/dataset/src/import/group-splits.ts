@@ -1,6 +1,7 @@
 import { Random } from '../random.ts';
+import { SetError } from '../set/set-manifest.ts';
 import { checkGroups, SPLITS, type Split } from '../splits.ts';
-import { ImportError, type ImportItem } from './import-item.ts';
+import type { ImportItem } from './import-item.ts';
 
 /** Shares of the clips. */
 export type SplitShares = Readonly<Record<Split, number>>;
@@ -19,7 +20,7 @@ export interface GroupedSplits {
 /**
  * Splits clips by group, never by clip; groups that hold the same data count as one. Groups go, the largest first, to the split
  * that lacks their labels most (after Sechidis et al., 2011); equal ones in an order that the seed decides.
- * @throws ImportError when the listing's own splits share a group or data.
+ * @throws SetError when the listing's own splits share a group or data.
  */
 export function splitByGroup(items: readonly Grouped[], shares: SplitShares, seed: number): GroupedSplits {
   const groups = mergedGroups(items);
@@ -57,7 +58,7 @@ function givenSplits(members: ReadonlyMap<string, readonly Grouped[]>): Map<stri
     const [first, other] = [...new Set(own.map(({ split }) => split))];
     if (other !== undefined) {
       const ids = own.map(({ id }) => id).slice(0, 3);
-      throw new ImportError(
+      throw new SetError(
         `group "${group}" is in ${first} and in ${other} (clips ${ids.join(', ')}): a group, and clips with equal data, have one split`,
       );
     }

@@ -19,8 +19,3 @@ export interface ImportItem {
   readonly attribution: string;
   readonly style: string;
 }
-
-/** A listing that cannot be imported; the message names the place and the remedy. */
-export class ImportError extends Error {
-  override name = 'ImportError';
-}

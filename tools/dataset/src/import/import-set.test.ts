@@ -3,12 +3,12 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { MEDIA_SHAPE } from '../set/media-shape.ts';
+import { encodeNpy } from '../set/npy.ts';
+import { openSet } from '../set/open-set.ts';
 import { SPLIT_SHARES } from './group-splits.ts';
 import { type ImportOptions, importSet } from './import-set.ts';
-import { importedBatches } from './imported-set.ts';
 import { readListing } from './listing.ts';
-import { encodeNpy } from './npy.ts';
-import { MEDIA_SHAPE } from './read-clip.ts';
 
 const CLIPS = join(import.meta.dirname, '../../../../zoo/clips');
 
@@ -55,7 +55,8 @@ test('a folder of media becomes a set: split by group, repeatable on any number 
       manifest.leftOut.map(({ id }) => id),
       ['dog/g0/broken'],
     );
-    const groups = (split: string) => manifest.clips.filter((clip) => clip.split === split).map(({ group }) => group);
+    const groups = (split: string) =>
+      manifest.clips.filter((clip) => clip.split === split).map(({ groups: [group] }) => group);
     assert.ok(groups('test').length > 0 && groups('train').length > 0);
     assert.deepEqual(
       groups('test').filter((group) => groups('train').includes(group)),
@@ -81,7 +82,8 @@ test('a folder of media becomes a set: split by group, repeatable on any number 
     assert.equal((await stat(join(folder, 'a/shards', `${kept}.frames.npy`))).mtimeMs, before);
 
     let clips = 0;
-    for await (const batch of importedBatches(join(folder, 'a'), 'test')) {
+    const set = await openSet(join(folder, 'a'));
+    for await (const batch of set.batches({ split: 'test', batchSize: 4 })) {
       clips += batch.clips.length;
       assert.deepEqual(batch.tensors.frames?.dims, [batch.clips.length, 8, 3, 64, 64]);
       assert.ok(batch.tensors.frames?.data instanceof Uint8Array);
@@ -116,7 +118,8 @@ test('features of the founding study come from .npy files, of one clip or of all
     assert.equal(manifest.kind, 'features');
     assert.deepEqual(manifest.tensors, { audio: [400, 64], video: [10, 2048] });
     assert.match(manifest.leftOut[0]?.reason ?? '', /is \[10, 2048\]; expected \[400, 64\]/);
-    for await (const { clips, tensors } of importedBatches(join(folder, 'out'), 'train')) {
+    const set = await openSet(join(folder, 'out'));
+    for await (const { clips, tensors } of set.batches({ split: 'train', batchSize: 8 })) {
       assert.deepEqual(
         clips.map(({ id }) => id),
         ['all2', 'one', 'text'],

@@ -3,9 +3,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { encodeNpy, readNpy } from '../set/npy.ts';
 import { parseCsv } from './csv.ts';
 import { readListing } from './listing.ts';
-import { encodeNpy, readNpy } from './npy.ts';
 
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'faultline-listing-'));

@@ -1,8 +1,9 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
+import { SetError } from '../set/set-manifest.ts';
 import { SPLITS, type Split } from '../splits.ts';
 import { parseCsv } from './csv.ts';
-import { ImportError, type ImportItem, type ItemSource } from './import-item.ts';
+import type { ImportItem, ItemSource } from './import-item.ts';
 
 const MEDIA = /\.(mp4|m4v|mov|mkv|webm|avi|mpg|mpeg|ts|ogv)$/i;
 const UNKNOWN = 'unknown';
@@ -13,22 +14,22 @@ const UNKNOWN = 'unknown';
  *
  * Columns of a CSV: `file` (media), or `audio` and `video` (features, with `row` where an array holds all clips); `labels`, separated by
  * `;`; and if known `id`, `group`, `split`, `licence`, `attribution`, `style`. Paths are relative to the CSV.
- * @throws ImportError that names the row, the column and what to give.
+ * @throws SetError that names the row, the column and what to give.
  */
 export async function readListing(from: string): Promise<readonly ImportItem[]> {
   const found = await stat(from).catch((cause: unknown) => {
-    throw new ImportError(`"${from}" cannot be read; give a folder or a CSV file with --from`, { cause });
+    throw new SetError(`"${from}" cannot be read; give a folder or a CSV file with --from`, { cause });
   });
   const items = found.isDirectory() ? await readFolder(from) : await readCsvListing(from);
-  if (items.length === 0) throw new ImportError(`"${from}" lists no clip; ${HINT}`);
+  if (items.length === 0) throw new SetError(`"${from}" lists no clip; ${HINT}`);
   const seen = new Set<string>();
   for (const { id } of items) {
-    if (seen.has(id)) throw new ImportError(`two clips have the id "${id}"; give each its own in the column id`);
+    if (seen.has(id)) throw new SetError(`two clips have the id "${id}"; give each its own in the column id`);
     seen.add(id);
   }
   const without = items.filter(({ split }) => split === undefined).length;
   if (without > 0 && without < items.length) {
-    throw new ImportError(`${without} of ${items.length} clips have no split; give it for all of them, or for none`);
+    throw new SetError(`${without} of ${items.length} clips have no split; give it for all of them, or for none`);
   }
   return [...items].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
@@ -44,7 +45,7 @@ async function readFolder(root: string): Promise<ImportItem[]> {
     const parts = relative(resolve(root), file).split(sep);
     const [label, ...rest] = parts;
     if (label === undefined || rest.length === 0) {
-      throw new ImportError(`"${entry.name}" lies in no folder of a label; ${HINT}`);
+      throw new SetError(`"${entry.name}" lies in no folder of a label; ${HINT}`);
     }
     const id = parts.join('/').slice(0, -extname(entry.name).length);
     const groupGiven = rest.length > 1;
@@ -69,15 +70,15 @@ const COLUMNS: readonly string[] = [
 
 async function readCsvListing(path: string): Promise<ImportItem[]> {
   const [header, ...rows] = parseCsv(await readFile(path, 'utf8'));
-  if (header === undefined) throw new ImportError(`"${path}" is empty; ${HINT}`);
+  if (header === undefined) throw new SetError(`"${path}" is empty; ${HINT}`);
   const unknown = header.find((column) => !COLUMNS.includes(column));
   if (unknown !== undefined) {
-    throw new ImportError(`"${path}" has an unknown column "${unknown}"; the columns are ${COLUMNS.join(', ')}`);
+    throw new SetError(`"${path}" has an unknown column "${unknown}"; the columns are ${COLUMNS.join(', ')}`);
   }
   return rows.map((row, at) => {
     const where = `"${path}", row ${at + 2}`;
     if (row.length !== header.length) {
-      throw new ImportError(`${where} has ${row.length} fields, the header ${header.length}`);
+      throw new SetError(`${where} has ${row.length} fields, the header ${header.length}`);
     }
     const value = (column: string): string | undefined => row[header.indexOf(column)]?.trim() || undefined;
     return itemOf(value, where, dirname(path));
@@ -86,13 +87,12 @@ async function readCsvListing(path: string): Promise<ImportItem[]> {
 
 function itemOf(value: (column: string) => string | undefined, where: string, folder: string): ImportItem {
   const labels = (value('labels') ?? '').split(';').flatMap((label) => (label.trim() === '' ? [] : [label.trim()]));
-  if (labels.length === 0)
-    throw new ImportError(`${where}: the column labels is empty; give one or more, separated by ;`);
+  if (labels.length === 0) throw new SetError(`${where}: the column labels is empty; give one or more, separated by ;`);
   const source = sourceOf(value, where, folder);
   const id = value('id') ?? idOf(source, folder);
   const split = value('split');
   if (split !== undefined && !isSplit(split)) {
-    throw new ImportError(`${where}: split is "${split}"; give ${SPLITS.join(', ')}, or leave the column out`);
+    throw new SetError(`${where}: split is "${split}"; give ${SPLITS.join(', ')}, or leave the column out`);
   }
   const group = value('group');
   return {
@@ -114,13 +114,13 @@ function sourceOf(value: (column: string) => string | undefined, where: string, 
   const [file, audio, video, row] = [value('file'), value('audio'), value('video'), value('row')];
   if (file !== undefined) return { kind: 'media', file: resolve(folder, file) };
   if (audio === undefined || video === undefined) {
-    throw new ImportError(`${where}: give the column file, or both audio and video`);
+    throw new SetError(`${where}: give the column file, or both audio and video`);
   }
   const features = { kind: 'features', audio: resolve(folder, audio), video: resolve(folder, video) } as const;
   if (row === undefined) return features;
   const index = Number(row);
   if (!(Number.isInteger(index) && index >= 0)) {
-    throw new ImportError(`${where}: row is "${row}"; give the clip's index on the first axis, from 0`);
+    throw new SetError(`${where}: row is "${row}"; give the clip's index on the first axis, from 0`);
   }
   return { ...features, row: index };
 }

@@ -1,12 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { basename, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { MEDIA_SHAPE } from '../set/media-shape.ts';
+import { progressReporter } from '../set/progress.ts';
+import { SetError } from '../set/set-manifest.ts';
 import { SPLITS } from '../splits.ts';
 import { SPLIT_SHARES, type SplitShares } from './group-splits.ts';
-import { ImportError } from './import-item.ts';
-import { type ImportProgress, importSet } from './import-set.ts';
+import { importSet } from './import-set.ts';
 import { readListing } from './listing.ts';
-import { MEDIA_SHAPE } from './read-clip.ts';
 
 const USAGE = `Imports labelled media, or features of the founding study's shapes, of your own.
 
@@ -39,32 +40,14 @@ function readShares(text: string | undefined): SplitShares {
   const [train = Number.NaN, validation = Number.NaN, test = Number.NaN] = numbers;
   const sum = train + validation + test;
   const fine = numbers.length === SPLITS.length && numbers.every((share) => share >= 0) && Math.abs(sum - 1) < 1e-6;
-  if (!fine) throw new ImportError(`--shares is "${text}"; give three shares that add up to 1, as 0.8,0.1,0.1`);
+  if (!fine) throw new SetError(`--shares is "${text}"; give three shares that add up to 1, as 0.8,0.1,0.1`);
   return { train, validation, test };
 }
 
 function wholeNumber(option: 'seed' | 'workers', least: number): number {
   const value = Number(values[option]);
   if (Number.isInteger(value) && value >= least) return value;
-  throw new ImportError(`--${option} is "${values[option]}"; give a whole number from ${least}`);
-}
-
-/** Time between two reports, on a terminal and elsewhere. */
-const REPORT_MS = process.stderr.isTTY ? 200 : 10_000;
-
-function progressReporter(): (progress: ImportProgress) => void {
-  let started = { stage: '', at: 0, done: 0 };
-  let shown = Number.NEGATIVE_INFINITY;
-  return ({ stage, done, of }) => {
-    const now = performance.now();
-    if (stage !== started.stage) started = { stage, at: now, done };
-    if (done < of && now - shown < REPORT_MS) return;
-    shown = now;
-    const pace = (now - started.at) / Math.max(1, done - started.done);
-    const left = done > started.done ? `, ${Math.ceil((pace * (of - done)) / 1000)} s to go` : '';
-    const line = `${stage}: ${done} of ${of}${left}`;
-    process.stderr.write(process.stderr.isTTY ? `\r${line}\x1b[K${done === of ? '\n' : ''}` : `${line}\n`);
-  };
+  throw new SetError(`--${option} is "${values[option]}"; give a whole number from ${least}`);
 }
 
 if (values.help || values.from === undefined || values.out === undefined) {
@@ -89,7 +72,7 @@ if (values.help || values.from === undefined || values.out === undefined) {
     const left = manifest.leftOut.length === 0 ? '' : `; ${manifest.leftOut.length} left out, see DATA-CARD.md`;
     process.stdout.write(`${manifest.clips.length} clips (${counted.join(', ')}) in ${out}${left}\n`);
   } catch (error) {
-    if (!(error instanceof ImportError)) throw error;
+    if (!(error instanceof SetError)) throw error;
     process.stderr.write(`${error.message}\n`);
     process.exitCode = 2;
   }

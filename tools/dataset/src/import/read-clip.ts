@@ -1,34 +1,15 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { decodeMedia } from '@faultline/media';
+import type { MediaShape } from '../set/media-shape.ts';
+import { type NpyArray, readNpy } from '../set/npy.ts';
+import { SetError } from '../set/set-manifest.ts';
+import type { ClipTensors } from '../set/shards.ts';
 import { parseCsv } from './csv.ts';
-import { ImportError, type ItemSource } from './import-item.ts';
-import { type NpyArray, readNpy } from './npy.ts';
-
-/** What media become: the reference victims' inputs unless asked otherwise. */
-export interface MediaShape {
-  readonly sampleRateHz: number;
-  readonly samples: number;
-  readonly frameRateHz: number;
-  readonly frames: number;
-  readonly height: number;
-  readonly width: number;
-}
-
-export const MEDIA_SHAPE: MediaShape = {
-  sampleRateHz: 16_000,
-  samples: 32_000,
-  frameRateHz: 4,
-  frames: 8,
-  height: 64,
-  width: 64,
-};
+import type { ItemSource } from './import-item.ts';
 
 /** The founding study's features of a 10 s clip: 400 steps of 64 log-mel bands, 10 picture embeddings of ResNet-50. */
 export const FEATURE_DIMS = { audio: [400, 64], video: [10, 2048] } as const;
-
-/** Tensors of one clip, by name. */
-export type ClipTensors = Readonly<Record<string, NpyArray>>;
 
 /** SHA-256 of what a clip is made of. */
 export async function digestOf(source: ItemSource): Promise<string> {
@@ -40,7 +21,7 @@ export async function digestOf(source: ItemSource): Promise<string> {
 
 /**
  * `waveform` [samples] and `frames` bytes [frames, 3, height, width] of media; `audio` [400, 64] and `video` [10, 2048] of features.
- * @throws MediaError for media that do not decode, ImportError for features of another shape.
+ * @throws MediaError for media that do not decode, SetError for features of another shape.
  */
 export async function readClip(source: ItemSource, shape: MediaShape): Promise<ClipTensors> {
   if (source.kind === 'features') return readFeatures(source);
@@ -49,7 +30,7 @@ export async function readClip(source: ItemSource, shape: MediaShape): Promise<C
     { kind: 'waveform', sampleRateHz, samples },
     { kind: 'frames', ...frames },
   ]);
-  if (waveform === undefined || pictures === undefined) throw new ImportError(`"${source.file}" gave no tensors`);
+  if (waveform === undefined || pictures === undefined) throw new SetError(`"${source.file}" gave no tensors`);
   return { waveform, frames: pictures };
 }
 
@@ -68,20 +49,20 @@ async function readMatrix(
   const found = /\.csv$/i.test(path) ? await readCsvMatrix(path, row) : await readNpy(path, row);
   if (found.dims.join() !== wanted.join()) {
     const stacked = found.dims.length === 3 && row === undefined ? '; give the clip’s index in the column row' : '';
-    throw new ImportError(`"${path}" is [${found.dims.join(', ')}]; expected [${wanted.join(', ')}]${stacked}`);
+    throw new SetError(`"${path}" is [${found.dims.join(', ')}]; expected [${wanted.join(', ')}]${stacked}`);
   }
   const bad = found.data.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) throw new ImportError(`"${path}": element ${bad} is ${found.data[bad]}; features are finite numbers`);
+  if (bad >= 0) throw new SetError(`"${path}": element ${bad} is ${found.data[bad]}; features are finite numbers`);
   return found;
 }
 
 async function readCsvMatrix(path: string, row: number | undefined): Promise<NpyArray<Float32Array>> {
-  if (row !== undefined) throw new ImportError(`"${path}" is a CSV, which holds one clip; leave the column row empty`);
+  if (row !== undefined) throw new SetError(`"${path}" is a CSV, which holds one clip; leave the column row empty`);
   const rows = parseCsv(await readFile(path, 'utf8'));
   const columns = rows[0]?.length ?? 0;
   const values = rows.flatMap((line, at) => {
     if (line.length !== columns)
-      throw new ImportError(`"${path}", row ${at + 1} has ${line.length} numbers, the first ${columns}`);
+      throw new SetError(`"${path}", row ${at + 1} has ${line.length} numbers, the first ${columns}`);
     return line.map((text) => (text.trim() === '' ? Number.NaN : Number(text)));
   });
   return { dims: [rows.length, columns], data: Float32Array.from(values) };

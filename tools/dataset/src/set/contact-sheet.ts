@@ -1,6 +1,6 @@
 import { encodePng } from '@faultline/media';
-import type { ImportedClip, ImportedManifest } from './import-set.ts';
 import { type NpyArray, readNpy } from './npy.ts';
+import { type SetClip, SetError, type SetManifest } from './set-manifest.ts';
 import { shardFile } from './shards.ts';
 
 /** Clips of each label on the sheet: one row a label, in the order of the manifest. */
@@ -18,16 +18,16 @@ interface Tile {
 }
 
 /** Clips to look at, as a PNG: the middle picture of media, the log-mel (time to the right, low bands below) of features. */
-export async function contactSheet(folder: string, manifest: ImportedManifest): Promise<Uint8Array> {
+export async function contactSheet(folder: string, manifest: SetManifest): Promise<Uint8Array> {
   const rows: Tile[][] = [];
   for (const label of manifest.labels.slice(0, MOST_LABELS)) {
-    const own = manifest.clips.filter((clip) => clip.labels.includes(label)).slice(0, CLIPS_A_LABEL);
+    const own = spread(manifest.clips.filter((clip) => clip.labels.includes(label)));
     const tiles: Tile[] = [];
     for (const clip of own) tiles.push(await tileOf(folder, clip, manifest.kind));
     rows.push(tiles);
   }
   const first = rows.flat()[0];
-  if (first === undefined) throw new RangeError('there is no clip to show');
+  if (first === undefined) throw new SetError('there is no clip to show');
   const [cellWidth, cellHeight] = [first.width + GAP, first.height + GAP];
   const [width, height] = [CLIPS_A_LABEL * cellWidth + GAP, rows.length * cellHeight + GAP];
   const rgb = new Uint8Array(width * height * 3).fill(BACKGROUND);
@@ -42,7 +42,15 @@ export async function contactSheet(folder: string, manifest: ImportedManifest): 
   return encodePng({ width, height, rgb });
 }
 
-async function tileOf(folder: string, { shard, row }: ImportedClip, kind: ImportedManifest['kind']): Promise<Tile> {
+/** Clips from the first to the last at equal distances, so that every split is seen. */
+function spread(clips: readonly SetClip[]): SetClip[] {
+  const shown = Math.min(CLIPS_A_LABEL, clips.length);
+  return Array.from({ length: shown }, (_, at) => Math.floor(((at + 0.5) * clips.length) / shown)).flatMap(
+    (place) => clips[place] ?? [],
+  );
+}
+
+async function tileOf(folder: string, { shard, row }: SetClip, kind: SetManifest['kind']): Promise<Tile> {
   const read = (tensor: string) => readNpy(shardFile(folder, shard, tensor), row);
   return kind === 'media' ? pictureTile(await read('frames')) : heatTile(await read('audio'));
 }

@@ -1,4 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import { endianness } from 'node:os';
 
 // NumPy's array files. Source: numpy/lib/format.py, versions 1.0 to 3.0.
 
@@ -10,6 +11,10 @@ const PREAMBLE_BYTES = 10;
 const ALIGNMENT = 64;
 /** Longer headers than this are none. */
 const MOST_HEADER_BYTES = 65_536;
+/** What sets are stored as. */
+const FLOAT = '<f4';
+const BYTE = '|u1';
+const LITTLE_ENDIAN = endianness() === 'LE';
 
 /** A dense array, row-major. */
 export interface NpyArray<T extends Float32Array | Uint8Array = Float32Array | Uint8Array> {
@@ -19,7 +24,7 @@ export interface NpyArray<T extends Float32Array | Uint8Array = Float32Array | U
 
 /** An array as an .npy file: float32 or bytes. */
 export function encodeNpy({ dims, data }: NpyArray): Buffer {
-  const descr = data instanceof Float32Array ? '<f4' : '|u1';
+  const descr = data instanceof Float32Array ? FLOAT : BYTE;
   const shape = dims.length === 1 ? `${dims[0]},` : dims.join(', ');
   const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape}), }`;
   const headerBytes = Math.ceil((PREAMBLE_BYTES + text.length + 1) / ALIGNMENT) * ALIGNMENT - PREAMBLE_BYTES;
@@ -85,27 +90,53 @@ export async function readNpyHeader(file: FileHandle, path: string): Promise<Npy
  */
 export async function readNpy(path: string, row?: number): Promise<NpyArray<Float32Array>> {
   await using file = await open(path);
-  const { dims, descr, dataOffset } = await readNpyHeader(file, path);
-  const kind = KINDS[descr];
-  if (kind === undefined) throw new Error(`"${path}" holds elements of type '${descr}'`);
-  const own = row === undefined ? dims : dims.slice(1);
-  if (row !== undefined && !(row < (dims[0] ?? 0))) {
-    throw new Error(`"${path}" has ${dims[0] ?? 0} rows, so there is no row ${row} (the first is 0)`);
-  }
-  const count = own.reduce((product, size) => product * size, 1);
-  const bytes = Buffer.alloc(count * kind.bytes);
-  const { bytesRead } = await file.read(bytes, 0, bytes.length, dataOffset + (row ?? 0) * bytes.length);
-  if (bytesRead < bytes.length) throw new Error(`"${path}" is cut short`);
-  return { dims: own, data: Float32Array.from({ length: count }, (_, index) => kind.read(bytes, index * kind.bytes)) };
+  const header = await readNpyHeader(file, path);
+  if (row === undefined) return { dims: header.dims, data: asFloats(header, await readPart(file, path, header, 0, 1)) };
+  const rows = header.dims[0] ?? 0;
+  if (!(row < rows)) throw new Error(`"${path}" has ${rows} rows, so there is no row ${row} (the first is 0)`);
+  return { dims: header.dims.slice(1), data: asFloats(header, await readPart(file, path, header, row, rows)) };
 }
 
-/** Reads an array of bytes as it is. @throws Error that names the file when it holds something else. */
-export async function readNpyBytes(path: string): Promise<NpyArray<Uint8Array>> {
+/**
+ * Reads rows in the order given, `[rows, ...]`: bytes as they are, other elements as float32.
+ * @throws Error that names the file when it is no such array, has no such row, or is cut short.
+ */
+export async function readNpyRows(
+  path: string,
+  rows: readonly number[],
+): Promise<NpyArray<Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>>> {
   await using file = await open(path);
-  const { dims, descr, dataOffset } = await readNpyHeader(file, path);
-  if (descr !== '|u1') throw new Error(`"${path}" holds elements of type '${descr}', not bytes`);
-  const data = new Uint8Array(dims.reduce((product, size) => product * size, 1));
-  const { bytesRead } = await file.read(data, 0, data.length, dataOffset);
-  if (bytesRead < data.length) throw new Error(`"${path}" is cut short`);
-  return { dims, data };
+  const header = await readNpyHeader(file, path);
+  const [count = 0, ...own] = header.dims;
+  const each = own.reduce((product, size) => product * size, 1);
+  const isBytes = header.descr === BYTE;
+  const data = isBytes ? new Uint8Array(rows.length * each) : new Float32Array(rows.length * each);
+  for (const [at, row] of rows.entries()) {
+    if (!(row < count)) throw new Error(`"${path}" has ${count} rows, so there is no row ${row} (the first is 0)`);
+    const bytes = await readPart(file, path, header, row, count);
+    data.set(isBytes ? bytes : asFloats(header, bytes), at * each);
+  }
+  return { dims: [rows.length, ...own], data };
+}
+
+/** The bytes of one of equal parts of the array. */
+async function readPart(file: FileHandle, path: string, header: NpyHeader, part: number, parts: number) {
+  const elements = header.dims.reduce((product, size) => product * size, 1) / parts;
+  const bytes = new Uint8Array(elements * kindOf(header).bytes);
+  const { bytesRead } = await file.read(bytes, 0, bytes.length, header.dataOffset + part * bytes.length);
+  if (bytesRead < bytes.length) throw new Error(`"${path}" is cut short`);
+  return bytes;
+}
+
+function asFloats(header: NpyHeader, bytes: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+  if (header.descr === FLOAT && LITTLE_ENDIAN) return new Float32Array(bytes.buffer);
+  const kind = kindOf(header);
+  const buffer = Buffer.from(bytes.buffer);
+  return Float32Array.from({ length: bytes.length / kind.bytes }, (_, index) => kind.read(buffer, index * kind.bytes));
+}
+
+function kindOf({ descr }: NpyHeader): ElementKind {
+  const kind = KINDS[descr];
+  if (kind === undefined) throw new Error(`elements of type '${descr}' are not read`);
+  return kind;
 }

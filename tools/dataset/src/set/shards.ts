@@ -1,28 +1,27 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Split } from '../splits.ts';
-import type { ImportItem } from './import-item.ts';
 import { encodeNpy, type NpyArray } from './npy.ts';
-import { type ClipTensors, type MediaShape, readClip } from './read-clip.ts';
 
 /** Clips of one shard: a few MB of tensors. */
 export const SHARD_CLIPS = 64;
 
-/** Raised when reading changes, so that shards of older versions are made anew. */
-const SHARD_VERSION = 1;
-
-/** A clip to be read, its data's digest known. */
-export interface ShardItem extends Pick<ImportItem, 'id' | 'source'> {
-  readonly digest: string;
-}
+/** Raised when the files' form changes, so that shards of older versions are made anew. */
+const SHARD_VERSION = 2;
 
 /** Clips that lie in one set of files. */
-export interface Shard {
-  readonly split: Split;
+export interface Shard<T> {
   /** Names the files: a digest of all that decides their content. */
   readonly key: string;
-  readonly items: readonly ShardItem[];
+  readonly items: readonly T[];
+}
+
+/** Tensors of one clip, by name. */
+export type ClipTensors = Readonly<Record<string, NpyArray>>;
+
+export interface ShardClip {
+  readonly id: string;
+  readonly sha256: string;
 }
 
 /** A clip that could not be read. */
@@ -33,8 +32,8 @@ export interface LeftOut {
 
 /** What a shard's files hold; written last, so that where it is the files are whole. */
 export interface ShardIndex {
-  /** Clips in the order of the rows. */
-  readonly clips: readonly string[];
+  /** In the order of the rows. */
+  readonly clips: readonly ShardClip[];
   readonly leftOut: readonly LeftOut[];
   /** Clips whose sound is digital silence, or whose pictures never change. */
   readonly silent: readonly string[];
@@ -43,12 +42,16 @@ export interface ShardIndex {
   readonly tensors: Readonly<Record<string, readonly number[]>>;
 }
 
-export function planShards(split: Split, items: readonly ShardItem[], shape: MediaShape): Shard[] {
+/** @param content all that decides the tensors of some clips, as JSON */
+export function planShards<T>(
+  part: string,
+  items: readonly T[],
+  content: (items: readonly T[]) => unknown,
+): Shard<T>[] {
   return Array.from({ length: Math.ceil(items.length / SHARD_CLIPS) }, (_, at) => {
     const own = items.slice(at * SHARD_CLIPS, (at + 1) * SHARD_CLIPS);
-    const content = JSON.stringify([SHARD_VERSION, shape, own.map(({ id, digest }) => [id, digest])]);
-    const key = createHash('sha256').update(content).digest('hex').slice(0, 16);
-    return { split, key: `${split}-${String(at).padStart(5, '0')}-${key}`, items: own };
+    const digest = createHash('sha256').update(JSON.stringify([SHARD_VERSION, content(own)]));
+    return { key: `${part}-${String(at).padStart(5, '0')}-${digest.digest('hex').slice(0, 16)}`, items: own };
   });
 }
 
@@ -62,28 +65,24 @@ export async function readShardIndex(folder: string, key: string): Promise<Shard
   return text === undefined ? undefined : JSON.parse(text);
 }
 
-/** Reads the clips of a shard and writes its files. Clips that cannot be read are left out, with the reason. */
-export async function makeShard(folder: string, { key, items }: Shard, shape: MediaShape): Promise<ShardIndex> {
+/** Writes a shard's files, the index last. */
+export async function writeShard(
+  folder: string,
+  key: string,
+  clips: readonly (ShardClip & { readonly tensors: ClipTensors })[],
+  leftOut: readonly LeftOut[] = [],
+): Promise<ShardIndex> {
   await mkdir(join(folder, 'shards'), { recursive: true });
-  const read: { readonly id: string; readonly tensors: ClipTensors }[] = [];
-  const leftOut: LeftOut[] = [];
-  for (const { id, source } of items) {
-    try {
-      read.push({ id, tensors: await readClip(source, shape) });
-    } catch (error) {
-      leftOut.push({ id, reason: error instanceof Error ? error.message : String(error) });
-    }
-  }
   const tensors: Record<string, readonly number[]> = {};
-  for (const [name, { dims }] of Object.entries(read[0]?.tensors ?? {})) {
+  for (const [name, { dims }] of Object.entries(clips[0]?.tensors ?? {})) {
     tensors[name] = dims;
-    const rows = read.flatMap((clip) => clip.tensors[name]?.data ?? []);
+    const rows = clips.flatMap((clip) => clip.tensors[name]?.data ?? []);
     await writeWhole(shardFile(folder, key, name), encodeNpy({ dims: [rows.length, ...dims], data: joined(rows) }));
   }
   const named = (wanted: (tensors: ClipTensors) => boolean) =>
-    read.filter((clip) => wanted(clip.tensors)).map(({ id }) => id);
+    clips.filter((clip) => wanted(clip.tensors)).map(({ id }) => id);
   const index: ShardIndex = {
-    clips: read.map(({ id }) => id),
+    clips: clips.map(({ id, sha256 }) => ({ id, sha256 })),
     leftOut,
     silent: named(({ waveform }) => waveform?.data.every((value) => value === 0) === true),
     still: named(({ frames }) => frames !== undefined && isStill(frames)),
@@ -109,7 +108,8 @@ function isStill({ dims, data }: NpyArray): boolean {
   return data.every((value, index) => value === data[index % each]);
 }
 
-async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
+/** Writes a file so that it is there as a whole or not at all. */
+export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
   const temporary = `${path}.${process.pid}.part`;
   await writeFile(temporary, content);
   await rename(temporary, path);
