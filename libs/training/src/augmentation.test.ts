@@ -15,10 +15,12 @@ test('mixup blends clips and their targets by one share, and keeps what a batch 
   assert.notDeepEqual(mixup(batch, 0.3, { seed: 1, step: 5 }).targets, mixed.targets);
   assert.ok(mixed.targets.some((value) => value > 0 && value < 1));
   assert.ok(mixed.targets.every((value) => value >= 0 && value <= 1));
+  const { frames } = mixed.inputs;
+  assert.ok(frames);
   for (const clip of Array.from({ length: batch.size }, (_, index) => index)) {
     // The bright picture's mean is 0.5 above the dark one's: the same share shows in pixels and in the target.
-    const pixels = mixed.frames.length / batch.size;
-    const brightness = mean(mixed.frames.subarray(clip * pixels, (clip + 1) * pixels));
+    const pixels = frames.length / batch.size;
+    const brightness = mean(frames.subarray(clip * pixels, (clip + 1) * pixels));
     assert.ok(Math.abs(brightness - 0.1 - 0.5 * (mixed.visualTargets[2 * clip + 1] ?? 0)) < 0.01);
   }
   assert.throws(() => mixup(batch, 0, { seed: 1, step: 0 }), /mixup is 0/);

@@ -2,7 +2,7 @@ export { ADAMW_DEFAULTS, type AdamWOptions, adamwStep } from './adamw.ts';
 export { ADVERSARY_DEFAULTS, type AdversaryOptions } from './adversary.ts';
 export { BalancedSampler } from './balanced-sampling.ts';
 export type { ModalityBudgets } from './budgets.ts';
-export { CheckpointError } from './checkpoint.ts';
+export { type Checkpoint, CheckpointError, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 export { CounterRandom } from './counter-random.ts';
 export type { GradientPenaltyOptions } from './gradient-penalty.ts';
 export { initialise } from './initialise.ts';

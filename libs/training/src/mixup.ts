@@ -31,8 +31,7 @@ export function mixup(
   };
   return {
     size,
-    waveform: mixed(batch.waveform),
-    frames: mixed(batch.frames),
+    inputs: Object.fromEntries(Object.entries(batch.inputs).map(([name, values]) => [name, mixed(values)])),
     targets: mixed(batch.targets),
     audioTargets: mixed(batch.audioTargets),
     visualTargets: mixed(batch.visualTargets),

@@ -10,10 +10,17 @@ import { initialise } from './initialise.ts';
 import { CLIP_LOSS, withLoss } from './loss.ts';
 import { withOrthogonalHeads } from './orthogonal-heads.ts';
 import { TOY_SPEC, toyBatch } from './testing/toy-set.ts';
+import type { TrainingBatch } from './training-batch.ts';
 
 const victim = buildVictim(TOY_SPEC);
 const plain = withLoss(victim);
 const budgets = { waveform: 0.01, frames: 0.02 };
+
+function inputOf(batch: TrainingBatch, name: string): Float32Array {
+  const values = batch.inputs[name];
+  assert.ok(values, name);
+  return values;
+}
 
 /** A point away from zero biases, so that no Relu sits on its kink. */
 function feedsAt(): Record<string, OrtTensor> {
@@ -21,8 +28,7 @@ function feedsAt(): Record<string, OrtTensor> {
   const rows = (values: Float32Array, ...dims: number[]) => toOrt(float32(values, [batch.size, ...dims]));
   return {
     ...Object.fromEntries(Array.from(initialise(victim.parameters, 4), ([name, tensor]) => [name, toOrt(tensor)])),
-    waveform: rows(batch.waveform, TOY_SPEC.waveform.samples),
-    frames: rows(batch.frames, 2, 3, 16, 16),
+    ...Object.fromEntries(victim.inputs.map(({ name, dims }) => [name, rows(inputOf(batch, name), ...dims)])),
     targets: rows(batch.targets, 2),
     'audio.logits.targets': rows(batch.audioTargets, 2),
     'video.logits.targets': rows(batch.visualTargets, 2),

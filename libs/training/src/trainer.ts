@@ -1,5 +1,5 @@
 import { differentiate } from '@faultline/autodiff';
-import { buildVictim, type VictimGraph, type VictimSpec, type Weights } from '@faultline/fusion';
+import { buildVictim, type FeatureSpec, type VictimGraph, type VictimSpec, type Weights } from '@faultline/fusion';
 import { elementCount, float32, type Graph, modelOf, type Tensor } from '@faultline/onnx';
 import { dryRun, type ExecutionProvider, float32Data, fromOrt, type OrtTensor, Session, toOrt } from '@faultline/ort';
 import { ADAMW_DEFAULTS, type AdamWOptions, adamwStep } from './adamw.ts';
@@ -40,7 +40,7 @@ export interface Treatments {
 }
 
 export interface TrainerOptions extends Treatments {
-  readonly spec: VictimSpec;
+  readonly spec: VictimSpec | FeatureSpec;
   /** Decides the first weights and what is drawn at each step. */
   readonly seed: number;
   readonly threads?: number;
@@ -190,20 +190,20 @@ export class Trainer implements AsyncDisposable {
     return { seed: this.#options.seed, step: this.#steps };
   }
 
-  /** Weights and a batch, as the gradient graph takes them; a victim of one modality takes no input of the other. */
+  /** Weights and a batch, as the gradient graph takes them; what it has no input for is left out. */
   async #feeds(given: TrainingBatch): Promise<Record<string, OrtTensor>> {
     const { spec, specAugment } = this.#options;
     const alpha = this.#options.mixup;
     const batch = alpha === undefined ? given : mixup(given, alpha, this.#draw());
     const { size } = batch;
-    const video = spec.frames;
     const labels = (values: Float32Array) => toOrt(float32(values, [size, spec.labels]));
     const { victim } = this.#parts;
-    const feeds: Record<string, OrtTensor> = {
-      waveform: toOrt(float32(batch.waveform, [size, spec.waveform.samples])),
-      frames: toOrt(float32(batch.frames, [size, video.frames, 3, video.height, video.width])),
-      targets: labels(batch.targets),
-    };
+    const feeds: Record<string, OrtTensor> = { targets: labels(batch.targets) };
+    for (const { name, dims } of victim.inputs) {
+      const values = batch.inputs[name];
+      if (values === undefined) throw new RangeError(`the batch has no '${name}', an input of the victim; give it`);
+      feeds[name] = toOrt(float32(values, [size, ...dims]));
+    }
     for (const { name } of victim.parameters) feeds[name] = tensorAt(this.#state, name);
     for (const name of victim.auxiliaryLogits) {
       feeds[auxiliaryTargets(name)] = labels(name.startsWith('audio') ? batch.audioTargets : batch.visualTargets);
@@ -227,10 +227,10 @@ export class Trainer implements AsyncDisposable {
   }
 }
 
-const logMelSize = ({ waveform, frontEnd }: VictimSpec): LogMelSize => ({
-  steps: waveform.samples / frontEnd.stepSamples,
-  bands: frontEnd.bands,
-});
+const logMelSize = (spec: VictimSpec | FeatureSpec): LogMelSize =>
+  'logMel' in spec
+    ? spec.logMel
+    : { steps: spec.waveform.samples / spec.frontEnd.stepSamples, bands: spec.frontEnd.bands };
 
 const withMasks = (graph: Graph, { spec, specAugment }: TrainerOptions): Graph =>
   specAugment === undefined ? graph : withMaskedLogMel(graph, logMelSize(spec));

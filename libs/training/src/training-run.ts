@@ -55,8 +55,10 @@ export interface TrainingRun {
   /** Step that the weights are of. */
   readonly step: number;
   readonly curve: readonly CurvePoint[];
-  /** Time of computing, over all resumptions. */
+  /** Time that passed, over all resumptions. */
   readonly seconds: number;
+  /** Time that the process's threads computed, over all resumptions: what a run costs, whatever else the machine does. */
+  readonly processorSeconds: number;
 }
 
 interface Ledger {
@@ -67,6 +69,7 @@ interface Ledger {
   readonly record: Omit<ValidationRecord, 'best'> & { readonly best: number | null };
   readonly stopped: boolean;
   readonly seconds: number;
+  readonly processorSeconds: number;
 }
 
 const BEST = 'best/';
@@ -80,7 +83,7 @@ export async function runTraining(trainer: Trainer, options: TrainingRunOptions)
   const { schedule, checkpoint, validation, stepsPerReport } = options;
   let curve: CurvePoint[] = [];
   let record: ValidationRecord = NO_VALIDATION;
-  let [lossSum, lossCount, secondsBefore, stopped] = [0, 0, 0, false];
+  let [lossSum, lossCount, secondsBefore, processorBefore, stopped] = [0, 0, 0, 0, false];
   let best: ReadonlyMap<string, Tensor> | undefined;
 
   const found = checkpoint && (await readCheckpoint(checkpoint.path));
@@ -99,17 +102,23 @@ export async function runTraining(trainer: Trainer, options: TrainingRunOptions)
     curve = [...ledger.curve];
     record = { ...ledger.record, best: ledger.record.best ?? NO_VALIDATION.best };
     ({ lossSum, lossCount, stopped } = ledger);
-    secondsBefore = ledger.seconds;
+    [secondsBefore, processorBefore] = [ledger.seconds, ledger.processorSeconds];
     options.onResume?.(ledger.steps);
   }
   const startedAt = performance.now();
   const firstStep = trainer.steps;
+  const processorAt = process.cpuUsage();
   const seconds = () => secondsBefore + (performance.now() - startedAt) / 1000;
+  const processorSeconds = () => {
+    const { user, system } = process.cpuUsage(processorAt);
+    return processorBefore + (user + system) / 1e6;
+  };
   const save = async (path: string, identity: string): Promise<void> => {
     const { steps, tensors } = trainer.state();
     const kept = Array.from(best ?? [], ([name, tensor]) => [`${BEST}${name}`, tensor] as const);
     const known = { ...record, best: Number.isFinite(record.best) ? record.best : null };
-    const ledger: Ledger = { identity, curve, lossSum, lossCount, record: known, stopped, seconds: seconds() };
+    const time = { seconds: seconds(), processorSeconds: processorSeconds() };
+    const ledger: Ledger = { identity, curve, lossSum, lossCount, record: known, stopped, ...time };
     await writeCheckpoint(path, { tensors: new Map([...tensors, ...kept]), metadata: { ...ledger, steps } });
   };
 
@@ -156,5 +165,6 @@ export async function runTraining(trainer: Trainer, options: TrainingRunOptions)
     step: best === undefined ? trainer.steps : record.bestStep,
     curve,
     seconds: seconds(),
+    processorSeconds: processorSeconds(),
   };
 }

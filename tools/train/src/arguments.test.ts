@@ -6,14 +6,32 @@ test('a command with its pack and spec is complete', () => {
   const options = readArguments(['--spec', 'mid', '--pack', 'pack', '--seed', '3']);
   assert.equal(options.spec, 'mid');
   assert.equal(options.seed, 3);
-  assert.equal(options.out, 'zoo/victims/mid');
+  assert.equal(options.out, '.cache/train/mid-seed-3');
 });
 
 test('what is wrong is named with its value and the remedy', () => {
-  assert.throws(() => readArguments(['--spec', 'middle', '--pack', 'p']), /--spec is 'middle'; give early, mid, late/);
+  assert.throws(
+    () => readArguments(['--spec', 'middle', '--pack', 'p']),
+    /--spec is 'middle'; give audio, .*early, mid, /,
+  );
   assert.throws(() => readArguments(['--spec', 'mid']), /--pack is missing/);
   assert.throws(() => readArguments(['--spec', 'mid', '--pack', 'p', '--threads', '0']), /--threads is '0'/);
   assert.throws(() => readArguments(['--spec', 'mid', '--pack', 'p', '--sed', '1']), /--sed/);
+});
+
+test('seeds do not overwrite each other; the first is the one that ships', () => {
+  const at = (seed: string) => readArguments(['--spec', 'audio-crnn', '--pack', 'p', '--seed', seed]);
+  assert.equal(at('1').out, 'zoo/victims/audio-crnn');
+  assert.equal(at('2').out, '.cache/train/audio-crnn-seed-2');
+  assert.notEqual(at('2').checkpoint, at('1').checkpoint);
+});
+
+test('a decision victim is put together from two others', () => {
+  const from = (spec: string, parts: string) => readArguments(['--spec', spec, '--pack', 'p', '--from', parts]);
+  assert.deepEqual(from('decision', 'audio,visual').from, ['audio', 'visual']);
+  assert.match(commandOf(from('decision', 'audio,visual')), /--from audio,visual/);
+  assert.throws(() => from('decision', 'audio'), /--from is 'audio'/);
+  assert.throws(() => from('late', 'audio,visual'), /--spec is 'late'/);
 });
 
 test('every option reaches the run, and the command that is recorded makes the same run again', () => {

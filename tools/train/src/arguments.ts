@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
-import { VICTIM_NAMES, type VictimName } from '@faultline/fusion';
+import { ARCHITECTURE_NAMES, type ArchitectureName } from '@faultline/fusion';
 import { EXECUTION_PROVIDERS } from '@faultline/ort';
 import { DECAYS } from '@faultline/training';
+import { CHECKPOINT_FILE, keptRun, RUNS_DIR } from './kept-run.ts';
 import { RUN_DEFAULTS, type RunOptions } from './recipe.ts';
 
 /** Numbers that may be given: the option's name, its place, the least and the largest value. */
@@ -32,16 +33,20 @@ const CHOICES = [
   ['provider', 'provider', EXECUTION_PROVIDERS],
 ] as const satisfies readonly (readonly [string, keyof RunOptions, readonly string[]])[];
 
-export const USAGE = `usage: npm run train -- --spec ${VICTIM_NAMES.join('|')} --pack DIR [options]
-  --spec NAME             architecture
+/** The seed of the victims that ship: theirs is the folder of the name. */
+const SHIPPED_SEED = 1;
+
+export const USAGE = `usage: npm run train -- --spec NAME --pack DIR [options]
+  --spec NAME             architecture: ${ARCHITECTURE_NAMES.join(' ')}
   --pack DIR              source pack of sounds and pictures
   --seed N                first weights and all that is drawn (1)
   --name NAME             name of the victim (that of the spec)
   --clips DIR             labelled test clips to measure on (zoo/clips)
-  --out DIR               folder of the victim (zoo/victims/NAME)
+  --from AUDIO,VISUAL     train nothing; put a decision victim together from the kept weights of two that were trained with this seed
+  --out DIR               folder of the victim (seed ${SHIPPED_SEED}: zoo/victims/NAME, others: ${RUNS_DIR}/NAME-seed-N)
   --threads N             threads of the runtime (2)
   --provider NAME         ${EXECUTION_PROVIDERS.join('|')}: what computes (cpu)
-  --checkpoint FILE       where a run that ends early continues (.cache/train/NAME-seed-N.checkpoint)
+  --checkpoint FILE       where a run that ends early continues (${RUNS_DIR}/NAME-seed-N.checkpoint)
   --checkpoint-every N    steps between checkpoints (200)
   --restart               begin anew, whatever the checkpoint holds
   --measure-only          train nothing; measure the victim in its folder again and renew its card
@@ -65,11 +70,13 @@ const DEFAULT_THREADS = 2;
 const DEFAULT_CHECKPOINT_STEPS = 200;
 
 export interface Arguments {
-  readonly spec: VictimName;
+  readonly spec: ArchitectureName;
   readonly name: string;
   readonly seed: number;
   readonly packDir: string;
   readonly clipsDir: string;
+  /** Names of the victims to put together, in place of training. */
+  readonly from: readonly [audio: string, visual: string] | undefined;
   readonly out: string;
   readonly threads: number;
   readonly checkpoint: string;
@@ -95,6 +102,7 @@ export function readArguments(args: readonly string[]): Arguments {
       seed: text('1'),
       pack: { type: 'string' },
       clips: text('zoo/clips'),
+      from: { type: 'string' },
       out: { type: 'string' },
       threads: text(String(DEFAULT_THREADS)),
       checkpoint: { type: 'string' },
@@ -108,8 +116,9 @@ export function readArguments(args: readonly string[]): Arguments {
     const value = given[option];
     return typeof value === 'string' ? value : undefined;
   };
-  const spec = VICTIM_NAMES.find((known) => known === word('spec'));
-  if (spec === undefined) throw new RangeError(`--spec is '${word('spec') ?? ''}'; give ${VICTIM_NAMES.join(', ')}`);
+  const spec = ARCHITECTURE_NAMES.find((known) => known === word('spec'));
+  if (spec === undefined)
+    throw new RangeError(`--spec is '${word('spec') ?? ''}'; give ${ARCHITECTURE_NAMES.join(', ')}`);
   const packDir = word('pack');
   if (packDir === undefined) throw new RangeError('--pack is missing; give the folder of the source pack');
   const number = (option: string, kind: 'whole' | 'real', least: number): number => {
@@ -132,9 +141,10 @@ export function readArguments(args: readonly string[]): Arguments {
     seed,
     packDir,
     clipsDir: word('clips') ?? '',
-    out: word('out') ?? `zoo/victims/${name}`,
+    from: readParts(word('from'), spec),
+    out: word('out') ?? (seed === SHIPPED_SEED ? `zoo/victims/${name}` : keptRun(name, seed, '')),
     threads: number('threads', 'whole', 1),
-    checkpoint: word('checkpoint') ?? `.cache/train/${name}-seed-${seed}.checkpoint`,
+    checkpoint: word('checkpoint') ?? keptRun(name, seed, CHECKPOINT_FILE),
     checkpointSteps: number('checkpoint-every', 'whole', 1),
     restart: given.restart === true,
     measureOnly: given['measure-only'] === true,
@@ -147,19 +157,33 @@ export function readArguments(args: readonly string[]): Arguments {
   };
 }
 
+function readParts(given: string | undefined, spec: ArchitectureName): Arguments['from'] {
+  if (given === undefined) return undefined;
+  const [audio = '', visual = '', more] = given.split(',');
+  if (audio === '' || visual === '' || more !== undefined) {
+    throw new RangeError(
+      `--from is '${given}'; give the names of two victims, one that hears and one that sees: audio,visual`,
+    );
+  }
+  if (spec !== 'decision') throw new RangeError(`--from puts a decision victim together; --spec is '${spec}'`);
+  return [audio, visual];
+}
+
 /** The command that makes the victim again: seed, threads and every option that is not at its default. */
-export function commandOf({ spec, name, seed, threads, run }: Arguments): string {
+export function commandOf({ spec, name, seed, threads, from, run }: Arguments): string {
   const changed = [
     ...NUMBERS.flatMap(([option, key]) => (run[key] === RUN_DEFAULTS[key] ? [] : [`--${option} ${run[key]}`])),
     ...CHOICES.flatMap(([option, key]) => (run[key] === RUN_DEFAULTS[key] ? [] : [`--${option} ${run[key]}`])),
     ...SWITCHES.flatMap(([option, key]) => (run[key] ? [`--${option}`] : [])),
   ];
   const named = name === spec ? [] : [`--name ${name}`];
+  const parts = from === undefined ? [] : [`--from ${from.join()}`];
   return [
     'npm run train --',
     `--spec ${spec}`,
     ...named,
     `--seed ${seed} --threads ${threads}`,
+    ...parts,
     ...changed,
     '--pack DIR',
   ].join(' ');

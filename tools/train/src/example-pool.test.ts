@@ -26,13 +26,15 @@ function filled(): ExamplePool {
 
 test('a batch is a function of seed and step', () => {
   assert.deepEqual(filled().draw(3, 16), filled().draw(3, 16));
-  assert.notDeepEqual(filled().draw(3, 16).waveform, filled().draw(4, 16).waveform);
+  assert.notDeepEqual(filled().draw(3, 16).inputs, filled().draw(4, 16).inputs);
 });
 
 test('drawn clips keep what they are labelled with', () => {
   const size = 400;
   const batch = filled().draw(0, size);
-  assert.ok(batch.frames.every((value) => value >= 0 && value <= 1));
+  const { waveform, frames } = batch.inputs;
+  assert.ok(waveform && frames);
+  assert.ok(frames.every((value) => value >= 0 && value <= 1));
   const row = (values: Float32Array, clip: number) => {
     const each = values.length / size;
     return values.subarray(clip * each, (clip + 1) * each);
@@ -45,8 +47,8 @@ test('drawn clips keep what they are labelled with', () => {
       row(all, clip),
     );
     assert.ok(targets && heard && seen);
-    const isSilent = row(batch.waveform, clip).every((value) => value === 0);
-    const isBlank = row(batch.frames, clip).every((value) => value === 0.5);
+    const isSilent = row(waveform, clip).every((value) => value === 0);
+    const isBlank = row(frames, clip).every((value) => value === 0.5);
     assert.equal(
       isSilent,
       heard.every((value) => value === 0),

@@ -51,10 +51,13 @@ export class ExamplePool {
   draw(step: number, size: number): TrainingBatch {
     const first = this.#clips.find((clip) => clip !== undefined);
     if (first === undefined) throw new RangeError('the pool is empty; add examples before drawing');
-    const batch = {
-      size,
+    const inputs = {
       waveform: new Float32Array(size * first.waveform.length),
       frames: new Float32Array(size * first.frames.length),
+    };
+    const batch = {
+      size,
+      inputs,
       targets: new Float32Array(size * first.heard.length),
       audioTargets: new Float32Array(size * first.heard.length),
       visualTargets: new Float32Array(size * first.heard.length),
@@ -65,8 +68,8 @@ export class ExamplePool {
     for (let index = 0; index < size; index++) {
       const random = new CounterRandom(this.#seed, `pool/${step}/${index}`);
       const target: ClipRow = {
-        waveform: row(batch.waveform, index),
-        frames: row(batch.frames, index),
+        waveform: row(inputs.waveform, index),
+        frames: row(inputs.frames, index),
         targets: row(batch.targets, index),
         heard: row(batch.audioTargets, index),
         seen: row(batch.visualTargets, index),

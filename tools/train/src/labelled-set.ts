@@ -1,6 +1,5 @@
 import { type ExampleBatch, exampleStream, type Split } from '@faultline/dataset';
-import type { VictimSpec, Weights } from '@faultline/fusion';
-import { buildVictim } from '@faultline/fusion';
+import { buildVictim, type FeatureSpec, type VictimInput, type VictimSpec, type Weights } from '@faultline/fusion';
 import { type RankingFigures, rankingFigures } from '@faultline/metrics';
 import { float32, type Model, modelOf } from '@faultline/onnx';
 import { float32Data, Session, toOrt } from '@faultline/ort';
@@ -12,10 +11,8 @@ export interface LabelledBatch {
   /** Index of the first clip. */
   readonly start: number;
   readonly size: number;
-  /** `[size, samples]`. */
-  readonly waveform: Float32Array;
-  /** Bytes, `[size, frames, 3, height, width]`. */
-  readonly frames: Uint8Array;
+  /** By input, `[size, ...]`; bytes stand for pixels x 255. */
+  readonly inputs: Readonly<Record<string, Float32Array | Uint8Array>>;
 }
 
 /** Labelled clips, kept in memory. */
@@ -31,32 +28,32 @@ export async function loadSet(packDir: string, split: Split, count: number, seed
   const batches: ExampleBatch[] = [];
   for await (const batch of exampleStream({ packDir, split, seed, batchSize: BATCH, count })) batches.push(batch);
   const targets = Float32Array.from(batches.flatMap((batch) => [...batch.targets]));
-  return { labels: targets.length / count, batches, targets };
+  const inputs = batches.map(({ start, size, waveform, frames }) => ({ start, size, inputs: { waveform, frames } }));
+  return { labels: targets.length / count, batches: inputs, targets };
 }
 
 /** Which modality, if any, comes from another clip: what a victim loses shows what it listens to. */
-export type Swap = 'none' | 'audio' | 'frames';
+export type Swap = 'none' | VictimInput['modality'];
 
 /** Logits of a set, `[clips, labels]`. A swapped modality is that of the clip before, the last one's for the first. */
 export async function logitsOf(
   model: Model | Uint8Array,
-  spec: VictimSpec,
+  spec: VictimSpec | FeatureSpec,
   set: LabelledSet,
   options: { readonly threads: number; readonly swap?: Swap },
 ): Promise<Float32Array> {
   await using session = await Session.create(model, { threads: options.threads });
   const { swap = 'none' } = options;
-  const video = spec.frames;
+  const inputs = inputsOf(spec);
   const logits = new Float32Array(set.targets.length);
   for (const [index, batch] of set.batches.entries()) {
     const other = set.batches.at(index - 1) ?? batch;
-    const waveform = swap === 'audio' ? moved(batch.waveform, batch.size, other.waveform, other.size) : batch.waveform;
-    const bytes = swap === 'frames' ? moved(batch.frames, batch.size, other.frames, other.size) : batch.frames;
-    const frames = Float32Array.from(bytes, (value) => value / 255);
-    const results = await session.run({
-      waveform: toOrt(float32(waveform, [batch.size, spec.waveform.samples])),
-      frames: toOrt(float32(frames, [batch.size, video.frames, 3, video.height, video.width])),
+    const feeds = inputs.map(({ name, modality, dims }) => {
+      const own = valuesOf(batch, name);
+      const values = swap === modality ? moved(own, batch.size, valuesOf(other, name), other.size) : own;
+      return [name, toOrt(float32(asFloats(values), [batch.size, ...dims]))] as const;
     });
+    const results = await session.run(Object.fromEntries(feeds));
     const { logits: output } = results;
     if (output === undefined) throw new Error('the victim made no logits');
     logits.set(float32Data(output), batch.start * set.labels);
@@ -64,10 +61,25 @@ export async function logitsOf(
   return logits;
 }
 
+/** What a victim hears and sees. */
+export const inputsOf = (spec: VictimSpec | FeatureSpec): readonly VictimInput[] =>
+  buildVictim(spec, { kind: 'evaluation' }).inputs;
+
+type Values = Float32Array | Uint8Array;
+
+function valuesOf(batch: LabelledBatch, name: string): Values {
+  const values = batch.inputs[name];
+  if (values === undefined) throw new RangeError(`the set holds no '${name}', an input of the victim`);
+  return values;
+}
+
+const asFloats = (values: Values): Float32Array =>
+  values instanceof Float32Array ? values : Float32Array.from(values, (value) => value / 255);
+
 /** Rows moved down by one; the first becomes the last row of the batch before. */
-function moved<T extends Float32Array | Uint8Array>(rows: T, count: number, before: T, beforeCount: number): T {
+function moved(rows: Values, count: number, before: Values, beforeCount: number): Values {
   const each = rows.length / count;
-  const result = rows.slice() as T;
+  const result = rows.slice();
   result.set(rows.subarray(0, rows.length - each), each);
   result.set(before.subarray((beforeCount - 1) * each), 0);
   return result;
@@ -84,21 +96,23 @@ export function firstBatches(set: LabelledSet, count: number): LabelledSet {
 export const figuresOf = (set: LabelledSet, logits: Float32Array): RankingFigures =>
   rankingFigures({ labels: set.labels, scores: logits, targets: set.targets });
 
-/** mAP when nothing, the sound or the pictures come from another clip. */
-export type SwappedPrecision = Readonly<Record<Swap, number>>;
+/** mAP when nothing comes from another clip, or when one of the victim's modalities does. */
+export type SwappedPrecision = { readonly none: number } & { readonly [modality in VictimInput['modality']]?: number };
 
 /** What a victim loses when either modality is another clip's: a victim that fuses loses with both. */
 export async function swappedPrecision(
   model: Model | Uint8Array,
-  spec: VictimSpec,
+  spec: VictimSpec | FeatureSpec,
   set: LabelledSet,
   threads: number,
 ): Promise<SwappedPrecision> {
   const precision = async (swap: Swap) =>
     figuresOf(set, await logitsOf(model, spec, set, { threads, swap })).meanAveragePrecision ?? 0;
-  return { none: await precision('none'), audio: await precision('audio'), frames: await precision('frames') };
+  const swapped: [string, number][] = [];
+  for (const { modality } of inputsOf(spec)) swapped.push([modality, await precision(modality)]);
+  return { none: await precision('none'), ...Object.fromEntries(swapped) };
 }
 
 /** The victim as it ships. */
-export const exportedModel = (spec: VictimSpec, weights: Weights): Model =>
+export const exportedModel = (spec: VictimSpec | FeatureSpec, weights: Weights): Model =>
   modelOf(buildVictim(spec, { kind: 'export', weights }).graph);

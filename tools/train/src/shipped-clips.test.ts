@@ -15,8 +15,8 @@ test('shipped clips load as a victim takes them, each with a label', async () =>
   assert.ok(batches.length > 0);
   for (const [clip, batch] of batches.entries()) {
     assert.equal(batch.start, clip);
-    assert.equal(batch.waveform.length, waveform.samples);
-    assert.equal(batch.frames.length, frames.frames * 3 * frames.height * frames.width);
+    assert.equal(batch.inputs.waveform?.length, waveform.samples);
+    assert.equal(batch.inputs.frames?.length, frames.frames * 3 * frames.height * frames.width);
     assert.ok(targets.subarray(clip * labels, (clip + 1) * labels).includes(1));
   }
 });

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LABELS } from '@faultline/dataset';
-import type { VictimSpec } from '@faultline/fusion';
+import type { Inputs } from '@faultline/fusion';
 import { decodeMedia } from '@faultline/media';
 import type { LabelledBatch, LabelledSet } from './labelled-set.ts';
 
@@ -18,7 +18,7 @@ interface ManifestClip {
 }
 
 /** The shipped test clips of one stratum, decoded to a victim's inputs as the services decode them. */
-export async function loadShippedClips(dir: string, stratum: Stratum, spec: VictimSpec): Promise<LabelledSet> {
+export async function loadShippedClips(dir: string, stratum: Stratum, spec: Inputs): Promise<LabelledSet> {
   const clips = (await readClips(dir)).filter((clip) => clip.stratum === stratum);
   const targets = Float32Array.from(
     clips.flatMap(({ labels }) => LABELS.map((label) => (labels.includes(label) ? 1 : 0))),
@@ -32,7 +32,7 @@ export async function loadShippedClips(dir: string, stratum: Stratum, spec: Vict
     if (!(waveform?.data instanceof Float32Array) || !(frames?.data instanceof Uint8Array)) {
       throw new TypeError(`clip "${file}" decoded to unexpected types`);
     }
-    batches.push({ start, size: 1, waveform: waveform.data, frames: frames.data });
+    batches.push({ start, size: 1, inputs: { waveform: waveform.data, frames: frames.data } });
   }
   return { labels: LABELS.length, batches, targets };
 }

@@ -1,15 +1,17 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { exampleStream, LABELS } from '@faultline/dataset';
-import { VICTIM_SPECS } from '@faultline/fusion';
+import type { VictimSpec } from '@faultline/fusion';
 import { type RunProgress, runTraining, Trainer, type TrainingBatch, type TrainingRun } from '@faultline/training';
 import { type Arguments, commandOf } from './arguments.ts';
+import { targetsFor } from './branch-targets.ts';
 import { ExamplePool, POOL_CAPACITY } from './example-pool.ts';
 import { exportedModel, type LabelledSet, type SwappedPrecision, swappedPrecision } from './labelled-set.ts';
 import { RECIPE, treatmentsOf } from './recipe.ts';
 
 export interface TrainOptions {
   readonly arguments: Arguments;
+  readonly spec: VictimSpec;
   readonly validation: LabelledSet;
   readonly onEpoch: (epoch: EpochReport) => void;
   readonly onProgress: (progress: RunProgress) => void;
@@ -18,7 +20,7 @@ export interface TrainOptions {
 
 export interface EpochReport {
   readonly step: number;
-  /** Validation mAP when nothing, the sound or the pictures come from another clip. */
+  /** Validation mAP, also with another clip's sound, or pictures. */
   readonly validation: SwappedPrecision;
 }
 
@@ -28,7 +30,7 @@ export interface EpochReport {
  */
 export async function trainVictim(options: TrainOptions): Promise<TrainingRun> {
   const { seed, threads, checkpoint, checkpointSteps, restart, run } = options.arguments;
-  const spec = VICTIM_SPECS[options.arguments.spec];
+  const { spec } = options;
   if (spec.labels !== LABELS.length) {
     throw new RangeError(`'${options.arguments.spec}' has ${spec.labels} labels, the data set ${LABELS.length}`);
   }
@@ -43,7 +45,7 @@ export async function trainVictim(options: TrainOptions): Promise<TrainingRun> {
   });
   return await runTraining(trainer, {
     schedule: { peak: run.learningRate, warmUpSteps: run.warmUp, steps: run.steps, decay: run.decay },
-    batches: (fromStep) => batches(options.arguments, fromStep),
+    batches: (fromStep) => batches(options, fromStep),
     stepsPerReport: RECIPE.stepsPerReport,
     checkpoint: { path: checkpoint, everySteps: checkpointSteps, identity: commandOf(options.arguments) },
     validation: {
@@ -62,12 +64,13 @@ export async function trainVictim(options: TrainOptions): Promise<TrainingRun> {
 }
 
 /** The batches of all steps from one on; the pool is filled again with what it held then. */
-async function* batches(options: Arguments, fromStep: number): AsyncGenerator<TrainingBatch, void, void> {
-  const { seed, packDir, run } = options;
+async function* batches(options: TrainOptions, fromStep: number): AsyncGenerator<TrainingBatch, void, void> {
+  const { spec } = options;
+  const { seed, packDir, run } = options.arguments;
   const { batchSize, freshPerStep, firstExamples } = RECIPE;
   const composed = firstExamples + fromStep * freshPerStep;
   const start = Math.max(0, Math.floor((composed - POOL_CAPACITY) / freshPerStep) * freshPerStep);
-  const pool = new ExamplePool(seed, VICTIM_SPECS[options.spec].frames, {
+  const pool = new ExamplePool(seed, spec.frames, {
     first: start,
     drawing: run.balanced ? 'balanced' : 'uniform',
   });
@@ -82,6 +85,8 @@ async function* batches(options: Arguments, fromStep: number): AsyncGenerator<Tr
   })) {
     pool.add(examples);
     const step = Math.floor((examples.start + examples.size - firstExamples) / freshPerStep) - 1;
-    if (step >= fromStep) yield pool.draw(step, batchSize);
+    if (step < fromStep) continue;
+    const batch = pool.draw(step, batchSize);
+    yield { ...batch, targets: targetsFor(spec.fusion, batch) };
   }
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { victim } from '@faultline/contracts';
-import { buildVictim, countMacs, VICTIM_SPECS, type VictimName, type Weights } from '@faultline/fusion';
+import { buildVictim, countMacs, type FusionVariant, type VictimSpec, type Weights } from '@faultline/fusion';
 import { elementCount, encodeModel, modelOf } from '@faultline/onnx';
 import { dryRun } from '@faultline/ort';
 import { CARD_SCHEMA_VERSION, checkCard } from '@faultline/victim';
@@ -12,10 +12,23 @@ export const CARD_FILE = 'card.json';
 /** Weights trained on Creative Commons, GPL and permissive sources: see zoo/victims/README.md. */
 const WEIGHTS_LICENCE = 'CC-BY-SA-4.0';
 
-const VARIANTS: Readonly<Record<VictimName, victim.FusionVariant>> = {
+const VARIANTS: Readonly<Record<FusionVariant, victim.FusionVariant>> = {
+  audio: victim.FusionVariant.FUSION_VARIANT_AUDIO_ONLY,
+  visual: victim.FusionVariant.FUSION_VARIANT_VISUAL_ONLY,
   early: victim.FusionVariant.FUSION_VARIANT_EARLY,
   mid: victim.FusionVariant.FUSION_VARIANT_MID,
   late: victim.FusionVariant.FUSION_VARIANT_LATE,
+  decision: victim.FusionVariant.FUSION_VARIANT_DECISION,
+};
+
+/** How a title names what a victim does. */
+const TITLES: Readonly<Record<FusionVariant, string>> = {
+  audio: 'sound alone',
+  visual: 'pictures alone',
+  early: 'early fusion of sound and picture',
+  mid: 'mid fusion of sound and picture',
+  late: 'late fusion of sound and picture',
+  decision: 'fusion of decisions on sound and picture',
 };
 
 /** What was measured of a victim when it was made. */
@@ -30,7 +43,7 @@ export interface Measured {
 /** A finished victim. */
 export interface VictimRecord {
   readonly name: string;
-  readonly spec: VictimName;
+  readonly spec: VictimSpec;
   readonly weights: Weights;
   readonly measured: Measured;
   /** The command that made it, and what it took. */
@@ -39,21 +52,21 @@ export interface VictimRecord {
 
 /** Writes `model.onnx` and `card.json` of a victim into a folder. */
 export async function writeVictim(dir: string, record: VictimRecord): Promise<void> {
-  const { name, weights, measured, provenance } = record;
-  const spec = VICTIM_SPECS[record.spec];
-  const { graph, parameters, taps } = buildVictim(spec, { kind: 'export', weights });
+  const { name, spec, weights, measured, provenance } = record;
+  const { graph, inputs, parameters, taps } = buildVictim(spec, { kind: 'export', weights });
   const bytes = encodeModel(modelOf(graph));
   const card: victim.Card = {
     schemaVersion: CARD_SCHEMA_VERSION,
     name,
-    title: `Reference victim, ${record.spec} fusion of sound and picture`,
-    fusion: VARIANTS[record.spec],
+    title: `Reference victim, ${TITLES[spec.fusion]}`,
+    fusion: VARIANTS[spec.fusion],
     model: MODEL_FILE,
     sha256: createHash('sha256').update(bytes).digest('hex'),
-    inputs: [
-      { name: 'waveform', kind: { $case: 'waveform', value: spec.waveform } },
-      { name: 'frames', kind: { $case: 'frames', value: spec.frames } },
-    ],
+    inputs: inputs.map(({ name, modality }) => ({
+      name,
+      kind:
+        modality === 'audio' ? { $case: 'waveform', value: spec.waveform } : { $case: 'frames', value: spec.frames },
+    })),
     logits: 'logits',
     labels: [...measured.labels],
     operatingPoint: measured.operatingPoint,

@@ -28,11 +28,13 @@ export function toyBatch(step: number): TrainingBatch {
     );
   return {
     size: SIZE,
-    waveform: rows(
-      TOY_SPEC.waveform.samples,
-      (clip, at, noise) => 0.1 * noise + heard(clip) * 0.3 * Math.sin(0.3 * at),
-    ),
-    frames: rows(pixels, (clip, _, noise) => 0.2 * noise + 0.5 * seen(clip)),
+    inputs: {
+      waveform: rows(
+        TOY_SPEC.waveform.samples,
+        (clip, at, noise) => 0.1 * noise + heard(clip) * 0.3 * Math.sin(0.3 * at),
+      ),
+      frames: rows(pixels, (clip, _, noise) => 0.2 * noise + 0.5 * seen(clip)),
+    },
     targets: rows(2, (clip, label) => (label === 0 ? heard(clip) : seen(clip))),
     audioTargets: rows(2, (clip, label) => (label === 0 ? heard(clip) : 0)),
     visualTargets: rows(2, (clip, label) => (label === 0 ? 0 : seen(clip))),

@@ -44,8 +44,7 @@ function syntheticBatch(): TrainingBatch {
   const targets = Float32Array.from({ length: BATCH * spec.labels }, (_, at) => Number(at % 9 === 0));
   return {
     size: BATCH,
-    waveform: spread(BATCH * samples, -0.5),
-    frames: spread(BATCH * pixels, 0),
+    inputs: { waveform: spread(BATCH * samples, -0.5), frames: spread(BATCH * pixels, 0) },
     targets,
     audioTargets: targets,
     visualTargets: targets,
