@@ -1,3 +1,4 @@
+export { type Calibration, calibrate, RANGE_RULES, type RangeRule } from './calibration/calibrate.ts';
 export { dryRun, halves, type InputMaker } from './dry-run.ts';
 export {
   EXECUTION_PROVIDERS,

@@ -2,7 +2,7 @@ import { type ExampleBatch, exampleStream, type Split } from '@faultline/dataset
 import { buildVictim, type FeatureSpec, type VictimInput, type VictimSpec, type Weights } from '@faultline/fusion';
 import { type RankingFigures, rankingFigures } from '@faultline/metrics';
 import { float32, type Model, modelOf } from '@faultline/onnx';
-import { float32Data, Session, toOrt } from '@faultline/ort';
+import { type Feeds, float32Data, Session, toOrt } from '@faultline/ort';
 
 const BATCH = 32;
 
@@ -60,6 +60,12 @@ export async function logitsOf(
   }
   return logits;
 }
+
+/** Clips as a victim takes them. */
+export const feedsOf = (batch: LabelledBatch, inputs: readonly VictimInput[]): Feeds =>
+  Object.fromEntries(
+    inputs.map(({ name, dims }) => [name, toOrt(float32(asFloats(valuesOf(batch, name)), [batch.size, ...dims]))]),
+  );
 
 /** What a victim hears and sees. */
 export const inputsOf = (spec: VictimSpec | FeatureSpec): readonly VictimInput[] =>
