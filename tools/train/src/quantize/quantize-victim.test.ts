@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { buildVictim, countMacs, type MidSpec, VICTIM_SPECS, type Weights } from '@faultline/fusion';
 import { elementCount, float32, type Graph, modelOf } from '@faultline/onnx';
 import { dryRun, type Feeds, float32Data, Session } from '@faultline/ort';
-import { clipFeeds } from '../labelled-set.ts';
+import { feedsOf, inputsOf } from '../labelled-set.ts';
 import { quantizeVictim } from './quantize-victim.ts';
 
 const CLIPS = 6;
@@ -35,13 +35,16 @@ function weightsOf(spec: MidSpec): Weights {
   return new Map([...weights, ...running]);
 }
 
-const feeds = clipFeeds(
+const feeds = feedsOf(
   {
+    start: 0,
     size: CLIPS,
-    waveform: Float32Array.from({ length: CLIPS * SPEC.waveform.samples }, (_, i) => 0.3 * irregular(i, 1)),
-    frames: Uint8Array.from({ length: CLIPS * 2 * 3 * 16 * 16 }, (_, i) => 127 * (1 + irregular(i, 2))),
+    inputs: {
+      waveform: Float32Array.from({ length: CLIPS * SPEC.waveform.samples }, (_, i) => 0.3 * irregular(i, 1)),
+      frames: Uint8Array.from({ length: CLIPS * 2 * 3 * 16 * 16 }, (_, i) => 127 * (1 + irregular(i, 2))),
+    },
   },
-  SPEC,
+  inputsOf(SPEC),
 );
 
 async function logitsOf(graph: Graph, point: Feeds): Promise<Float32Array> {
