@@ -1,5 +1,6 @@
 import type { LoopPlan, Victim } from '@faultline/victim';
 import type { AttackPlan, NormName } from './attack.ts';
+import { type ExampleEvidence, totals } from './evidence.ts';
 import { inwardEpsilon } from './float32-bounds.ts';
 import { type Candidate, type LadderExample, LadderLoop, type LoopProgress } from './ladder-loop.ts';
 import type { MinimumNormExample, ScaledVariable } from './minimum-norm.ts';
@@ -44,7 +45,11 @@ interface Bracket {
   /** Smallest scale with success. */
   high: number;
   best: Candidate | undefined;
+  /** Of all rounds together; a point of its path is where a round ended, its step the points that were evaluated until then. */
+  evidence: ExampleEvidence;
 }
+
+const NO_EVIDENCE = { member: 0, evaluations: 0, lowestMargin: Number.NaN, rises: 0, path: [], gradients: new Map() };
 
 /**
  * Makes a fixed-budget attack one of minimum norm: tries a short ladder of scales for each clip, then ladders inside the bracket that is left.
@@ -61,6 +66,7 @@ export class BisectionLoop {
       low: 0,
       high: Number.POSITIVE_INFINITY,
       best: undefined,
+      evidence: { ...NO_EVIDENCE, clip: example.clip, bestByRestart: [] },
     }));
   }
 
@@ -72,6 +78,11 @@ export class BisectionLoop {
   /** One for each clip, ascending. */
   get searches(): readonly ClipSearch[] {
     return this.#brackets.map(({ example: { clip }, low, best }) => ({ clip, failedScale: low, found: best }));
+  }
+
+  /** What the outcomes told, one entry a clip. */
+  get evidence(): readonly ExampleEvidence[] {
+    return this.#brackets.map(({ evidence }) => evidence);
   }
 
   async *run(): AsyncGenerator<LoopProgress> {
@@ -127,10 +138,16 @@ export class BisectionLoop {
     for (const bracket of open) {
       const { clip } = bracket.example;
       const success = successes.get(clip);
-      const reached = success === undefined ? Number.POSITIVE_INFINITY : (probes[success.rung]?.scale ?? Number.NaN);
-      if (success !== undefined) [bracket.best, bracket.high] = [success, reached];
-      const failed = probes.filter((probe) => probe.clip === clip && probe.scale < reached);
+      const smallest = success === undefined ? Number.POSITIVE_INFINITY : (probes[success.rung]?.scale ?? Number.NaN);
+      if (success !== undefined) [bracket.best, bracket.high] = [success, smallest];
+      const failed = probes.filter((probe) => probe.clip === clip && probe.scale < smallest);
       bracket.low = Math.max(bracket.low, ...failed.map(({ scale }) => scale));
+      const { evidence: known, high } = bracket;
+      const sum = totals([known, ...ladder.evidence().filter((example) => example.clip === clip)]);
+      const end = { step: sum.evaluations, margin: bracket.best?.margin ?? sum.lowestMargin, best: high };
+      const reached = Number.isFinite(high) ? { restart: 0, step: end.step } : undefined;
+      const told = { reached: known.reached ?? reached, path: [...known.path, end], bestByRestart: [high] };
+      bracket.evidence = { ...known, ...sum, ...told };
     }
   }
 }

@@ -2,6 +2,7 @@ import { type DenseTensor, elementCount } from '@faultline/contracts';
 import type { Cost, Loop, LoopPlan, Victim } from '@faultline/victim';
 import type { AttackPlan, ExampleBudget } from './attack.ts';
 import { bestSlot, NO_MARGIN } from './best-point.ts';
+import { EvidenceRecorder, type ExampleEvidence } from './evidence.ts';
 
 /** One clip on one rung. */
 export interface LadderExample {
@@ -78,10 +79,22 @@ export class LadderLoop {
   readonly #smallest = new Map<number, number>();
   readonly #early = new Map<number, Candidate>();
   readonly #complete: Candidate[] = [];
+  readonly #recorder: EvidenceRecorder;
 
   constructor(options: LadderLoopOptions) {
     this.#options = options;
     this.#active = options.examples;
+    this.#recorder = new EvidenceRecorder({
+      steps: options.attack.steps,
+      reachedMargin: -options.tolerance,
+      bestOutcome: 'bestMargin',
+      none: NO_MARGIN,
+    });
+  }
+
+  /** What the outcomes told, one entry an example. */
+  evidence(member?: number): readonly ExampleEvidence[] {
+    return this.#recorder.evidence(member);
   }
 
   /** By clip whose goal was reached: the smallest rung, of either kind, on which it was. */
@@ -104,7 +117,7 @@ export class LadderLoop {
     await using loop = await victim.open(opening(plan, attack), attack.initParameters(this.#budgets()), { signal });
     for (let restart = 0; restart < restarts && this.#active.length > 0; restart += 1) {
       if (restart > 0) await loop.restart(attack.initParameters(this.#budgets()));
-      yield* this.#descend(loop, restarts - 1 - restart);
+      yield* this.#descend(loop, restart);
     }
     await this.#finish(loop);
   }
@@ -114,8 +127,9 @@ export class LadderLoop {
   }
 
   /** All steps of one restart, and the evaluation of its last point. */
-  async *#descend(loop: Loop, restartsLeft: number): AsyncGenerator<LoopProgress> {
-    const { attack, signal } = this.#options;
+  async *#descend(loop: Loop, restart: number): AsyncGenerator<LoopProgress> {
+    const { attack, signal, restarts } = this.#options;
+    const restartsLeft = restarts - 1 - restart;
     let done = 0;
     for (let finished = false; !finished && this.#active.length > 0; ) {
       signal?.throwIfAborted();
@@ -124,6 +138,7 @@ export class LadderLoop {
       const parameters = attack.stepParameters(this.#budgets(), done, steps);
       const result = await loop.step({ steps, parameters, finish: boundary === attack.steps });
       if (result.stepsDone === 0 && !result.finished) throw new Error('the victim did no step of those asked for');
+      this.#recorder.note(this.#active, { restart, step: done }, result);
       const stepsDone = result.stepsDone * this.#active.length;
       done += result.stepsDone;
       finished = result.finished;

@@ -1,6 +1,7 @@
 import { type DenseTensor, elementCount } from '@faultline/contracts';
 import type { Loop, LoopPlan, Victim } from '@faultline/victim';
 import { bestSlot } from './best-point.ts';
+import { EvidenceRecorder, type ExampleEvidence } from './evidence.ts';
 import { AttackNumericError, type LoopProgress } from './ladder-loop.ts';
 import type { MinimumNormExample, MinimumNormPlan } from './minimum-norm.ts';
 import { NO_SCALE } from './smallest-point.ts';
@@ -27,6 +28,8 @@ export interface MinimumNormLoopOptions {
   readonly loop: Omit<LoopPlan, 'programs' | 'constants' | 'samples'>;
   readonly examples: readonly MinimumNormExample[];
   readonly restarts: number;
+  /** The goal counts as reached at or below this margin. */
+  readonly reachedMargin: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -58,9 +61,16 @@ export class MinimumNormLoop {
   readonly #done: ClipSearch[] = [];
   /** Whether the programs say when an example is done. */
   #endsByItself = false;
+  readonly #recorder: EvidenceRecorder;
 
   constructor(options: MinimumNormLoopOptions) {
     this.#options = options;
+    this.#recorder = new EvidenceRecorder({
+      steps: options.attack.steps,
+      reachedMargin: options.reachedMargin,
+      bestOutcome: 'bestScale',
+      none: NO_SCALE,
+    });
     this.#active = options.examples.map((example) => ({
       example,
       smallest: NO_SCALE,
@@ -74,6 +84,11 @@ export class MinimumNormLoop {
     return this.#done.toSorted((a, b) => a.clip - b.clip);
   }
 
+  /** What the outcomes told, one entry a clip. */
+  get evidence(): readonly ExampleEvidence[] {
+    return this.#recorder.evidence();
+  }
+
   async *run(): AsyncGenerator<LoopProgress> {
     const { victim, attack, loop: plan, signal, restarts } = this.#options;
     const { programs, constants, mode, samples } = attack;
@@ -84,7 +99,7 @@ export class MinimumNormLoop {
     );
     for (let restart = 0; restart < restarts && this.#active.length > 0; restart += 1) {
       if (restart > 0) await loop.restart(attack.initParameters(this.#examples()));
-      yield* this.#descend(loop, restarts - 1 - restart);
+      yield* this.#descend(loop, restart);
     }
     await this.#take(loop, [...this.#active.keys()]);
   }
@@ -94,8 +109,9 @@ export class MinimumNormLoop {
   }
 
   /** All steps of one restart, and the evaluation of its last point. */
-  async *#descend(loop: Loop, restartsLeft: number): AsyncGenerator<LoopProgress> {
-    const { attack, signal } = this.#options;
+  async *#descend(loop: Loop, restart: number): AsyncGenerator<LoopProgress> {
+    const { attack, signal, restarts } = this.#options;
+    const restartsLeft = restarts - 1 - restart;
     let done = 0;
     for (let finished = false; !finished && this.#active.length > 0; ) {
       signal?.throwIfAborted();
@@ -105,6 +121,7 @@ export class MinimumNormLoop {
       const result = await loop.step({ steps, parameters, finish: done + steps === attack.steps });
       if (result.stepsDone === 0 && !result.finished) throw new Error('the victim did no step of those asked for');
       this.#note(result.outcomes);
+      this.#recorder.note(this.#examples(), { restart, step: done }, result);
       const stepsDone = result.stepsDone * this.#active.length;
       done += result.stepsDone;
       finished = result.finished;

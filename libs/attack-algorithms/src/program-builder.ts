@@ -1,11 +1,16 @@
-import { type Dimension, encodeModel, GraphBuilder } from '@faultline/onnx';
+import { type Dimension, encodeModel, GraphBuilder, int } from '@faultline/onnx';
+import { gradientOutcome } from './gradient-outcomes.ts';
 
 /** The axis that counts examples. */
 const EXAMPLES = 'examples';
 
+const GRADIENT = 'grad/';
+
 /** Builds a weightless program whose inputs and outputs are slots of the program protocol (inference.v1alpha1.Programs). */
 export class ProgramBuilder extends GraphBuilder {
   readonly #slots = new Set<string>();
+  /** Variables whose gradient is read. */
+  readonly #gradients = new Set<string>();
 
   #slot(name: string, dims: readonly Dimension[]): string {
     if (!this.#slots.has(name)) {
@@ -17,6 +22,7 @@ export class ProgramBuilder extends GraphBuilder {
 
   /** Reads a slot with a row an example: [examples, ...dims]. */
   read(slot: string, dims: readonly number[] = []): string {
+    if (slot.startsWith(GRADIENT)) this.#gradients.add(slot.slice(GRADIENT.length));
     return this.#slot(slot, [EXAMPLES, ...dims]);
   }
 
@@ -35,8 +41,15 @@ export class ProgramBuilder extends GraphBuilder {
     return this.reshape(value, [-1, ...dims.map(() => 1)]);
   }
 
-  /** The program as an ONNX file. */
+  /** The program as an ONNX file. A step program also tells how large each gradient is that it reads, whatever the attack (see evidence.ts). */
   bytes(name: string): Uint8Array {
+    for (const variable of this.#gradients) this.write(gradientOutcome(variable), this.#sizeOf(GRADIENT + variable));
+    this.#gradients.clear();
     return encodeModel(this.model(name));
+  }
+
+  /** Sum of absolute values of each example, [examples]: no square, which would round small gradients to 0. */
+  #sizeOf(value: string): string {
+    return this.op('ReduceL1', [this.reshape(value, [0, -1]), this.ints([1])], { keepdims: int(0) });
   }
 }

@@ -2,6 +2,7 @@ import { attack, type DenseTensor, elementCount, sliceRows, type victim } from '
 import { type Cost, type LoopPlan, type Victim, type VictimDescription, verdictTolerance } from '@faultline/victim';
 import type { AttackPlan, ExampleBudget } from './attack.ts';
 import { type Block, loopExamples, planBlocks } from './batch-plan.ts';
+import type { ExampleEvidence } from './evidence.ts';
 import { inwardEpsilon, vectorNorm } from './float32-bounds.ts';
 import { type Candidate, type LadderExample, LadderLoop, type LoopProgress } from './ladder-loop.ts';
 import { noiseKey } from './noise-keys.ts';
@@ -9,11 +10,12 @@ import { type AttackRun, type CheckedRun, checkRun } from './request.ts';
 import { type SearchResult, searchBlocks, searchResult } from './search.ts';
 import { Work } from './work.ts';
 
-/** What a running attack reports, in order; results of a block of clips come when its loop ends, the cost comes last. */
+/** What a running attack reports, in order; results of a block of clips come when its loop ends, then what its outcomes told; the cost comes last. */
 export type AttackEvent =
   | { readonly kind: 'progress'; readonly stepsDone: number; readonly stepsPlanned: number }
   | { readonly kind: 'result'; readonly result: RungCandidates }
   | { readonly kind: 'search'; readonly result: SearchResult }
+  | { readonly kind: 'evidence'; readonly examples: readonly ExampleEvidence[] }
   | { readonly kind: 'cost'; readonly cost: Cost };
 
 /**
@@ -83,8 +85,9 @@ async function* search(
   const work = new Work(blocks.reduce((sum, { steps }) => sum + steps, 0));
   for (const { steps, newLoop } of blocks) {
     work.begin(steps);
-    const { searches } = yield* runLoop(newLoop, work, rerun);
+    const { searches, evidence } = yield* runLoop(newLoop, work, rerun);
     yield { kind: 'search', result: searchResult(searches, run, checked) };
+    yield { kind: 'evidence', examples: evidence };
   }
   yield { kind: 'cost', cost: work.cost };
 }
@@ -109,7 +112,8 @@ async function* climb(
   const work = new Work(checked.clips * rungs.length * stepsAnExample);
   for (const block of blocks) {
     const [early, complete]: [Candidate[], Candidate[]] = [[], []];
-    for (const plan of plans) {
+    const evidence: ExampleEvidence[] = [];
+    for (const [member, plan] of plans.entries()) {
       work.begin(block.clips * block.rungs * plan.steps * restarts);
       const examples = blockExamples(block, run, checked).filter(
         ({ clip, rung, stopsEarly }) => !stopsEarly || rung < (reached.get(clip) ?? Number.POSITIVE_INFINITY),
@@ -131,9 +135,11 @@ async function* climb(
       }
       early.push(...ladder.early);
       complete.push(...ladder.complete);
+      evidence.push(...ladder.evidence(member));
     }
     const smallest = early.filter(({ clip, rung }) => reached.get(clip) === rung);
     for (const result of byRung(lowestOf([...smallest, ...complete]))) yield { kind: 'result', result };
+    yield { kind: 'evidence', examples: evidence };
   }
   yield { kind: 'cost', cost: work.cost };
 }

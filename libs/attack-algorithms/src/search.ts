@@ -2,6 +2,7 @@ import { type DenseTensor, elementCount, sliceRows, type victim } from '@faultli
 import { type LoopPlan, type Victim, type VictimDescription, verdictTolerance } from '@faultline/victim';
 import { loopExamples } from './batch-plan.ts';
 import { BisectionLoop, PROBES } from './bisection-loop.ts';
+import type { ExampleEvidence } from './evidence.ts';
 import { vectorNorm } from './float32-bounds.ts';
 import type { LoopProgress } from './ladder-loop.ts';
 import type { MinimumNormExample, ScaledVariable } from './minimum-norm.ts';
@@ -35,6 +36,7 @@ export interface SearchInterval {
 /** A loop that searches for the smallest points of some clips. */
 export interface SearchLoop {
   run(): AsyncGenerator<LoopProgress>;
+  readonly evidence: readonly ExampleEvidence[];
   readonly searches: readonly ClipSearch[];
 }
 
@@ -84,7 +86,7 @@ export function searchBlocks(
         const batch = loopBatch(examples, run, checked, card);
         const noise = variables.map(({ name, dims }) => ({ name, distribution: attack.noise, dims }));
         const loop = { ...batch, noise, data: attack.data?.(batch.targets) };
-        return new MinimumNormLoop({ ...common, attack, loop, examples });
+        return new MinimumNormLoop({ ...common, attack, loop, examples, reachedMargin: -tolerance });
       },
     }));
   }

@@ -13,6 +13,7 @@ import { attack } from '@faultline/contracts';
 import { type CallContext, FaultlineError, type Handlers } from '@faultline/service-kit';
 import { type Context, context, type Span, trace } from '@opentelemetry/api';
 import { describeAttack } from './catalogue-messages.ts';
+import { evidenceMessage } from './evidence-message.ts';
 import { attackRun } from './messages.ts';
 import type { RepeatedRuns, RunIdentity } from './repeated-runs.ts';
 import { rerunLost } from './rerun.ts';
@@ -102,6 +103,9 @@ async function* steer(
       case 'result':
       case 'search':
         yield* deliver(event.result);
+        break;
+      case 'evidence':
+        yield evidenceMessage(event.examples);
         break;
       case 'cost':
         yield { kind: { $case: 'cost', value: { ...event.cost } } };

@@ -122,7 +122,7 @@ test('Square climbs the ladder by scores alone', async () => {
   const before = servers.get('logits')?.rows ?? 0;
   const asked = request({ attack: 'square', parameters: [queries(200)], rungs: [early(0.5), never(0.5)] });
   const { kinds, results } = await read(client.attack({ ...asked, victim: 'logits' }));
-  assert.deepEqual(kinds.slice(-2), ['result', 'cost']);
+  assert.deepEqual(kinds.slice(-3), ['result', 'evidence', 'cost']);
   assert.deepEqual(results.find(({ rung }) => rung === 1)?.clips, [0, 1, 2]);
   assert.ok((servers.get('logits')?.rows ?? 0) - before <= 3 * 2 * 200);
 });

@@ -80,7 +80,7 @@ describe('the attack process beside an inference process', () => {
 
   it('finds examples that a fresh prediction confirms', async () => {
     const { kinds, results } = await read(client.attack(request()));
-    assert.deepEqual(kinds, ['progress', 'result', 'cost']);
+    assert.deepEqual(kinds, ['progress', 'result', 'evidence', 'cost']);
     assert.deepEqual(
       results.map(({ rung, clips }) => [rung, clips]),
       [
@@ -110,7 +110,7 @@ describe('the attack process beside an inference process', () => {
   it('searches for the smallest scale where there is no ladder', async () => {
     for (const name of ['fmn', 'pgd']) {
       const { kinds, searches } = await read(client.attack(request({ attack: name, rungs: [], steps: 40 })));
-      assert.deepEqual(kinds, ['progress', 'search', 'cost']);
+      assert.deepEqual(kinds, ['progress', 'search', 'evidence', 'cost']);
       const intervals = searches.flatMap((search) => search.intervals);
       assert.deepEqual(
         intervals.map(({ clip }) => clip),

@@ -170,7 +170,7 @@ describe('the attack service beside two replicas of one slot each', () => {
     const [first, second] = await Promise.all([read(calls.attack(asked)), read(calls.attack(asked))]);
     const third = await read(calls.attack(asked));
     assert.deepEqual([second, third], [first, first]);
-    assert.deepEqual(first.kinds, ['progress', 'result', 'cost']);
+    assert.deepEqual(first.kinds, ['progress', 'result', 'evidence', 'cost']);
     await assert.rejects(read(calls.attack({ ...single(), context })), {
       code: 'invalid_argument',
       message: /context\.idempotency_key: stands for another request/,

@@ -42,8 +42,12 @@ export async function* referencedResults(
 /** What a message takes beside the elements of its tensors: names, dimensions, digests, for each of its rows. */
 const OVERHEAD_BYTES = 256;
 
+/** What one example of evidence takes: its path, mostly. */
+const EVIDENCE_BYTES = 512;
+
 /** About the bytes of a message. */
 export function messageBytes({ kind }: attack.AttackResponse): number {
+  if (kind?.$case === 'evidence') return OVERHEAD_BYTES + EVIDENCE_BYTES * kind.value.examples.length;
   if (kind?.$case !== 'result' && kind?.$case !== 'search') return OVERHEAD_BYTES;
   const { clips, adversarial } = kind.value;
   const raw = adversarial.map(({ tensor }) => (tensor?.value?.$case === 'raw' ? tensor.value.value.byteLength : 0));
