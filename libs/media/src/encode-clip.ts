@@ -5,6 +5,7 @@ import {
   FF_ENCODER_LIBVPX_VP9,
   FF_ENCODER_LIBX264,
 } from 'node-av/constants';
+import { H264_OPTIONS } from './h264-options.ts';
 import { MediaError, requirePositive, requirePositiveInteger } from './media-error.ts';
 import { SAMPLE_FORMS } from './sound-block.ts';
 import { type AudioTrack, type VideoTrack, writeMedia } from './write-media.ts';
@@ -42,7 +43,10 @@ const VP8_BIT_RATE = 10_000_000;
 
 interface FormSettings {
   readonly container: string;
-  readonly video: (constantRateFactor: number) => Pick<VideoTrack, 'encoder' | 'options' | 'bitRate'>;
+  readonly video: (
+    constantRateFactor: number,
+    openEnded: boolean,
+  ) => Pick<VideoTrack, 'encoder' | 'options' | 'bitRate'>;
   /** Visually clean at thumbnail sizes. */
   readonly constantRateFactor: number;
   readonly audio: Pick<AudioTrack, 'encoder' | 'form'>;
@@ -54,7 +58,11 @@ const FORMS: Readonly<Record<ClipForm, FormSettings>> = {
   // A 2 s clip of 96 x 96 pixels at 8 Hz takes about 30 kB.
   mp4: {
     container: 'mp4',
-    video: (crf) => ({ encoder: FF_ENCODER_LIBX264, options: { crf: String(crf), preset: 'medium' } }),
+    video: (crf, openEnded) => ({
+      encoder: FF_ENCODER_LIBX264,
+      // Files of before had the macroblock tree.
+      options: { ...H264_OPTIONS, ...(openEnded ? { mbtree: '1' } : {}), crf: String(crf) },
+    }),
     constantRateFactor: 20,
     audio: { encoder: FF_ENCODER_AAC, form: SAMPLE_FORMS.planarFloat },
   },
@@ -89,17 +97,17 @@ const FORMS: Readonly<Record<ClipForm, FormSettings>> = {
  */
 export async function encodeClip(clip: Clip): Promise<Uint8Array> {
   validate(clip);
-  const { waveform, sampleRateHz, frames, frameRateHz, width, height, form = 'mp4' } = clip;
+  const { waveform, sampleRateHz, frames, frameRateHz, width, height, form = 'mp4', openEnded = false } = clip;
   const settings = FORMS[form];
   return writeMedia({
     container: settings.container,
     video: {
-      ...settings.video(clip.constantRateFactor ?? settings.constantRateFactor),
+      ...settings.video(clip.constantRateFactor ?? settings.constantRateFactor, openEnded),
       frames,
       frameRateHz,
       width,
       height,
-      openEnded: clip.openEnded ?? false,
+      openEnded,
     },
     audio: {
       ...settings.audio,
