@@ -25,6 +25,8 @@ export interface SampleForm {
   readonly write: (target: Buffer, amplitude: number, offset: number) => void;
 }
 
+/** As FFmpeg reads it: level / 32768, so that 1 itself has no level. */
+const SIGNED_16_STEPS = 32_768;
 const MAX_SIGNED_16 = 32_767;
 const MIDDLE_UNSIGNED_8 = 128;
 const MAX_UNSIGNED_8 = 127;
@@ -41,7 +43,7 @@ export const SAMPLE_FORMS = {
     bytes: 2,
     planar: false,
     write: (target, amplitude, offset) => {
-      target.writeInt16LE(Math.round(amplitude * MAX_SIGNED_16), offset);
+      target.writeInt16LE(Math.min(MAX_SIGNED_16, Math.round(amplitude * SIGNED_16_STEPS)), offset);
     },
   },
   unsigned8: {

@@ -1,9 +1,12 @@
 import {
   AV_CODEC_FLAG_BITEXACT,
   AV_CODEC_FLAG_GLOBAL_HEADER,
+  type AV_PIX_FMT_BGR0,
   AV_PIX_FMT_RGB24,
   AV_PIX_FMT_YUV420P,
+  AVCOL_RANGE_JPEG,
   AVCOL_RANGE_MPEG,
+  AVCOL_SPC_RGB,
   AVCOL_SPC_SMPTE170M,
   AVERROR_EAGAIN,
   AVERROR_EOF,
@@ -37,9 +40,11 @@ export interface VideoTrack {
   /** Interleaved RGB pixels, `[frames, height, width, 3]`. */
   readonly frames: Uint8Array;
   readonly frameRateHz: number;
-  /** Even numbers of pixels. */
+  /** Even numbers of pixels for 4:2:0 video. */
   readonly width: number;
   readonly height: number;
+  /** What the encoder takes: 4:2:0 video unless given, or pictures in RGB, which lose nothing on the way. */
+  readonly pixelFormat?: typeof AV_PIX_FMT_BGR0;
   /** Do not say how long the last picture is shown; see `Clip.openEnded`. */
   readonly openEnded?: boolean;
 }
@@ -131,9 +136,10 @@ function openVideo(format: FormatContext, track: VideoTrack, resources: Disposab
   const encoder = openEncoder(track.encoder, resources, (context) => {
     context.width = track.width;
     context.height = track.height;
-    context.pixelFormat = AV_PIX_FMT_YUV420P;
-    context.colorSpace = AVCOL_SPC_SMPTE170M;
-    context.colorRange = AVCOL_RANGE_MPEG;
+    const { pixelFormat } = track;
+    context.pixelFormat = pixelFormat ?? AV_PIX_FMT_YUV420P;
+    context.colorSpace = pixelFormat === undefined ? AVCOL_SPC_SMPTE170M : AVCOL_SPC_RGB;
+    context.colorRange = pixelFormat === undefined ? AVCOL_RANGE_MPEG : AVCOL_RANGE_JPEG;
     context.framerate = frameRate;
     context.timeBase = frameRate.inv();
     if (track.bitRate !== undefined) context.bitRate = BigInt(track.bitRate);
@@ -159,7 +165,7 @@ function openAudio(format: FormatContext, track: AudioTrack, resources: Disposab
   return { encoder, stream: addStream(format, encoder), frames: soundBlocks(track, blockSamples), packetDuration: 0n };
 }
 
-function* pictures({ width, height, frames }: VideoTrack): Generator<Frame> {
+function* pictures({ width, height, frames, pixelFormat = AV_PIX_FMT_YUV420P }: VideoTrack): Generator<Frame> {
   const frameBytes = width * height * 3;
   using scaler = new SoftwareScaleContext();
   scaler.getContext(
@@ -168,21 +174,21 @@ function* pictures({ width, height, frames }: VideoTrack): Generator<Frame> {
     AV_PIX_FMT_RGB24,
     width,
     height,
-    AV_PIX_FMT_YUV420P,
+    pixelFormat,
     (SWS_AREA | SWS_ACCURATE_RND | SWS_BITEXACT) as typeof SWS_AREA,
   );
   for (let index = 0; index * frameBytes < frames.length; index++) {
     const pixels = frames.subarray(index * frameBytes, (index + 1) * frameBytes);
     using rgb = Frame.fromVideoBuffer(Buffer.from(pixels), { width, height, format: AV_PIX_FMT_RGB24 });
-    using yuv = new Frame();
-    yuv.alloc();
-    yuv.width = width;
-    yuv.height = height;
-    yuv.format = AV_PIX_FMT_YUV420P;
-    FFmpegError.throwIfError(yuv.getBuffer(), 'allocate a picture');
-    FFmpegError.throwIfError(scaler.scaleFrameSync(yuv, rgb), 'convert a picture');
-    yuv.pts = BigInt(index);
-    yield yuv;
+    using coded = new Frame();
+    coded.alloc();
+    coded.width = width;
+    coded.height = height;
+    coded.format = pixelFormat;
+    FFmpegError.throwIfError(coded.getBuffer(), 'allocate a picture');
+    FFmpegError.throwIfError(scaler.scaleFrameSync(coded, rgb), 'convert a picture');
+    coded.pts = BigInt(index);
+    yield coded;
   }
 }
 
