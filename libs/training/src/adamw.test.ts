@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { float32, modelOf } from '@faultline/onnx';
-import { float32Data, Session, toOrt } from '@faultline/ort';
+import { float32Data, type OrtTensor, Session, toOrt } from '@faultline/ort';
 import { type AdamWOptions, adamwStep } from './adamw.ts';
 
 const OPTIONS: AdamWOptions = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1, maxGradientNorm: 2 };
@@ -13,39 +13,28 @@ const PARAMETERS = [
 ];
 const WEIGHTS = { w: [0.5, -1, 2, 0], b: [1, -1] };
 
+const vector = ({ w, b }: typeof WEIGHTS) => toOrt(float32([...w, ...b]));
+const ZERO = { w: [0, 0, 0, 0], b: [0, 0] };
+
 /** Some steps in the graph, with the same gradients each time. */
-async function steps(count: number, gradients: typeof WEIGHTS) {
+async function steps(count: number, gradients: typeof WEIGHTS, weights = WEIGHTS) {
   await using session = await Session.create(modelOf(adamwStep(PARAMETERS, OPTIONS)));
-  const zeros = { w: [0, 0, 0, 0], b: [0, 0] };
-  const tensors = (prefix: string, values: typeof WEIGHTS) => ({
-    [`${prefix}w`]: toOrt(float32(values.w, [2, 2])),
-    [`${prefix}b`]: toOrt(float32(values.b)),
-  });
-  let state = { ...tensors('', WEIGHTS), ...tensors('first/', zeros), ...tensors('second/', zeros) };
-  let norm = 0;
+  let state: Record<string, OrtTensor> = { weights: vector(weights), first: vector(ZERO), second: vector(ZERO) };
+  let norm = Number.NaN;
   for (let step = 1; step <= count; step++) {
     const results = await session.run({
       ...state,
-      ...tensors('grad/', gradients),
+      gradient: vector(gradients),
       learningRate: toOrt(float32([LEARNING_RATE], [])),
       correction1: toOrt(float32([1 - OPTIONS.beta1 ** step], [])),
       correction2: toOrt(float32([1 - OPTIONS.beta2 ** step], [])),
     });
-    state = Object.fromEntries(
-      Object.keys(state).map((name) => {
-        const next = results[`next/${name}`];
-        assert.ok(next);
-        return [name, next];
-      }),
-    );
-    norm = results.gradientNorm ? (float32Data(results.gradientNorm)[0] ?? Number.NaN) : Number.NaN;
+    state = Object.fromEntries(Object.keys(state).map((name) => [name, results[`next/${name}`] as OrtTensor]));
+    norm = float32Data(results.gradientNorm as OrtTensor)[0] ?? Number.NaN;
   }
-  const values = (name: string) => {
-    const value = state[name];
-    assert.ok(value);
-    return [...float32Data(value)];
-  };
-  return { w: values('w'), b: values('b'), norm };
+  const values = (name: string) => [...float32Data(state[name] as OrtTensor)];
+  const first = values('first');
+  return { w: values('weights').slice(0, 4), b: values('weights').slice(4), first, norm };
 }
 
 function assertClose(found: readonly number[], wanted: readonly number[]): void {
@@ -82,24 +71,11 @@ test('the norm is that of all gradients together, before clipping', async () => 
 });
 
 test('a clipped gradient keeps its direction', async () => {
-  // Scaling all gradients leaves a step of Adam as it is, so the second moment has to show the clipping.
-  await using session = await Session.create(modelOf(adamwStep(PARAMETERS, OPTIONS)));
-  const zero = (dims: readonly number[]) => toOrt(float32(new Float32Array(dims.reduce((a, b) => a * b, 1)), dims));
-  const results = await session.run({
-    w: zero([2, 2]),
-    b: zero([2]),
-    'first/w': zero([2, 2]),
-    'first/b': zero([2]),
-    'second/w': zero([2, 2]),
-    'second/b': zero([2]),
-    'grad/w': toOrt(float32([3, 0, 0, 4], [2, 2])),
-    'grad/b': toOrt(float32([12, 0])),
-    learningRate: toOrt(float32([LEARNING_RATE], [])),
-    correction1: toOrt(float32([0.1], [])),
-    correction2: toOrt(float32([0.01], [])),
-  });
-  const first = results['next/first/w'];
-  assert.ok(first);
+  // Scaling all gradients leaves a step of Adam as it is, so the first moment has to show the clipping.
+  const { first } = await steps(1, { w: [3, 0, 0, 4], b: [12, 0] }, ZERO);
   const factor = OPTIONS.maxGradientNorm / 13;
-  assertClose([...float32Data(first)], [0.1 * 3 * factor, 0, 0, 0.1 * 4 * factor]);
+  assertClose(
+    first,
+    [3, 0, 0, 4, 12, 0].map((gradient) => 0.1 * gradient * factor),
+  );
 });

@@ -1,5 +1,6 @@
 import type { Parameter } from '@faultline/fusion';
-import { type Graph, GraphBuilder } from '@faultline/onnx';
+import { float32, type Graph, GraphBuilder, type Tensor } from '@faultline/onnx';
+import { parametersIn, vectorSize } from './parameter-vector.ts';
 
 export interface AdamWOptions {
   readonly beta1: number;
@@ -23,44 +24,48 @@ export const ADAMW_DEFAULTS: AdamWOptions = {
 const TINY_NORM = 1e-12;
 
 /**
- * One AdamW step (Loshchilov & Hutter, 2019, algorithm 2) of all parameters.
+ * One AdamW step (Loshchilov & Hutter, 2019, algorithm 2) of all parameters, in one vector.
  *
- * Inputs for each parameter P: `P`, `grad/P`, `first/P`, `second/P`; scalars `learningRate`, `correction1` = 1 - beta1^t,
- * `correction2` = 1 - beta2^t. Outputs: `next/P`, `next/first/P`, `next/second/P`, and `gradientNorm` before clipping.
+ * Inputs: `weights`, `gradient`, `first`, `second`, all `[elements of all parameters]`; scalars `learningRate`,
+ * `correction1` = 1 - beta1^t, `correction2` = 1 - beta2^t. Outputs: `next/weights`, `next/first`, `next/second`, and
+ * `gradientNorm` before clipping.
  */
 export function adamwStep(parameters: readonly Parameter[], options: AdamWOptions = ADAMW_DEFAULTS): Graph {
-  const { beta1, beta2, epsilon, weightDecay, maxGradientNorm } = options;
+  const { beta1, beta2, epsilon, maxGradientNorm } = options;
   const g = new GraphBuilder({ prefix: 'step/' });
+  const dims = [vectorSize(parameters)];
+  const [weights, gradient] = [g.input('weights', dims), g.input('gradient', dims)];
+  const [first, second] = [g.input('first', dims), g.input('second', dims)];
   const learningRate = g.input('learningRate', []);
   const correction1 = g.input('correction1', []);
   const correction2 = g.input('correction2', []);
-  const gradients = parameters.map(({ name, shape }) => g.input(`grad/${name}`, shape));
-  const squares = parameters.map(({ shape }, index) => {
-    const gradient = gradients[index] ?? '';
-    return g.reduceSum(
-      g.times(gradient, gradient),
-      shape.map((_, axis) => axis),
-      false,
-    );
-  });
-  const norm = g.op('Sqrt', [g.op('Sum', squares)]);
+
+  const squares = g.times(gradient, gradient);
+  const norm = g.op('Sqrt', [g.reduceSum(squares, [0], false)]);
   const bounded = g.op('Max', [norm, g.scalar(Math.max(maxGradientNorm, TINY_NORM))]);
   const factor = g.over(g.scalar(maxGradientNorm), bounded);
+  // What is the same for all elements is multiplied first: each product of vectors is a pass over all parameters.
+  const blend = (state: string, beta: number, value: string, scale: string) =>
+    g.plus(g.times(state, g.scalar(beta)), g.times(value, g.times(scale, g.scalar(1 - beta))));
+  const nextFirst = blend(first, beta1, gradient, factor);
+  const nextSecond = blend(second, beta2, squares, g.times(factor, factor));
 
-  for (const [index, { name, shape }] of parameters.entries()) {
-    const weight = g.input(name, shape);
-    const gradient = g.times(gradients[index] ?? '', factor);
-    const blend = (state: string, beta: number, value: string) =>
-      g.plus(g.times(state, g.scalar(beta)), g.times(value, g.scalar(1 - beta)));
-    const first = blend(g.input(`first/${name}`, shape), beta1, gradient);
-    const second = blend(g.input(`second/${name}`, shape), beta2, g.times(gradient, gradient));
-    const deviation = g.plus(g.op('Sqrt', [g.over(second, correction2)]), g.scalar(epsilon));
-    const direction = g.over(g.over(first, correction1), deviation);
-    const decayed = shape.length > 1 ? g.plus(direction, g.times(weight, g.scalar(weightDecay))) : direction;
-    g.output(g.minus(weight, g.times(decayed, learningRate)), shape, 'float32', `next/${name}`);
-    g.output(first, shape, 'float32', `next/first/${name}`);
-    g.output(second, shape, 'float32', `next/second/${name}`);
-  }
+  const deviation = g.plus(g.op('Sqrt', [g.over(nextSecond, correction2)]), g.scalar(epsilon));
+  const direction = g.over(nextFirst, deviation);
+  const kept = g.minus(g.scalar(1), g.times(g.constant(decayOf(parameters, options)), learningRate));
+  const moved = g.times(direction, g.over(learningRate, correction1));
+  g.output(g.minus(g.times(weights, kept), moved), dims, 'float32', 'next/weights');
+  g.output(nextFirst, dims, 'float32', 'next/first');
+  g.output(nextSecond, dims, 'float32', 'next/second');
   g.output(norm, [], 'float32', 'gradientNorm');
   return g.graph('adamw');
+}
+
+/** Decay of each element. */
+function decayOf(parameters: readonly Parameter[], { weightDecay }: AdamWOptions): Tensor {
+  const decay = new Float32Array(vectorSize(parameters));
+  for (const [, { dims, data }] of parametersIn(decay, parameters)) {
+    if (dims.length > 1 && data instanceof Float32Array) data.fill(weightDecay);
+  }
+  return float32(decay);
 }

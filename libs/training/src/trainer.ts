@@ -1,6 +1,6 @@
 import { differentiate } from '@faultline/autodiff';
 import { buildVictim, type FeatureSpec, type VictimGraph, type VictimSpec, type Weights } from '@faultline/fusion';
-import { elementCount, float32, type Graph, modelOf, type Tensor } from '@faultline/onnx';
+import { float32, type Graph, modelOf, type Tensor } from '@faultline/onnx';
 import { dryRun, type ExecutionProvider, float32Data, fromOrt, type OrtTensor, Session, toOrt } from '@faultline/ort';
 import { ADAMW_DEFAULTS, type AdamWOptions, adamwStep } from './adamw.ts';
 import { Adversary, type AdversaryOptions } from './adversary.ts';
@@ -9,6 +9,7 @@ import { initialise } from './initialise.ts';
 import { auxiliaryTargets, withLoss } from './loss.ts';
 import { mixup } from './mixup.ts';
 import { type OrthogonalHeadsOptions, withOrthogonalHeads } from './orthogonal-heads.ts';
+import { GRADIENT, parametersIn, vectorOf, withGradientVector } from './parameter-vector.ts';
 import {
   BANDS_KEPT,
   drawMasks,
@@ -66,6 +67,7 @@ export class Trainer implements AsyncDisposable {
   readonly #optimiser: AdamWOptions;
   readonly #parts: Parts;
   readonly #inputNames: ReadonlySet<string>;
+  /** Inputs of the step session: weights and moments, a vector each. */
   #state: Record<string, OrtTensor>;
   readonly #running: Map<string, Float32Array>;
   #steps = 0;
@@ -76,18 +78,9 @@ export class Trainer implements AsyncDisposable {
     this.#optimiser = { ...ADAMW_DEFAULTS, ...options.optimiser };
     this.#parts = parts;
     this.#inputNames = new Set(gradient.inputNames);
-    this.#state = Object.fromEntries(
-      victim.parameters.flatMap(({ name, shape }) => {
-        const zeros = () => toOrt(float32(new Float32Array(elementCount(shape)), shape));
-        const weight = weights.get(name);
-        if (weight === undefined) throw new Error(`parameter '${name}' has no first value`);
-        return [
-          [name, toOrt(weight)],
-          [`first/${name}`, zeros()],
-          [`second/${name}`, zeros()],
-        ];
-      }),
-    );
+    const first = vectorOf(victim.parameters, weights);
+    const zeros = () => toOrt(float32(new Float32Array(first.length)));
+    this.#state = { weights: toOrt(float32(first)), first: zeros(), second: zeros() };
     this.#running = new Map(
       victim.statistics.flatMap(({ mean, variance, channels }) => [
         [mean, new Float32Array(channels)],
@@ -110,12 +103,11 @@ export class Trainer implements AsyncDisposable {
     const session = { threads, executionProvider, memory: 'kept' } as const;
     const parts = {
       victim,
-      gradient: await Session.create(modelOf(gradient), session),
-      // Small tensors: threads would cost more than they bring.
-      step: await Session.create(modelOf(adamwStep(victim.parameters, { ...ADAMW_DEFAULTS, ...options.optimiser })), {
-        threads: 1,
-        memory: 'kept',
-      }),
+      gradient: await Session.create(modelOf(withGradientVector(gradient, victim.parameters)), session),
+      step: await Session.create(
+        modelOf(adamwStep(victim.parameters, { ...ADAMW_DEFAULTS, ...options.optimiser })),
+        session,
+      ),
       adversary: options.adversary && (await Adversary.create(plain, options.adversary, session)),
     };
     return new Trainer(options, parts, initialise(victim.parameters, seed));
@@ -128,7 +120,7 @@ export class Trainer implements AsyncDisposable {
 
   /** One step of AdamW on a batch. What is drawn for it depends on (seed, steps done) alone. */
   async step(batch: TrainingBatch, learningRate: number): Promise<StepReport> {
-    const { victim, gradient, step, adversary } = this.#parts;
+    const { gradient, step, adversary } = this.#parts;
     const feeds = await this.#feeds(batch);
     const attacked = await adversary?.attack(feeds, { ...this.#draw(), size: batch.size });
     const results = await gradient.run({ ...feeds, ...attacked });
@@ -137,9 +129,7 @@ export class Trainer implements AsyncDisposable {
     const { beta1, beta2 } = this.#optimiser;
     const stepped = await step.run({
       ...this.#state,
-      ...Object.fromEntries(
-        victim.parameters.map(({ name }) => [`grad/${name}`, tensorAt(results, `grad/${name}`)] as const),
-      ),
+      gradient: tensorAt(results, GRADIENT),
       learningRate: scalarTensor(learningRate),
       correction1: scalarTensor(1 - beta1 ** this.#steps),
       correction2: scalarTensor(1 - beta2 ** this.#steps),
@@ -151,7 +141,7 @@ export class Trainer implements AsyncDisposable {
   /** Parameters and running statistics, to export a victim with. */
   weights(): Map<string, Tensor> {
     return new Map([
-      ...this.#parts.victim.parameters.map(({ name }) => [name, fromOrt(tensorAt(this.#state, name))] as const),
+      ...parametersIn(this.#weightVector().slice(), this.#parts.victim.parameters),
       ...this.#statistics(),
     ]);
   }
@@ -182,6 +172,10 @@ export class Trainer implements AsyncDisposable {
     await this.#parts.adversary?.[Symbol.asyncDispose]();
   }
 
+  #weightVector(): Float32Array {
+    return float32Data(tensorAt(this.#state, 'weights'));
+  }
+
   #statistics(): [string, Tensor][] {
     return Array.from(this.#running, ([name, values]) => [name, float32(values.slice())]);
   }
@@ -204,7 +198,7 @@ export class Trainer implements AsyncDisposable {
       if (values === undefined) throw new RangeError(`the batch has no '${name}', an input of the victim; give it`);
       feeds[name] = toOrt(float32(values, [size, ...dims]));
     }
-    for (const { name } of victim.parameters) feeds[name] = tensorAt(this.#state, name);
+    for (const [name, tensor] of parametersIn(this.#weightVector(), victim.parameters)) feeds[name] = toOrt(tensor);
     for (const name of victim.auxiliaryLogits) {
       feeds[auxiliaryTargets(name)] = labels(name.startsWith('audio') ? batch.audioTargets : batch.visualTargets);
     }
