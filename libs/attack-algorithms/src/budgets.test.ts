@@ -3,12 +3,14 @@ import { after, test } from 'node:test';
 import { type DenseTensor, elementCount } from '@faultline/contracts';
 import { exampleDims, valueRange } from '@faultline/victim';
 import fc from 'fast-check';
+import type { NormName } from './attack.ts';
 import type { ParameterSpecs } from './attack-parameters.ts';
 import { catalogue } from './catalogue.ts';
 import { inwardEpsilon, vectorNorm } from './float32-bounds.ts';
 import { collect, runOf } from './testing/attack-run.ts';
 import { floats, LinearVictim } from './testing/linear-victim.ts';
 import { randomNumbers } from './testing/random.ts';
+import { collectSearch } from './testing/search-setting.ts';
 
 /** Budgets are drawn around these. */
 const UNITS = { linf: 1, l2: 1, l1: 10, l0: 100 } as const;
@@ -36,68 +38,118 @@ const BOUNDED = [...catalogue.values()].flatMap((row) =>
     ? []
     : row.norms.map((norm) => ({ attack: row.name, norm, parameters: fewQueries(row.parameters) })),
 );
-const CASES_EACH = 12;
+const SEARCHES = [...catalogue.values()].flatMap((row) =>
+  row.kind === 'minimum norm'
+    ? row.norms.map((norm) => ({ attack: row.name, norm, parameters: fewQueries(row.parameters) }))
+    : [],
+);
+
+/** Opening a loop costs more than its steps here: few cases, of many budgets each. */
+const CASES_EACH = 4;
+const SCALES = [0, 1e-3, 0.01, 0.03, 0.1, 0.3, 1];
+const CLIPS = 2;
+
+const CASES = fc.record({
+  exponent: fc.double({ min: -4, max: 0.5, noNaN: true }),
+  atTheBox: fc.double({ min: 0, max: 1, noNaN: true }),
+  free: fc.double({ min: 0.1, max: 1.5, noNaN: true }),
+  bytes: fc.boolean(),
+  steps: fc.integer({ min: 1, max: 6 }),
+  seed: fc.integer({ min: 0, max: 1e6 }),
+});
+
+type Case = typeof CASES extends fc.Arbitrary<infer Drawn> ? Drawn : never;
+
+/** What a case draws for a norm: clips, budgets and masks. */
+function drawn({ exponent, atTheBox, free, bytes, seed }: Case, norm: NormName) {
+  const size = UNITS[norm] * 10 ** exponent;
+  const random = randomNumbers(seed);
+  return {
+    inputs: linear.clips(CLIPS, atTheBox, seed, bytes),
+    budgets: new Map([
+      ['waveform', size],
+      ['frames', 0.7 * size],
+    ]),
+    masks: new Map(
+      linear.card.inputs.map((input) => [
+        input.name,
+        Float32Array.from({ length: elementCount(exampleDims(input)) }, (_, i) => (i === 0 || random() < free ? 1 : 0)),
+      ]),
+    ),
+  };
+}
+
+/** The norm of each variable's perturbation in float64, once the point is known to be inside the ranges and the masks. */
+function sizesInside(
+  point: ReadonlyMap<string, Float32Array>,
+  clip: number,
+  norm: NormName,
+  { inputs, masks }: ReturnType<typeof drawn>,
+): [variable: string, size: number][] {
+  return linear.card.inputs.map((input) => {
+    const x = point.get(input.name) ?? new Float32Array();
+    const delta = difference(x, cleanRow(inputs.get(input.name), clip, CLIPS));
+    const { low, high } = valueRange(input);
+    assert.ok(x.length > 0 && x.every((value) => value >= low && value <= high), `${input.name} leaves its range`);
+    const mask = masks.get(input.name);
+    assert.ok(
+      delta.every((value, index) => value === 0 || mask?.[index] === 1),
+      `${input.name} crosses its mask`,
+    );
+    return [input.name, vectorNorm(norm, delta)];
+  });
+}
+
+const LABELS = { labels: [[0], [1, 2]], labelCount: 3 };
 
 for (const { attack, norm, parameters } of BOUNDED) {
   test(`${attack} keeps ${norm} budgets in float64, ranges and masks`, async () => {
     await fc.assert(
-      fc.asyncProperty(
-        fc.record({
-          exponent: fc.double({ min: -4, max: 0.5, noNaN: true }),
-          atTheBox: fc.double({ min: 0, max: 1, noNaN: true }),
-          free: fc.double({ min: 0.1, max: 1.5, noNaN: true }),
-          bytes: fc.boolean(),
-          steps: fc.integer({ min: 1, max: 6 }),
-          seed: fc.integer({ min: 0, max: 1e6 }),
-        }),
-        async ({ exponent, atTheBox, free, bytes, steps, seed }) => {
-          const clips = 2;
-          const inputs = linear.clips(clips, atTheBox, seed, bytes);
-          const unit = UNITS[norm];
-          const budgets = new Map([
-            ['waveform', unit * 10 ** exponent],
-            ['frames', 0.7 * unit * 10 ** exponent],
-          ]);
-          const random = randomNumbers(seed);
-          const masks = new Map(
-            linear.card.inputs.map((input) => [
-              input.name,
-              Float32Array.from({ length: elementCount(exampleDims(input)) }, (_, i) =>
-                i === 0 || random() < free ? 1 : 0,
-              ),
-            ]),
-          );
-          const scales = [0, 0.01, 1];
-          const run = runOf({
-            inputs,
-            labels: [[0], [1, 2]],
-            labelCount: 3,
-            norm,
-            budgets,
-            attack,
-            parameters,
-            steps,
-            seed,
-            masks,
-            rungs: scales.map((scale) => [scale, 'never']),
-          });
-          const { rows } = await collect(linear.victim, run);
-          assert.equal(rows.length, clips * scales.length);
-          for (const { rung, clip, point } of rows) {
-            for (const input of linear.card.inputs) {
-              const epsilon = (scales[rung] ?? Number.NaN) * (budgets.get(input.name) ?? Number.NaN);
-              const x = point.get(input.name) ?? new Float32Array();
-              const delta = difference(x, cleanRow(inputs.get(input.name), clip, clips));
-              const size = vectorNorm(norm, delta);
-              assert.ok(size <= epsilon, `${input.name}: ${size} exceeds ${epsilon}`);
-              const { low, high } = valueRange(input);
-              assert.ok(x.every((value) => value >= low && value <= high));
-              const mask = masks.get(input.name);
-              assert.ok(delta.every((value, index) => value === 0 || mask?.[index] === 1));
-            }
+      fc.asyncProperty(CASES, async (one) => {
+        const batch = drawn(one, norm);
+        const rungs = SCALES.map((scale) => [scale, 'never'] as const);
+        const { steps, seed } = one;
+        const { rows } = await collect(
+          linear.victim,
+          runOf({ ...LABELS, ...batch, norm, attack, parameters, steps, seed, rungs }),
+        );
+        assert.equal(rows.length, CLIPS * SCALES.length);
+        for (const { rung, clip, point } of rows) {
+          for (const [name, size] of sizesInside(point, clip, norm, batch)) {
+            const epsilon = (SCALES[rung] ?? Number.NaN) * (batch.budgets.get(name) ?? Number.NaN);
+            assert.ok(size <= epsilon, `${name}: ${size} exceeds ${epsilon}`);
           }
-        },
-      ),
+        }
+      }),
+      { numRuns: CASES_EACH, seed: 1 },
+    );
+  });
+}
+
+for (const { attack, norm, parameters } of SEARCHES) {
+  test(`${attack} tells the ${norm} scale of its points in float64, and keeps ranges, masks and its bound`, async () => {
+    await fc.assert(
+      fc.asyncProperty(CASES, async (one) => {
+        const batch = drawn(one, norm);
+        const { steps, seed } = one;
+        // About what the goal needs, so that some points lie on either side.
+        const maxScale = 0.3 * 10 ** -one.exponent;
+        const { found } = await collectSearch(
+          linear.victim,
+          runOf({ ...LABELS, ...batch, norm, attack, parameters, steps: 5 * steps, seed, rungs: [], maxScale }),
+        );
+        assert.deepEqual(
+          found.map(({ clip }) => clip),
+          [0, 1],
+        );
+        for (const { clip, point, reachedScale, failedScale } of found) {
+          if (reachedScale === undefined) continue;
+          const sizes = sizesInside(point, clip, norm, batch);
+          const scale = Math.max(...sizes.map(([name, size]) => size / (batch.budgets.get(name) ?? Number.NaN)));
+          assert.ok(Math.abs(scale - reachedScale) <= 4 * Number.EPSILON * scale, `${scale}, told ${reachedScale}`);
+          assert.ok(reachedScale <= maxScale && failedScale <= reachedScale);
+        }
+      }),
       { numRuns: CASES_EACH, seed: 1 },
     );
   });

@@ -8,6 +8,7 @@ import { temperatures } from './pgd.ts';
 import { ProgramBuilder } from './program-builder.ts';
 import { clipToRange, confined, lengthOf } from './projection.ts';
 import { perturbation, startSmallest, updateSmallest } from './smallest-point.ts';
+import { advanceTradeoff, startTradeoff } from './tradeoff.ts';
 
 const PARAMETERS = {
   rounds: {
@@ -49,12 +50,6 @@ const JOINT_ORDER = 16;
 /** The first trade-off is this multiple of what a linear margin would need: enough, so that the search comes from above. */
 const FIRST_EXCESS = 1.5;
 
-/** Growth of the trade-off where nothing was found. */
-const GROWTH = 4;
-
-/** No trade-off found that suffices. */
-const NO_BOUND = 1e30;
-
 const slot = (name: string, variable: string) => `state/${name}/${variable}`;
 
 /** Half the width of tanh space around the middle of the range, and how far a point of the range may be from the middle in it. */
@@ -67,8 +62,7 @@ function initProgram(setting: MinimumNormSetting<'l2'>): Uint8Array {
   const b = new ProgramBuilder();
   startSmallest(b, setting);
   const none = b.times(b.read('param/largestScale'), b.scalar(0));
-  for (const name of ['tradeoff', 'lower', 'succeeded']) b.write(`next/state/${name}`, none);
-  b.write('next/state/upper', b.plus(none, b.scalar(NO_BOUND)));
+  startTradeoff(b, none);
   for (const { name, dims } of setting.variables) {
     const zeros = b.times(b.read(`x0/${name}`, dims), b.scalar(0));
     b.write(`next/${slot('first', name)}`, zeros, dims);
@@ -95,21 +89,7 @@ function stepProgram(setting: MinimumNormSetting<'l2'>, { slack }: ValuesOf<type
     variables.map(({ name, dims, rho }) => b.times(lengthOf(b, 'l2', gradients.get(name) ?? '', dims), b.scalar(rho))),
   );
   const linear = b.over(b.relu(excess), b.op('Max', [b.times(slope, slope), b.scalar(SMALLEST)]));
-  const known = b.read('state/tradeoff');
-  const present = b.op('Where', [b.op('Greater', [known, zero]), known, b.times(linear, b.scalar(2 * FIRST_EXCESS))]);
-  const succeeded = b.op('Where', [reached, b.scalar(1), b.read('state/succeeded')]);
-  const success = b.op('Greater', [succeeded, zero]);
-  const lower = b.op('Where', [success, b.read('state/lower'), b.op('Max', [b.read('state/lower'), present])]);
-  const upper = b.op('Where', [success, b.op('Min', [b.read('state/upper'), present]), b.read('state/upper')]);
-  const bounded = b.op('Less', [upper, b.scalar(NO_BOUND)]);
-  const middle = b.times(b.plus(lower, upper), b.scalar(0.5));
-  const following = b.op('Where', [bounded, middle, b.times(present, b.scalar(GROWTH))]);
-  const ends = b.op('Greater', [b.read('param/roundEnds'), zero]);
-  const chosen = (ended: string, going: string) => b.op('Where', [ends, ended, going]);
-  b.write('next/state/tradeoff', chosen(following, present));
-  b.write('next/state/lower', chosen(lower, b.read('state/lower')));
-  b.write('next/state/upper', chosen(upper, b.read('state/upper')));
-  b.write('next/state/succeeded', chosen(b.times(succeeded, zero), succeeded));
+  const { present, ends } = advanceTradeoff(b, b.times(linear, b.scalar(2 * FIRST_EXCESS)), reached);
 
   const safeScale = b.op('Max', [scale, b.scalar(SMALLEST)]);
   const shares = variables.map(({ name, dims, rho }) =>

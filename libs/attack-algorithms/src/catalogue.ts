@@ -3,7 +3,9 @@ import type { AttackDefinition } from './attack.ts';
 import { carliniWagner } from './carlini-wagner.ts';
 import { ddn } from './ddn.ts';
 import { deepfool } from './deepfool.ts';
+import { ead } from './ead.ts';
 import { ensemble } from './ensemble.ts';
+import { fab } from './fab.ts';
 import { fgsm } from './fgsm.ts';
 import { fmn } from './fmn.ts';
 import { hopSkipJump } from './hop-skip-jump.ts';
@@ -30,7 +32,9 @@ export const catalogue: ReadonlyMap<string, CatalogueRow> = new Map(
     fmn,
     ddn,
     deepfool,
+    fab,
     carliniWagner,
+    ead,
     sigmaZero,
     square,
     nes,

@@ -18,10 +18,11 @@ export interface LinearProblem {
   readonly variables: readonly LinearVariable[];
 }
 
-/** Rounds of the nested searches; each leaves an error below 1e-5 of the result. */
-const LEVEL_HALVINGS = 32;
+/** Rounds of the golden-section search; what is left of the interval is below 3e-5 of it. */
 const MIXTURE_ROUNDS = 22;
-const SCALE_HALVINGS = 17;
+
+/** The critical scale is known to this share of itself. */
+const SCALE_TOLERANCE = 1e-6;
 
 const limited = (value: number, low: number, high: number) => Math.min(high, Math.max(low, value));
 
@@ -53,16 +54,6 @@ function lowestProduct(norm: NormName, w: Float64Array, variable: LinearVariable
   if (norm === 'l0') return lowestOfFew(w, variable, epsilon);
   if (norm === 'l1') return lowestSparseProduct(w, variable, epsilon);
   const { down, up } = variable;
-  // delta_i = clip(-level w_i) is optimal in L2 for the level at which the length is epsilon, or at which all is at the box.
-  const sum = (level: number) => {
-    let [product, squares] = [0, 0];
-    for (let i = 0; i < w.length; i += 1) {
-      const delta = limited(-level * (w[i] ?? 0), down[i] ?? 0, up[i] ?? 0);
-      product += (w[i] ?? 0) * delta;
-      squares += delta * delta;
-    }
-    return { product, length: Math.sqrt(squares) };
-  };
   if (norm === 'linf') {
     let product = 0;
     for (let i = 0; i < w.length; i += 1) {
@@ -70,14 +61,23 @@ function lowestProduct(norm: NormName, w: Float64Array, variable: LinearVariable
     }
     return product;
   }
-  let [low, high] = [0, 1];
-  while (sum(high).length < epsilon && high < 2 ** 60) [low, high] = [high, 2 * high];
-  for (let round = 0; round < LEVEL_HALVINGS; round += 1) {
-    const middle = (low + high) / 2;
-    if (sum(middle).length < epsilon) low = middle;
-    else high = middle;
+  // delta_i = clip(-level w_i) is optimal for the level at which the length is epsilon, or at which all is at the box. The squared length is concave and
+  // piecewise linear in the squared level: Newton's method from below ends at the root.
+  const rooms = Float64Array.from(w, (weight, i) => (weight > 0 ? -(down[i] ?? 0) : (up[i] ?? 0)));
+  for (let level = 0; ; ) {
+    let [atTheBox, free, product] = [0, 0, 0];
+    for (const [i, weight] of w.entries()) {
+      const [size, room] = [Math.abs(weight), rooms[i] ?? 0];
+      if (level * size < room) free += size * size;
+      else {
+        atTheBox += room * room;
+        product -= size * room;
+      }
+    }
+    const next = free > 0 ? Math.sqrt(Math.max(0, epsilon * epsilon - atTheBox) / free) : level;
+    if (next <= level * (1 + Number.EPSILON)) return product - level * free;
+    level = next;
   }
-  return sum(low).product;
 }
 
 /** Lowest value of lambda . (margins + W delta) at scale s: what a mixture of the labels can be brought down to. */
@@ -102,22 +102,48 @@ export function optimalMargin(problem: LinearProblem, scale: number): number {
   const at = (share: number) => mixtureOptimum(problem, [share, 1 - share], scale);
   const golden = (Math.sqrt(5) - 1) / 2;
   let [low, high] = [0, 1];
+  let [left, right] = [1 - golden, golden];
+  let [atLeft, atRight] = [at(left), at(right)];
   for (let round = 0; round < MIXTURE_ROUNDS; round += 1) {
-    const [a, b] = [high - golden * (high - low), low + golden * (high - low)];
-    if (at(a) < at(b)) low = a;
-    else high = b;
+    if (atLeft < atRight) {
+      [low, left, atLeft] = [left, right, atRight];
+      right = low + golden * (high - low);
+      atRight = at(right);
+    } else {
+      [high, right, atRight] = [right, left, atLeft];
+      left = high - golden * (high - low);
+      atLeft = at(left);
+    }
   }
-  return at((low + high) / 2);
+  return Math.max(atLeft, atRight);
 }
 
-/** The critical scale s*: the smallest at which the optimal margin is 0. */
+/** The critical scale s*: the smallest at which the optimal margin, which is convex in it, is 0. Regula falsi with the Illinois rule. */
 export function criticalScale(problem: LinearProblem): number {
-  let [low, high] = [0, 1e-3];
-  while (optimalMargin(problem, high) > 0 && high < 1e3) [low, high] = [high, 2 * high];
-  for (let round = 0; round < SCALE_HALVINGS; round += 1) {
-    const middle = (low + high) / 2;
-    if (optimalMargin(problem, middle) > 0) low = middle;
-    else high = middle;
+  let [low, atLow] = [0, optimalMargin(problem, 0)];
+  if (atLow <= 0) return 0;
+  let [high, atHigh] = [1e-3, optimalMargin(problem, 1e-3)];
+  while (atHigh > 0) {
+    if (high > 1e3) return high;
+    // The tangent's root is below that of the function: twice as far beyond this point.
+    const beyond = high + (2 * atHigh * (high - low)) / Math.max(atLow - atHigh, 1e-9);
+    [low, atLow] = [high, atHigh];
+    high = Math.min(4 * high, beyond);
+    atHigh = optimalMargin(problem, high);
+  }
+  let kept = 0;
+  while (high - low > SCALE_TOLERANCE * high && atHigh < 0) {
+    const middle = (low * atHigh - high * atLow) / (atHigh - atLow);
+    const value = optimalMargin(problem, middle);
+    if (value > 0) {
+      [low, atLow] = [middle, value];
+      if (kept > 0) atHigh /= 2;
+      kept = 1;
+    } else {
+      [high, atHigh] = [middle, value];
+      if (kept < 0) atLow /= 2;
+      kept = -1;
+    }
   }
   return high;
 }
