@@ -45,7 +45,8 @@ export interface MadeClip {
 /** Clips of the second edition are listed after all of the first, so that a clip never changes its place. */
 export type Edition = 1 | 2;
 
-interface FileForm {
+/** How a clip is written. */
+export interface FileForm {
   readonly form: ClipForm;
   /** Files of the first edition do not say how long their last picture is shown. */
   readonly openEnded: boolean;
@@ -83,7 +84,8 @@ function formOf(at: number, edition: Edition): FileForm {
   return { form: LATER_FORMS[at % LATER_FORMS.length] ?? 'mp4', openEnded: false };
 }
 
-async function encodeScene(sources: Sources, scene: Scene, fileForm: FileForm): Promise<Uint8Array> {
+/** A scene as a media file of 96 x 96 pixels. */
+export async function encodeScene(sources: Sources, scene: Scene, fileForm: FileForm): Promise<Uint8Array> {
   const { width, height, frameRateHz } = CLIP_GEOMETRY;
   const { waveform, frames } = renderScene(sources, scene, CLIP_GEOMETRY);
   return encodeClip({

@@ -2,7 +2,7 @@ import { LABELS, labelVector } from './labels.ts';
 import { Random } from './random.ts';
 import { type Geometry, renderFrames, TRAINING_GEOMETRY } from './render-frames.ts';
 import { renderSound } from './render-sound.ts';
-import { drawPlan, drawScene, type Scene } from './scene.ts';
+import { drawPlan, drawScene, drawsFollowing, type Scene, type SceneKind, withMotion } from './scene.ts';
 import { type Casting, randomCasting, type Sources } from './sources.ts';
 import type { Split } from './splits.ts';
 
@@ -42,19 +42,42 @@ const castings = new WeakMap<Sources, Map<Split, Casting>>();
  */
 export function compose(sources: Sources, split: Split, options: ComposeOptions): Example {
   const { seed, index, augment, geometry = TRAINING_GEOMETRY } = options;
-  const key = `${seed}/${split}`;
-  const random = new Random(`${key}/${index}`);
-  const plan = drawPlan(firstLabel(key, index), augment, random.stream('plan'));
-  const scene = drawScene(plan, castingOf(sources, split), random);
-  const audioLabels = scene.events.filter(({ sound }) => sound).map(({ label }) => label);
-  const visualLabels = scene.events.filter(({ picture }) => picture).map(({ label }) => label);
+  const { scene, heard, seen } = exampleScene(sources, split, { key: `${seed}/${split}`, index, augment });
   return {
     ...renderScene(sources, scene, geometry),
-    targets: labelVector([...audioLabels, ...visualLabels]),
-    audioTargets: labelVector(audioLabels),
-    visualTargets: labelVector(visualLabels),
+    targets: labelVector([...heard, ...seen]),
+    audioTargets: labelVector(heard),
+    visualTargets: labelVector(seen),
     groups: eventGroups(scene),
     sourceIds: sceneSources(scene),
+  };
+}
+
+/** What an example shows, before it is rendered. */
+export interface ExampleScene {
+  readonly scene: Scene;
+  readonly kind: SceneKind;
+  readonly heard: readonly string[];
+  readonly seen: readonly string[];
+  readonly followsSound: boolean;
+}
+
+/** @param options `key` names the sequence */
+export function exampleScene(
+  sources: Sources,
+  split: Split,
+  { key, index, augment }: { readonly key: string; readonly index: number; readonly augment: boolean },
+): ExampleScene {
+  const random = new Random(`${key}/${index}`);
+  const plan = drawPlan(firstLabel(key, index), augment, random.stream('plan'));
+  const followsSound = drawsFollowing(plan.kind, random.stream('motion'));
+  const scene = withMotion(drawScene(plan, castingOf(sources, split), random), followsSound);
+  return {
+    scene,
+    kind: plan.kind,
+    heard: scene.events.filter(({ sound }) => sound).map(({ label }) => label),
+    seen: scene.events.filter(({ picture }) => picture).map(({ label }) => label),
+    followsSound,
   };
 }
 

@@ -36,6 +36,8 @@ export interface ScenePlan {
 }
 
 const DISAGREE_SHARE = 0.1;
+/** Clips whose pictures move with the loudness of their sounds. */
+const FOLLOWING_SHARE = 0.5;
 const PAIR_SHARE = 1 / 3;
 const SNR_DB = [5, 25] as const;
 const AUGMENTED_LEVEL_DB = [-32, -14] as const;
@@ -53,6 +55,23 @@ export function drawPlan(first: string, augment: boolean, random: Random): Scene
   }
   if (chance < DISAGREE_SHARE + PAIR_SHARE) return { kind: 'pair', labels: [first, second], augment };
   return { kind: 'single', labels: [first], augment };
+}
+
+/**
+ * Whether the pictures of a random scene follow their sounds: half of all scenes do, none of those whose sound and picture
+ * disagree, for there is no sound of what is seen.
+ */
+export function drawsFollowing(kind: SceneKind, random: Random): boolean {
+  return kind !== 'disagree' && random.chance(FOLLOWING_SHARE / (1 - DISAGREE_SHARE));
+}
+
+/** The scene with all of its pictures following their sounds, or none. */
+export function withMotion(scene: Scene, followsSound: boolean): Scene {
+  const events = scene.events.map((event) => ({
+    ...event,
+    picture: event.picture && { ...event.picture, followsSound },
+  }));
+  return { ...scene, events };
 }
 
 /** Fills a plan with sources and placements. Background and ambience are drawn apart from the labels. */

@@ -3,12 +3,11 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { encodeWav } from '@faultline/media';
-import sharp from 'sharp';
 import { compose } from './compose.ts';
 import { exampleStream } from './example-stream.ts';
 import { LABELS } from './labels.ts';
 import { openSources } from './sources.ts';
+import { writeSyntheticPack } from './synthetic-pack.ts';
 import { syntheticEntries, tone } from './synthetic-sources.ts';
 
 /** A real pack of small files: what is read here went through the decoders. */
@@ -18,20 +17,7 @@ let cacheDir = '';
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'faultline-pack-'));
   cacheDir = join(folder, 'cache');
-  const entries = syntheticEntries();
-  for (const [at, entry] of entries.entries()) {
-    const path = join(folder, entry.file);
-    if (entry.kind === 'audio' || entry.kind === 'noise') {
-      const waveform = Float32Array.from(tone(entry), (sample) => sample / 32_768);
-      await writeFile(path, encodeWav(waveform, 16_000));
-    } else {
-      const background = { r: at % 256, g: 100, b: 50, alpha: 1 };
-      await sharp({ create: { width: 40, height: 30, channels: 4, background } })
-        .webp({ lossless: true })
-        .toFile(path);
-    }
-  }
-  await writeFile(join(folder, 'sources.json'), JSON.stringify(entries));
+  await writeSyntheticPack(folder);
 });
 
 after(() => rm(folder, { recursive: true }));

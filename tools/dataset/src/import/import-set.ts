@@ -87,6 +87,7 @@ function clipOf(item: Known, split: Split, group: string, place: Pick<SetClip, '
     labels,
     heard: labels,
     seen: labels,
+    events: labels.map((label) => ({ label, groups: [group], styles: [style] })),
     kind: null,
     followsSound: null,
     groups: [group],

@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os';
-import { basename, resolve } from 'node:path';
+import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { MEDIA_SHAPE } from '../set/media-shape.ts';
+import { userPath, wholeNumber } from '../set/option-value.ts';
 import { progressReporter } from '../set/progress.ts';
 import { SetError } from '../set/set-manifest.ts';
 import { SPLITS } from '../splits.ts';
@@ -44,28 +45,20 @@ function readShares(text: string | undefined): SplitShares {
   return { train, validation, test };
 }
 
-function wholeNumber(option: 'seed' | 'workers', least: number): number {
-  const value = Number(values[option]);
-  if (Number.isInteger(value) && value >= least) return value;
-  throw new SetError(`--${option} is "${values[option]}"; give a whole number from ${least}`);
-}
-
 if (values.help || values.from === undefined || values.out === undefined) {
   process.stdout.write(`${USAGE}\n`);
   process.exitCode = values.help ? 0 : 2;
 } else {
-  // npm runs workspace scripts in the workspace's folder; paths are meant from where the user stands.
-  const from = process.env.INIT_CWD ?? process.cwd();
-  const out = resolve(from, values.out);
+  const out = userPath(values.out);
   try {
     const manifest = await importSet({
-      items: await readListing(resolve(from, values.from)),
+      items: await readListing(userPath(values.from)),
       out,
       name: values.name ?? basename(out),
       shares: readShares(values.shares),
-      seed: wholeNumber('seed', 0),
+      seed: wholeNumber('seed', values.seed, 0),
       shape: MEDIA_SHAPE,
-      workers: wholeNumber('workers', 1),
+      workers: wholeNumber('workers', values.workers, 1),
       onProgress: progressReporter(),
     });
     const counted = SPLITS.map((split) => `${manifest.clips.filter((clip) => clip.split === split).length} ${split}`);

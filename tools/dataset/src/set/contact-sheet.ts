@@ -17,11 +17,11 @@ interface Tile {
   readonly rgb: Uint8Array;
 }
 
-/** Clips to look at, as a PNG: the middle picture of media, the log-mel (time to the right, low bands below) of features. */
+/** Clips that show each label, as a PNG: the middle picture of media, the log-mel (time to the right, low bands below) of features. */
 export async function contactSheet(folder: string, manifest: SetManifest): Promise<Uint8Array> {
   const rows: Tile[][] = [];
   for (const label of manifest.labels.slice(0, MOST_LABELS)) {
-    const own = spread(manifest.clips.filter((clip) => clip.labels.includes(label)));
+    const own = spread(manifest.clips.filter((clip) => clip.seen.includes(label)));
     const tiles: Tile[] = [];
     for (const clip of own) tiles.push(await tileOf(folder, clip, manifest.kind));
     rows.push(tiles);

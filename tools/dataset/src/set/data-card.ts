@@ -10,6 +10,10 @@ interface NamedPart {
   readonly clips: readonly SetClip[];
 }
 
+/** Groups that a label of the clips comes from. */
+const groupsOfLabel = (clips: readonly SetClip[], label: string): number =>
+  new Set(clips.flatMap(({ events }) => events.flatMap((event) => (event.label === label ? event.groups : [])))).size;
+
 const groupsOf = (clips: readonly SetClip[]): number => new Set(clips.flatMap(({ groups }) => groups)).size;
 
 function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
@@ -58,23 +62,20 @@ function labelTable({ labels }: SetManifest, parts: readonly NamedPart[]): strin
       label,
       ...parts.map(({ clips }) => {
         const own = clips.filter((clip) => clip.labels.includes(label));
-        return `${own.length} (${groupsOf(own)})`;
+        return `${own.length} (${groupsOfLabel(own, label)})`;
       }),
     ]),
   );
 }
 
-/** Of each label's clips, those that show pictures of each style. */
+/** Clips that show each label in each style. */
 function styleTable({ labels, clips }: SetManifest): string {
   const styles = [...new Set(clips.flatMap((clip) => clip.styles))].sort();
+  const shows = ({ events }: SetClip, label: string, style: string) =>
+    events.some((event) => event.label === label && event.styles.includes(style));
   return table(
     ['label', ...styles],
-    labels.map((label) => [
-      label,
-      ...styles.map(
-        (style) => clips.filter(({ seen, styles: own }) => seen.includes(label) && own.includes(style)).length,
-      ),
-    ]),
+    labels.map((label) => [label, ...styles.map((style) => clips.filter((clip) => shows(clip, label, style)).length)]),
   );
 }
 
@@ -106,7 +107,7 @@ ${table(
 ${kinds}
 ## Labels
 
-Clips (groups) of each label.
+Clips (groups of the label's own sounds and pictures) of each label.
 
 ${labelTable(manifest, parts)}
 
@@ -124,7 +125,7 @@ ${countTable('attribution', parts, ({ attribution }) => attribution)}
 
 ${countTable('style', parts, ({ styles }) => styles)}
 
-Clips that show each label, by the styles in them.
+Clips that show each label, by the style of its picture.
 
 ${styleTable(manifest)}
 
@@ -155,8 +156,8 @@ function labelWeaknesses({ clips, labels }: SetManifest, parts: readonly NamedPa
             `"${label}" does not occur in ${absent.map(({ name }) => name).join(' and ')}: its figures there are undefined.`,
           ]
         : []),
-      ...(groupsOf(own) < FEW_GROUPS
-        ? [`"${label}" comes from ${groupsOf(own)} group(s): a victim may learn the origin in its place.`]
+      ...(groupsOfLabel(own, label) < FEW_GROUPS
+        ? [`"${label}" comes from ${groupsOfLabel(own, label)} group(s): a victim may learn the origin in its place.`]
         : []),
       ...(own.length === clips.length ? [`"${label}" is in every clip: nothing can be learnt of it.`] : []),
     ];

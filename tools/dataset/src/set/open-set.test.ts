@@ -13,7 +13,8 @@ import { writeShard } from './shards.ts';
 const SHAPE = { sampleRateHz: 16_000, samples: 4, frameRateHz: 1, frames: 2, height: 1, width: 1 };
 
 function clipOf(at: number, split: Split, stratum: Stratum | null, group: string): SetClip {
-  const [heard = '', seen = ''] = at % 2 === 0 ? ['bird', 'dog'] : ['dog', 'dog'];
+  const [heard, seen] = at % 2 === 0 ? ['bird', 'dog'] : ['dog', 'dog'];
+  const style = at % 3 === 0 ? 'photo' : 'drawing';
   return {
     id: `c${at}`,
     split,
@@ -21,12 +22,19 @@ function clipOf(at: number, split: Split, stratum: Stratum | null, group: string
     labels: [...new Set([heard, seen])],
     heard: [heard],
     seen: [seen],
+    events:
+      heard === seen
+        ? [{ label: seen, groups: [group], styles: [style] }]
+        : [
+            { label: heard, groups: [group], styles: [] },
+            { label: seen, groups: [group], styles: [style] },
+          ],
     kind: at % 2 === 0 ? 'disagree' : 'single',
     followsSound: at % 2 !== 0,
     groups: [group],
     sceneryGroups: [`scenery of ${stratum === 'seen' ? 'train' : split}`],
     sources: [`s${at}`],
-    styles: [at % 3 === 0 ? 'photo' : 'drawing'],
+    styles: [style],
     licence: 'CC-BY-4.0',
     licenceFamilies: ['cc'],
     attribution: [`author ${at % 3}`],
@@ -117,6 +125,7 @@ test('the card counts strata, kinds, motion, credits and styles', () =>
       '| with the sound | 2 | 1 | 0 | 1 |',
       '| author 0 | 2 | 0 | 1 | 0 |',
       '| photo | 2 | 0 | 1 | 0 |',
+      '| bird | 0 | 0 |',
       '| dog | 5 | 3 |',
       '- "bird" does not occur in validation and test, seen: its figures there are undefined.',
       '- It is small.',

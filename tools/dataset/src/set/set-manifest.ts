@@ -10,6 +10,15 @@ export class SetError extends Error {
   override name = 'SetError';
 }
 
+/** What one label of a clip comes from. */
+export interface SetEvent {
+  readonly label: string;
+  /** Groups of its sound and picture; of the whole clip where an import tells no more. */
+  readonly groups: readonly string[];
+  /** Styles of its picture: none where it is only heard. */
+  readonly styles: readonly string[];
+}
+
 /** One clip of a set, built or imported. */
 export interface SetClip {
   readonly id: string;
@@ -21,6 +30,7 @@ export interface SetClip {
   /** Labels of the sound, and of the pictures; all of them where an import does not tell. */
   readonly heard: readonly string[];
   readonly seen: readonly string[];
+  readonly events: readonly SetEvent[];
   /** Null where unknown. */
   readonly kind: SceneKind | null;
   /** The pictures move with the loudness of their sounds. Null where unknown. */
