@@ -14,7 +14,7 @@ const SPARSER = 0.95;
 
 /** Where the next step of a variable begins, [examples, ...dims]. */
 export interface Base {
-  readonly variable: AttackVariable;
+  readonly variable: AttackVariable<BallNorm>;
   readonly point: string;
   readonly gradient: string;
   /** Share of the coordinates that a sparse step moves, [examples]; L1 only. */

@@ -10,7 +10,16 @@ import { equalOnLargest, movable } from './l1-ball.ts';
 import { LOSSES } from './losses.ts';
 import { epsilonName, epsilonParameters, stepwise } from './parameters.ts';
 import { ProgramBuilder } from './program-builder.ts';
-import { type BallNorm, confined, keepBounds, project, projectAgain, scaledTo, steepest } from './projection.ts';
+import {
+  atSize,
+  type BallNorm,
+  confined,
+  keepBounds,
+  project,
+  projectAgain,
+  scaledTo,
+  steepest,
+} from './projection.ts';
 
 const PARAMETERS = {
   loss: {
@@ -55,14 +64,15 @@ const LAST_TEMPERATURE = 0.004;
 const ALPHA = 0.75;
 
 /** Start on the surface of the ball: uniform (L-inf) or Gaussian (L2) noise of full norm, or (L1) the projection of Gaussian noise. */
-function initProgram({ variables, norm }: AttackSetting<BallNorm>): Uint8Array {
+function initProgram(setting: AttackSetting<BallNorm>): Uint8Array {
+  const { variables } = setting;
   const b = new ProgramBuilder();
   for (const variable of variables) {
-    const { name, dims } = variable;
+    const { name, dims, norm = setting.norm } = variable;
     const epsilon = b.read(`param/${epsilonName(name)}`);
     const radius = b.times(epsilon, b.read('param/start'));
     const noise = confined(b, b.read(`noise/${name}`, dims), variable);
-    const delta = norm === 'l1' ? noise : scaledTo(b, norm, noise, radius, dims);
+    const delta = norm === 'l1' ? noise : atSize(b, norm, noise, radius, variable);
     const start = b.plus(b.read(`x0/${name}`, dims), delta);
     b.write(`next/${name}`, project(b, norm, start, radius, variable), dims);
     keepBounds(b, norm, epsilon, variable);
@@ -78,12 +88,12 @@ function followingTemperature(b: ProgramBuilder, norm: BallNorm): string {
 }
 
 function stepProgram(setting: AttackSetting<BallNorm>, values: Values): Uint8Array {
-  const { variables, norm } = setting;
+  const { variables } = setting;
   const b = new ProgramBuilder();
   const { stepSize, bases } = advanceState(b, setting);
   for (const base of bases) {
-    const { name, dims } = base.variable;
-    const length = b.times(stepSize, b.read(`param/${epsilonName(name)}`));
+    const { name, dims, norm = setting.norm, stepScale = 1 } = base.variable;
+    const length = b.times(b.times(stepSize, b.scalar(stepScale)), b.read(`param/${epsilonName(name)}`));
     const next = norm === 'l1' ? sparseStep(b, base, length, values) : momentumStep(b, norm, base, length);
     b.write(`next/${name}`, next, dims);
   }
@@ -141,6 +151,7 @@ export const apgd = defineAttack({
   kind: 'fixed budget',
   knowledge: 'gradients',
   norms: ['linf', 'l2', 'l1'],
+  mixes: ['linf', 'l2'],
   anyGoal: true,
   parameters: PARAMETERS,
   plan(setting, values) {

@@ -1,4 +1,4 @@
-import type { LoopMode, NoiseDistribution, NoiseSlot, Programs, Samples, Tensors } from '@faultline/victim';
+import type { LoopMode, NoiseSlot, Programs, Samples, Tensors } from '@faultline/victim';
 import type { ParameterSpecs, ParameterValues, ValuesOf } from './attack-parameters.ts';
 import type { BandRegion } from './band-region.ts';
 import type { Goal } from './goals.ts';
@@ -7,7 +7,7 @@ import type { Goal } from './goals.ts';
 export type NormName = 'linf' | 'l2' | 'l1' | 'l0';
 
 /** An input that the attack may change. */
-export interface AttackVariable {
+export interface AttackVariable<Norm extends NormName = NormName> {
   /** Name of the victim's input. */
   readonly name: string;
   /** Axis sizes of one example, for instance [samples] or [frames, 3, height, width]. */
@@ -19,11 +19,20 @@ export interface AttackVariable {
   readonly mask?: Float32Array | undefined;
   /** The frequencies and times to which the perturbation is confined. Default: none. Not together with a mask. */
   readonly band?: BandRegion | undefined;
+  /** Norm of its budget. Default: the setting's. */
+  readonly norm?: Norm | undefined;
+  /** Coordinates of a frame, where the budget holds in each frame by itself (the last one may be shorter). Default: it holds for all together. */
+  readonly frameSize?: number | undefined;
+  /** Factor on the sizes of its steps. Default: 1. */
+  readonly stepScale?: number | undefined;
+  /** True: low and high are narrower than the domain, and a clean value beyond them may stay, or come closer. */
+  readonly isNarrowed?: boolean | undefined;
 }
 
 /** What an attack is built for: everything but the clips and their budgets. */
 export interface AttackSetting<Norm extends NormName = NormName> {
-  readonly variables: readonly AttackVariable[];
+  readonly variables: readonly AttackVariable<Norm>[];
+  /** Of variables that have none of their own. */
   readonly norm: Norm;
   /** Gradient steps a restart. */
   readonly steps: number;
@@ -47,10 +56,8 @@ export type Parameters = Readonly<Record<string, Float32Array>>;
  */
 export interface AttackPlan {
   readonly programs: Programs;
-  /** Of noise/V, for every variable V. */
-  readonly noise: NoiseDistribution;
-  /** What the programs read beside noise/V. */
-  readonly moreNoise?: readonly NoiseSlot[] | undefined;
+  /** What the programs may read: noise/V of every variable V, and what else they need. */
+  readonly noise: readonly NoiseSlot[];
   /** Default: with gradients. */
   readonly mode?: LoopMode | undefined;
   /** Evaluations of each example in each step. Default: one, without a sample axis. */
@@ -80,6 +87,8 @@ export interface AttackDefinition {
   readonly kind: AttackKind;
   readonly knowledge: AttackKnowledge;
   readonly norms: readonly NormName[];
+  /** Norms that variables may have side by side, each with frames, steps and range of its own. Default: none, all are alike. */
+  readonly mixes?: readonly NormName[];
   /** Whether it looks at the setting's goal; otherwise it deactivates all true labels. */
   readonly anyGoal?: boolean;
   /** What it can be told beside steps and restarts, by name. */
@@ -102,9 +111,15 @@ export function defineAttack<const Norm extends NormName, const Specs extends Pa
   const { plan, members, ...rest } = row;
   const isOffered = (norm: NormName): norm is Norm => row.norms.some((offered) => offered === norm);
   const inNorm = (setting: AttackSetting): AttackSetting<Norm> => {
-    const { norm } = setting;
-    if (!isOffered(norm)) throw new RangeError(`attack '${row.name}' has no ${norm} form`);
-    return { ...setting, norm };
+    const offered = (norm: NormName) => {
+      if (!isOffered(norm)) throw new RangeError(`attack '${row.name}' has no ${norm} form`);
+      return norm;
+    };
+    const variables = setting.variables.map(({ norm = setting.norm, ...variable }) => ({
+      ...variable,
+      norm: offered(norm),
+    }));
+    return { ...setting, variables, norm: offered(setting.norm) };
   };
   // The specifications say what each value is, and `checkParameters` has held the values against them.
   const typed = (values: ParameterValues) => values as ValuesOf<Specs>;

@@ -1,10 +1,11 @@
-import type { LoopPlan, Victim } from '@faultline/victim';
+import type { Victim } from '@faultline/victim';
 import type { AttackPlan, NormName } from './attack.ts';
 import { type ExampleEvidence, totals } from './evidence.ts';
-import { inwardEpsilon } from './float32-bounds.ts';
-import { type Candidate, type LadderExample, LadderLoop, type LoopProgress } from './ladder-loop.ts';
+import type { CleanSize } from './float32-bounds.ts';
+import { type Candidate, type LadderBatch, type LadderExample, LadderLoop, type LoopProgress } from './ladder-loop.ts';
 import type { MinimumNormExample, ScaledVariable } from './minimum-norm.ts';
 import type { ClipSearch } from './minimum-norm-loop.ts';
+import { budgetOf } from './variable-size.ts';
 
 /** Scales of one clip that a round tries at once; the bracket shrinks to the 1 / (PROBES + 1)-th power of its ratio. */
 export const PROBES = 5;
@@ -32,10 +33,10 @@ export interface BisectionLoopOptions {
   readonly restarts: number;
   readonly tolerance: number;
   readonly signal?: AbortSignal | undefined;
-  /** Norm of a clip's clean variables, for rounding budgets inward. */
-  clean(example: MinimumNormExample): ReadonlyMap<string, number>;
+  /** Sizes of a clip's clean variables, for rounding budgets inward. */
+  clean(example: MinimumNormExample): ReadonlyMap<string, CleanSize>;
   /** What a loop over these examples opens with. */
-  loop(examples: readonly MinimumNormExample[]): Omit<LoopPlan, 'programs' | 'constants'>;
+  loop(examples: readonly MinimumNormExample[]): LadderBatch;
 }
 
 interface Bracket {
@@ -121,11 +122,12 @@ export class BisectionLoop {
   #ladder(probes: readonly Probe[]): LadderLoop {
     const { victim, attack, restarts, tolerance, signal, norm, variables, loop, clean } = this.#options;
     const examples = probes.map((probe, index): LadderExample => {
-      const norms = clean(probe);
+      const sizes = clean(probe);
       const budget = new Map(
-        variables.map(({ name, dims, rho }) => {
-          const elements = dims.reduce((product, size) => product * size, 1);
-          return [name, inwardEpsilon(norm, probe.scale * rho, { elements, norm: norms.get(name) ?? 0 })];
+        variables.flatMap((variable) => {
+          const size = sizes.get(variable.name);
+          if (size === undefined) return [];
+          return [[variable.name, budgetOf(variable, norm, probe.scale * variable.rho, size)]];
         }),
       );
       return { clip: probe.clip, rung: index, stopsEarly: true, budget };

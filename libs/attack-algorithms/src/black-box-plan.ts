@@ -4,8 +4,7 @@ import { settingConstants } from './parameters.ts';
 import { ProgramBuilder } from './program-builder.ts';
 
 /** What of its plan a black-box attack brings itself. */
-export interface BlackBoxAttack
-  extends Pick<AttackPlan, 'steps' | 'initParameters' | 'stepParameters' | 'noise' | 'moreNoise'> {
+export interface BlackBoxAttack extends Pick<AttackPlan, 'steps' | 'initParameters' | 'stepParameters' | 'noise'> {
   readonly init: Uint8Array;
   readonly step: Uint8Array;
 }

@@ -1,9 +1,10 @@
 import { attack, elementCount, type victim } from '@faultline/contracts';
-import { exampleDims, valueRange } from '@faultline/victim';
+import { exampleDims, normName, normOf } from '@faultline/victim';
 import type { NormName } from './attack.ts';
 import { defaultValues, type ParameterValues, parameterFault } from './attack-parameters.ts';
 import { type CatalogueRow, catalogue } from './catalogue.ts';
 import { checkRegion } from './check-region.ts';
+import { checkOwnBudget, ownParts } from './check-variable-budget.ts';
 import type { Faults } from './faults.ts';
 import type { ScaledVariable } from './minimum-norm.ts';
 
@@ -22,16 +23,6 @@ export interface CheckedAttack {
   /** One value of each of its parameters. */
   readonly parameters: ParameterValues;
 }
-
-const NORM_NAMES = new Map<attack.Norm, NormName>([
-  [attack.Norm.NORM_LINF, 'linf'],
-  [attack.Norm.NORM_L2, 'l2'],
-  [attack.Norm.NORM_L1, 'l1'],
-  [attack.Norm.NORM_L0, 'l0'],
-]);
-
-/** A norm's short name, or undefined for one that is not known. */
-export const normName = (norm: attack.Norm): NormName | undefined => NORM_NAMES.get(norm);
 
 const DOMAINS = { waveform: attack.Domain.DOMAIN_AMPLITUDE, frames: attack.Domain.DOMAIN_PIXELS } as const;
 
@@ -114,15 +105,17 @@ export function checkLadder({ rungs, attack: name, maxScale }: attack.ThreatMode
 
 /** The variables as the attacks take them; those that are no input of the victim are left out. */
 export function checkVariables(
-  { variables }: attack.ThreatModel,
+  threatModel: attack.ThreatModel,
   card: victim.Card,
   masks: ReadonlyMap<string, Float32Array>,
   faults: Faults,
 ): ScaledVariable[] {
+  const { variables } = threatModel;
   faults.unless(variables.length > 0, 'threat_model.variables', 'is empty; name at least one input to change');
   const inputs = card.inputs.map(({ name }) => name).join(', ');
   const checked: ScaledVariable[] = [];
-  for (const [index, { variable, rho, region, domain }] of variables.entries()) {
+  for (const [index, budget] of variables.entries()) {
+    const { variable, rho, region, domain } = budget;
     const field = `threat_model.variables[${index}]`;
     faults.unless(Number.isFinite(rho) && rho > 0, `${field}.rho`, `is ${rho}; give a number above 0`);
     const twice = checked.some(({ name }) => name === variable);
@@ -139,9 +132,31 @@ export function checkVariables(
     const free = region === undefined ? {} : (checkRegion(region, input, `${field}.region`, faults) ?? {});
     const single = own === undefined || (free.mask === undefined && free.band === undefined);
     faults.unless(single, `masks['${variable}']`, 'comes on top of a region; give one of them');
-    checked.push({ name: variable, dims, ...valueRange(input), mask: own ?? free.mask, band: free.band, rho });
+    const ownBudget = checkOwnBudget(threatModel, budget, input, field, faults);
+    checked.push({ name: variable, dims, ...ownBudget, mask: own ?? free.mask, band: free.band, rho });
   }
   return checked;
+}
+
+/** Budgets that differ from variable to variable are for attacks that can be told them. */
+export function checkMixture(
+  threatModel: attack.ThreatModel,
+  { name, mixes = [] }: CatalogueRow,
+  faults: Faults,
+): void {
+  for (const [index, budget] of threatModel.variables.entries()) {
+    const field = `threat_model.variables[${index}]`;
+    const [part] = ownParts(threatModel, budget);
+    if (part === undefined) continue;
+    const norms = [threatModel.norm, normOf(threatModel, budget)].flatMap((norm) => normName(norm) ?? []);
+    const remedy = mixes.length === 0 ? 'use pgd, apgd, fgsm or mi-fgsm' : `it takes these with ${mixes.join(', ')}`;
+    const taken = norms.every((norm) => mixes.includes(norm));
+    faults.unless(
+      taken,
+      `${field}.${part}`,
+      `is given; '${name}' takes norms ${norms.join(' and ')} for all variables alike: ${remedy}`,
+    );
+  }
 }
 
 function checkDomain(domain: attack.Domain, input: victim.InputSpecification, field: string, faults: Faults): void {

@@ -1,7 +1,7 @@
 import type { NoiseDistribution } from '@faultline/victim';
 import type { AttackPlan, AttackSetting } from './attack.ts';
 import { type Loss, lossObjective } from './losses.ts';
-import { settingConstants } from './parameters.ts';
+import { settingConstants, variableNoise } from './parameters.ts';
 import type { ProgramBuilder } from './program-builder.ts';
 import type { BallNorm } from './projection.ts';
 
@@ -14,15 +14,15 @@ export interface BallAttack extends Pick<AttackPlan, 'steps' | 'initParameters' 
   readonly loss?: Loss;
   /** Temperature of smooth maxima, [examples], in logits. Default: param/temperature. */
   readonly temperature?: (b: ProgramBuilder) => string;
-  /** Default: what suits the norm. */
-  readonly noise?: NoiseDistribution;
+  /** Default: what suits the norm of each variable. */
+  readonly noise?: AttackPlan['noise'];
 }
 
 /** The plan of an attack within a ball from its own two programs, its loss and its schedule. */
 export function deactivationPlan(
   setting: AttackSetting<BallNorm>,
   programs: { readonly init: Uint8Array; readonly step: Uint8Array },
-  { loss = 'margin', temperature, noise = NOISE[setting.norm], ...schedule }: BallAttack,
+  { loss = 'margin', temperature, noise = variableNoise(setting, (norm) => NOISE[norm]), ...schedule }: BallAttack,
 ): AttackPlan {
   return {
     programs: { objective: lossObjective(loss, setting, temperature), ...programs },

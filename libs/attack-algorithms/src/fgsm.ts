@@ -29,10 +29,10 @@ function initProgram({ variables }: AttackSetting<BallNorm>): Uint8Array {
 }
 
 function stepProgram(setting: AttackSetting<BallNorm>): Uint8Array {
-  const { variables, norm } = setting;
+  const { variables } = setting;
   const b = new ProgramBuilder();
   for (const variable of variables) {
-    const { name, dims, band } = variable;
+    const { name, dims, band, norm = setting.norm } = variable;
     const epsilon = b.read(`param/${epsilonName(name)}`);
     const descent = b.negate(confined(b, b.read(`grad/${name}`, dims), variable));
     const delta =
@@ -60,6 +60,7 @@ export const fgsm = defineAttack({
   kind: 'fixed budget',
   knowledge: 'gradients',
   norms: ['linf', 'l2', 'l1'],
+  mixes: ['linf', 'l2', 'l1'],
   anyGoal: true,
   parameters: PARAMETERS,
   plan(setting, values) {

@@ -24,9 +24,9 @@ const SUMMATION_SHARE = { linf: 0, l2: 0.5, l1: 1 } as const;
 
 /** What rounding depends on: the clean example of one variable. */
 export interface CleanSize {
-  /** Number of coordinates. */
+  /** Number of coordinates; of those of a frame, where the budget holds in frames. */
   readonly elements: number;
-  /** Norm of the clean example itself (not of a perturbation), in the norm of the budget. */
+  /** Norm of the clean example itself (not of a perturbation), in the norm of the budget; that of the largest frame. */
   readonly norm: number;
 }
 

@@ -4,7 +4,7 @@ import type { NoiseDistribution } from '@faultline/victim';
 import type { AttackPlan, AttackSetting } from './attack.ts';
 import type { ParameterSpecs, ValuesOf } from './attack-parameters.ts';
 import { keepBest, updateBest } from './best-point.ts';
-import { epsilonName, epsilonParameters, settingConstants, stepwise } from './parameters.ts';
+import { epsilonName, epsilonParameters, settingConstants, stepwise, variableNoise } from './parameters.ts';
 import { ProgramBuilder } from './program-builder.ts';
 import { clipToRange, confined, keepBounds, project, projectAgain, steepest } from './projection.ts';
 import { affordedSteps, queriesParameter } from './query-budget.ts';
@@ -140,7 +140,7 @@ export function estimatePlan(
     constants: settingConstants(setting),
     mode: 'evaluate',
     samples: { count: samples, gradient: 'mean' },
-    noise,
+    noise: variableNoise(setting, () => noise),
     steps,
     initParameters: (examples) => epsilonParameters(setting, examples),
     stepParameters: (examples, first, count) => ({

@@ -2,6 +2,7 @@ import { int } from '@faultline/onnx';
 import type { AttackVariable } from './attack.ts';
 import { blocksOf } from './float32-bounds.ts';
 import type { ProgramBuilder } from './program-builder.ts';
+import { rangeEnds } from './range.ts';
 
 /** Halvings of the search for the threshold: what is left is below float32's resolution of the largest coordinate. */
 const THRESHOLD_HALVINGS = 24;
@@ -12,9 +13,10 @@ const SMALLEST_SLOPE = 1e-30;
 const elementsOf = (dims: readonly number[]) => dims.reduce((product, size) => product * size, 1);
 
 /** How far each coordinate of `point` may go in the direction in which `direction` points; both [examples, ...dims]. */
-function roomTowards(b: ProgramBuilder, direction: string, point: string, { low, high }: AttackVariable): string {
-  const up = b.minus(b.scalar(high), point);
-  const down = b.minus(point, b.scalar(low));
+function roomTowards(b: ProgramBuilder, direction: string, point: string, variable: AttackVariable): string {
+  const [lowest, highest] = rangeEnds(b, variable);
+  const up = b.minus(highest, point);
+  const down = b.minus(point, lowest);
   return b.op('Where', [b.op('Greater', [direction, b.scalar(0)]), up, down]);
 }
 

@@ -47,10 +47,13 @@ function nextCheck(done: number, steps: number): number {
   return Math.min(steps, done + interval - (done % interval));
 }
 
+/** What opens a ladder's loop beside the attack. */
+export type LadderBatch = Omit<LoopPlan, 'programs' | 'constants' | 'noise'>;
+
 export interface LadderLoopOptions {
   readonly victim: Victim;
   readonly attack: AttackPlan;
-  readonly loop: Omit<LoopPlan, 'programs' | 'constants'>;
+  readonly loop: LadderBatch;
   readonly examples: readonly LadderExample[];
   readonly restarts: number;
   /** tau: a goal counts as reached at or below minus this margin. */
@@ -59,9 +62,9 @@ export interface LadderLoopOptions {
 }
 
 /** What a loop of this attack opens with. */
-function opening(batch: Omit<LoopPlan, 'programs' | 'constants'>, attack: AttackPlan): LoopPlan {
-  const { programs, constants, mode, samples, moreNoise = [] } = attack;
-  return { ...batch, programs, constants, mode, samples, noise: [...(batch.noise ?? []), ...moreNoise] };
+function opening(batch: LadderBatch, attack: AttackPlan): LoopPlan {
+  const { programs, constants, mode, samples, noise } = attack;
+  return { ...batch, programs, constants, mode, samples, noise };
 }
 
 /**

@@ -40,10 +40,11 @@ const TEMPERATURE = 0.05;
 /** Where a variable's accumulated gradient is kept. */
 const momentumSlot = (variable: string) => `state/momentum/${variable}`;
 
-function initProgram({ variables, norm }: AttackSetting<MomentumNorm>): Uint8Array {
+function initProgram(setting: AttackSetting<MomentumNorm>): Uint8Array {
+  const { variables } = setting;
   const b = new ProgramBuilder();
   for (const variable of variables) {
-    const { name, dims } = variable;
+    const { name, dims, norm = setting.norm } = variable;
     const x0 = b.read(`x0/${name}`, dims);
     b.write(`next/${name}`, x0, dims);
     b.write(`next/${momentumSlot(name)}`, b.times(x0, b.scalar(0)), dims);
@@ -55,17 +56,17 @@ function initProgram({ variables, norm }: AttackSetting<MomentumNorm>): Uint8Arr
 
 /** g' = mu g + grad / mean |grad|; x' = the projection of x - step size x (sign of g', or its direction in L2). */
 function stepProgram(setting: AttackSetting<MomentumNorm>): Uint8Array {
-  const { variables, norm } = setting;
+  const { variables } = setting;
   const b = new ProgramBuilder();
   for (const variable of variables) {
-    const { name, dims } = variable;
+    const { name, dims, norm = setting.norm, stepScale = 1 } = variable;
     const epsilon = b.read(`param/${epsilonName(name)}`);
     const gradient = confined(b, b.read(`grad/${name}`, dims), variable);
     const one = b.plus(b.times(epsilon, b.scalar(0)), b.scalar(elementCount(dims)));
     const kept = b.times(b.read(momentumSlot(name), dims), b.spread(b.read('param/momentum'), dims));
     const momentum = b.plus(kept, scaledTo(b, 'l1', gradient, one, dims));
     b.write(`next/${momentumSlot(name)}`, momentum, dims);
-    const length = b.times(b.read('param/stepSize'), epsilon);
+    const length = b.times(b.times(b.read('param/stepSize'), epsilon), b.scalar(stepScale));
     const tentative = b.minus(b.read(`x/${name}`, dims), steepest(b, norm, momentum, variable, length));
     b.write(`next/${name}`, projectAgain(b, norm, tentative, epsilon, variable), dims);
   }
@@ -88,6 +89,7 @@ export const miFgsm = defineAttack({
   kind: 'fixed budget',
   knowledge: 'gradients',
   norms: ['linf', 'l2'],
+  mixes: ['linf', 'l2'],
   anyGoal: true,
   parameters: PARAMETERS,
   plan(setting, values) {

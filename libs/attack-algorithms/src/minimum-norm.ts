@@ -4,13 +4,13 @@ import type { AttackDefinition, AttackSetting, AttackVariable, NormName, Paramet
 import type { ParameterSpecs, ParameterValues, ValuesOf } from './attack-parameters.ts';
 
 /** A variable with its budget at scale 1. */
-export interface ScaledVariable extends AttackVariable {
+export interface ScaledVariable<Norm extends NormName = NormName> extends AttackVariable<Norm> {
   readonly rho: number;
 }
 
 /** What a minimum-norm attack is built for: everything but the clips. */
 export interface MinimumNormSetting<Norm extends NormName = NormName> extends AttackSetting<Norm> {
-  readonly variables: readonly ScaledVariable[];
+  readonly variables: readonly ScaledVariable<Norm>[];
   /** The goal counts as reached where the margin is at or below this: negative, so that a fresh prediction agrees. */
   readonly reachedMargin: number;
   /** The most true labels of a clip. */
@@ -70,7 +70,8 @@ export function defineMinimumNorm<const Norm extends NormName, const Specs exten
       const { norm } = setting;
       if (!isOffered(norm)) throw new RangeError(`attack '${row.name}' has no ${norm} form`);
       // The specifications say what each value is, and `checkParameters` has held the values against them.
-      return row.plan({ ...setting, norm }, values as ValuesOf<Specs>);
+      const variables = setting.variables.map((variable) => ({ ...variable, norm }));
+      return row.plan({ ...setting, variables, norm }, values as ValuesOf<Specs>);
     },
   };
 }

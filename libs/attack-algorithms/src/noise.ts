@@ -4,9 +4,9 @@ import type { ParameterSpecs } from './attack-parameters.ts';
 import { keepBest, updateBest } from './best-point.ts';
 import { deactivationPlan } from './deactivation-plan.ts';
 import { goalMargin } from './goals.ts';
-import { epsilonName, epsilonParameters, stepwise } from './parameters.ts';
+import { epsilonName, epsilonParameters, stepwise, variableNoise } from './parameters.ts';
 import { ProgramBuilder } from './program-builder.ts';
-import { type BallNorm, clipToRange, confined, project, scaledTo } from './projection.ts';
+import { atSize, type BallNorm, clipToRange, confined, project } from './projection.ts';
 
 const PARAMETERS = {
   distribution: {
@@ -32,14 +32,15 @@ const drawOf = (distribution: Distribution, norm: BallNorm): NoiseDistribution =
 };
 
 /** Noise of the full budget, whatever its distribution. */
-function initProgram({ variables, norm }: AttackSetting<BallNorm>): Uint8Array {
+function initProgram(setting: AttackSetting<BallNorm>): Uint8Array {
+  const { variables } = setting;
   const b = new ProgramBuilder();
   for (const variable of variables) {
-    const { name, dims, band } = variable;
+    const { name, dims, band, norm = setting.norm } = variable;
     const epsilon = b.read(`param/${epsilonName(name)}`);
     const direction = confined(b, b.read(`noise/${name}`, dims), variable);
     const x0 = b.read(`x0/${name}`, dims);
-    const delta = scaledTo(b, norm, direction, epsilon, dims);
+    const delta = atSize(b, norm, direction, epsilon, variable);
     const start = band === undefined ? turnedInside(b, x0, delta, variable) : b.plus(x0, delta);
     b.write(`next/${name}`, project(b, norm, start, epsilon, variable), dims);
   }
@@ -74,6 +75,7 @@ export const noise = defineAttack({
   kind: 'baseline',
   knowledge: 'nothing',
   norms: ['linf', 'l2', 'l1'],
+  mixes: ['linf', 'l2', 'l1'],
   anyGoal: true,
   parameters: PARAMETERS,
   plan: (setting, values) => ({
@@ -82,7 +84,7 @@ export const noise = defineAttack({
       { init: initProgram(setting), step: stepProgram(setting) },
       {
         steps: 0,
-        noise: drawOf(values.distribution, setting.norm),
+        noise: variableNoise(setting, (norm) => drawOf(values.distribution, norm)),
         initParameters: (examples) => epsilonParameters(setting, examples),
         // The objective is shared with the gradient attacks; its temperature does not touch the margin.
         stepParameters: (examples) => ({ temperature: stepwise([setting.logitScale], examples.length) }),

@@ -1,5 +1,6 @@
 import type { DenseTensor } from '@faultline/contracts';
-import type { AttackSetting, ExampleBudget, Parameters } from './attack.ts';
+import type { NoiseDistribution, NoiseSlot } from '@faultline/victim';
+import type { AttackSetting, ExampleBudget, NormName, Parameters } from './attack.ts';
 import { bandConstants } from './band-projection.ts';
 import type { MinimumNormExample } from './minimum-norm.ts';
 import { maskName } from './projection.ts';
@@ -15,6 +16,14 @@ export function epsilonParameters(setting: AttackSetting, examples: readonly Exa
       Float32Array.from(examples, (budget) => budget.get(name) ?? 0),
     ]),
   );
+}
+
+/** The slots noise/V of all variables V, from the distribution that goes with a norm. */
+export function variableNoise<Norm extends NormName>(
+  { variables, norm: common }: AttackSetting<Norm>,
+  distributionOf: (norm: Norm) => NoiseDistribution,
+): NoiseSlot[] {
+  return variables.map(({ name, dims, norm = common }) => ({ name, distribution: distributionOf(norm), dims }));
 }
 
 /** One value a step, the same for all examples: [steps x examples]. */

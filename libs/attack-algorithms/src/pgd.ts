@@ -8,7 +8,16 @@ import { sparseStep } from './l1-ball.ts';
 import { LOSSES } from './losses.ts';
 import { epsilonName, epsilonParameters, stepwise } from './parameters.ts';
 import { ProgramBuilder } from './program-builder.ts';
-import { type BallNorm, confined, keepBounds, project, projectAgain, scaledTo, steepest } from './projection.ts';
+import {
+  atSize,
+  type BallNorm,
+  confined,
+  keepBounds,
+  project,
+  projectAgain,
+  scaledTo,
+  steepest,
+} from './projection.ts';
 
 /**
  * Length of the whole path in units of epsilon. L-inf: Madry's 2.5 epsilon / steps a step, on average; longer steps zigzag where
@@ -73,6 +82,9 @@ export function stepSizes(steps: number, norm: BallNorm, values: Values): number
   return Array.from({ length: steps }, (_, step) => last + (first - last) * cosineDecay(step, steps));
 }
 
+/** Name of the parameter that holds a variable's step size in units of epsilon, [examples]. */
+const stepSizeName = (variable: string) => `stepSize/${variable}`;
+
 /** Temperatures in logits, falling in step with the step sizes. */
 export function temperatures(steps: number, logitScale: number): number[] {
   const range = FIRST_TEMPERATURE - LAST_TEMPERATURE;
@@ -91,14 +103,15 @@ const cosineDecay = (step: number, steps: number) => (1 + Math.cos((Math.PI * st
  * Random start: uniform in the ball for L-inf, on a sphere for L2 (where nearly all of a ball of many dimensions is); of the share of epsilon
  * that param/start says.
  */
-function initProgram({ variables, norm }: AttackSetting<BallNorm>): Uint8Array {
+function initProgram(setting: AttackSetting<BallNorm>): Uint8Array {
+  const { variables } = setting;
   const b = new ProgramBuilder();
   for (const variable of variables) {
-    const { name, dims } = variable;
+    const { name, dims, norm = setting.norm } = variable;
     const epsilon = b.read(`param/${epsilonName(name)}`);
     const radius = b.times(epsilon, b.read('param/start'));
     const noise = confined(b, b.read(`noise/${name}`, dims), variable);
-    const delta = norm === 'linf' ? b.times(noise, b.spread(radius, dims)) : scaledTo(b, norm, noise, radius, dims);
+    const delta = norm === 'linf' ? b.times(noise, b.spread(radius, dims)) : atSize(b, norm, noise, radius, variable);
     const start = b.plus(b.read(`x0/${name}`, dims), delta);
     b.write(`next/${name}`, project(b, norm, start, epsilon, variable), dims);
     keepBounds(b, norm, epsilon, variable);
@@ -109,12 +122,12 @@ function initProgram({ variables, norm }: AttackSetting<BallNorm>): Uint8Array {
 
 /** One step of steepest descent in each variable's own ball: with a joint budget max_v |delta_v| / rho_v the balls are independent. */
 function stepProgram(setting: AttackSetting<BallNorm>): Uint8Array {
-  const { variables, norm } = setting;
+  const { variables } = setting;
   const b = new ProgramBuilder();
   for (const variable of variables) {
-    const { name, dims } = variable;
+    const { name, dims, norm = setting.norm } = variable;
     const epsilon = b.read(`param/${epsilonName(name)}`);
-    const length = b.times(b.read('param/stepSize'), epsilon);
+    const length = b.times(b.read(`param/${stepSizeName(name)}`), epsilon);
     const gradient = confined(b, b.read(`grad/${name}`, dims), variable);
     const x = b.read(`x/${name}`, dims);
     const step =
@@ -153,10 +166,14 @@ export const pgd = defineAttack({
   kind: 'fixed budget',
   knowledge: 'gradients',
   norms: ['linf', 'l2', 'l1'],
+  mixes: ['linf', 'l2', 'l1'],
   anyGoal: true,
   parameters: PARAMETERS,
   plan(setting, values) {
-    const sizes = stepSizes(setting.steps, setting.norm, values);
+    const sizes = setting.variables.map(({ name, norm = setting.norm, stepScale = 1 }) => ({
+      name: stepSizeName(name),
+      sizes: stepSizes(setting.steps, norm, values).map((size) => size * stepScale),
+    }));
     const heat = temperatures(setting.steps, setting.logitScale);
     const shares = sparseShares(setting.steps);
     const atEnd = setting.logitScale * LAST_TEMPERATURE;
@@ -172,7 +189,12 @@ export const pgd = defineAttack({
         }),
         stepParameters: (examples, first, count) => ({
           ...epsilonParameters(setting, examples),
-          stepSize: stepwise(count === 0 ? [0] : sizes.slice(first, first + count), examples.length),
+          ...Object.fromEntries(
+            sizes.map(({ name, sizes }) => [
+              name,
+              stepwise(count === 0 ? [0] : sizes.slice(first, first + count), examples.length),
+            ]),
+          ),
           temperature: stepwise(count === 0 ? [atEnd] : heat.slice(first, first + count), examples.length),
           share: stepwise(count === 0 ? [0] : shares.slice(first, first + count), examples.length),
         }),

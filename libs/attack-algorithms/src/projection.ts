@@ -1,8 +1,12 @@
 import type { AttackVariable } from './attack.ts';
 import { confineToBand } from './band-projection.ts';
 import { blocksOf } from './float32-bounds.ts';
+import { fromRows, inRows, perRow, rowsOf } from './frames.ts';
 import { projectOntoL1 } from './l1-ball.ts';
 import type { ProgramBuilder } from './program-builder.ts';
+import { clipToRange } from './range.ts';
+
+export { clipToRange } from './range.ts';
 
 /** Lengths below this count as zero: their square is lost in float32, and a zero gradient must not become NaN. */
 const SMALLEST_LENGTH = 1e-18;
@@ -15,11 +19,6 @@ export function euclideanLength(b: ProgramBuilder, value: string, dims: readonly
   const { blocks, block } = blocksOf(dims.reduce((product, size) => product * size, 1));
   const inBlocks = b.op('ReduceSumSquare', [b.reshape(value, [-1, blocks, block]), b.ints([2])]);
   return b.op('Sqrt', [b.reduceSum(inBlocks, [1, 2], false)]);
-}
-
-/** Limits values to the variable's range. */
-export function clipToRange(b: ProgramBuilder, value: string, { low, high }: AttackVariable): string {
-  return b.op('Clip', [value, b.scalar(low), b.scalar(high)]);
 }
 
 /** Sum of absolute values of each example's tensor, [examples], in two stages (see `inwardEpsilon`). */
@@ -59,17 +58,25 @@ export function scaledTo(
   return b.times(direction, b.spread(b.over(length, normOf(b, norm, direction, dims)), dims));
 }
 
-/** Scales each example's delta down to norm `epsilon` where it is longer; [examples, ...dims]. */
-export function shorten(
+/** Each example's `direction` [examples, ...dims] at size `length` [examples] as the variable's budget measures it, in each of its frames; zero where it is zero. */
+export function atSize(
   b: ProgramBuilder,
   norm: BallNorm,
-  delta: string,
-  epsilon: string,
-  dims: readonly number[],
+  direction: string,
+  length: string,
+  variable: AttackVariable,
 ): string {
-  const length = normOf(b, norm, delta, dims);
-  const factor = b.op('Min', [b.over(epsilon, length), b.scalar(1)]);
-  return b.times(delta, b.spread(factor, dims));
+  const rows = inRows(b, direction, variable);
+  return fromRows(b, scaledTo(b, norm, rows, perRow(b, length, variable), rowsOf(variable).dims), variable);
+}
+
+/** Scales each example's delta [examples, ...dims], in each frame of the variable, down to norm `epsilon` [examples] where it is longer. */
+function shorten(b: ProgramBuilder, norm: BallNorm, delta: string, epsilon: string, variable: AttackVariable): string {
+  const { dims } = rowsOf(variable);
+  const rows = inRows(b, delta, variable);
+  const length = normOf(b, norm, rows, dims);
+  const factor = b.op('Min', [b.over(perRow(b, epsilon, variable), length), b.scalar(1)]);
+  return fromRows(b, b.times(rows, b.spread(factor, dims)), variable);
 }
 
 /** Names of the state tensors that hold the lowest and the highest value of each coordinate. */
@@ -104,13 +111,13 @@ export function project(
   const x0 = b.read(`x0/${name}`, dims);
   if (norm === 'l1' && band === undefined) {
     const nearest = projectOntoL1(b, b.minus(tentative, x0), epsilon, variable);
-    return clipToRange(b, b.plus(x0, shorten(b, norm, nearest, epsilon, dims)), variable);
+    return clipToRange(b, b.plus(x0, shorten(b, norm, nearest, epsilon, variable)), variable);
   }
   const free =
     band === undefined
       ? b.minus(clipToRange(b, tentative, variable), x0)
       : confineToBand(b, b.minus(tentative, x0), name, band, dims);
-  const delta = shorten(b, norm, free, epsilon, dims);
+  const delta = shorten(b, norm, free, epsilon, variable);
   return clipToRange(b, b.plus(x0, delta), variable);
 }
 
@@ -148,7 +155,7 @@ export function steepest(b: ProgramBuilder, norm: BallNorm, vector: string, vari
   const { dims, band } = variable;
   if (norm === 'linf' && band === undefined) return b.times(b.op('Sign', [vector]), b.spread(length, dims));
   const direction = norm === 'l2' ? vector : confined(b, corner(b, norm, vector, dims), variable);
-  return scaledTo(b, norm, direction, length, dims);
+  return atSize(b, norm, direction, length, variable);
 }
 
 /** The point of the norm's unit ball, or a multiple of it, that is furthest along `vector`. */

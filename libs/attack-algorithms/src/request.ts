@@ -2,7 +2,7 @@ import type { attack, DenseTensor } from '@faultline/contracts';
 import type { Tensors, VictimDescription } from '@faultline/victim';
 import { checkDigests, checkInputs, checkTargets } from './check-batch.ts';
 import { checkGoal } from './check-goal.ts';
-import { type CheckedAttack, checkAttack, checkLadder, checkVariables } from './check-threat-model.ts';
+import { type CheckedAttack, checkAttack, checkLadder, checkMixture, checkVariables } from './check-threat-model.ts';
 import { AttackRequestError, Faults } from './faults.ts';
 import type { Goal } from './goals.ts';
 import { LOSSES, lossFault } from './losses.ts';
@@ -23,7 +23,7 @@ export interface AttackRun {
   readonly masks?: ReadonlyMap<string, Float32Array> | undefined;
 }
 
-/** A request after its checks, in the terms of the algorithms. */
+/** A request after its checks, in the terms of the algorithms; `norm` is that of the first variable. */
 export interface CheckedRun extends CheckedAttack {
   readonly variables: readonly ScaledVariable[];
   readonly clips: number;
@@ -42,6 +42,7 @@ export function checkRun(run: AttackRun, { card }: VictimDescription): CheckedRu
   const algorithm = checkAttack(threatModel, faults);
   checkLadder(threatModel, faults);
   const variables = checkVariables(threatModel, card, masks, faults);
+  if (algorithm !== undefined) checkMixture(threatModel, algorithm.definition, faults);
   const clips = run.clipSha256.length;
   checkDigests(run.clipSha256, faults);
   checkInputs(run.inputs, card, clips, faults);
@@ -56,7 +57,7 @@ export function checkRun(run: AttackRun, { card }: VictimDescription): CheckedRu
   faults.unless(closesIn, 'threat_model.rungs', `is empty; '${threatModel.attack}' needs a ladder`);
   // What is undefined has left a fault.
   if (faults.any || algorithm === undefined || targets === undefined) throw new AttackRequestError(faults.violations);
-  return { ...algorithm, variables, clips, targets, goal };
+  return { ...algorithm, norm: variables[0]?.norm ?? algorithm.norm, variables, clips, targets, goal };
 }
 
 /** Losses that say nothing about so many labels, or about the goal, are refused. */

@@ -3,11 +3,11 @@ import { type Cost, type LoopPlan, type Victim, type VictimDescription, verdictT
 import type { AttackPlan, ExampleBudget } from './attack.ts';
 import { type Block, loopExamples, planBlocks } from './batch-plan.ts';
 import type { ExampleEvidence } from './evidence.ts';
-import { inwardEpsilon, vectorNorm } from './float32-bounds.ts';
 import { type Candidate, type LadderExample, LadderLoop, type LoopProgress } from './ladder-loop.ts';
 import { noiseKey } from './noise-keys.ts';
 import { type AttackRun, type CheckedRun, checkRun } from './request.ts';
 import { type SearchResult, searchBlocks, searchResult } from './search.ts';
+import { budgetOf, cleanSize } from './variable-size.ts';
 import { Work } from './work.ts';
 
 /** What a running attack reports, in order; results of a block of clips come when its loop ends, then what its outcomes told; the cost comes last. */
@@ -123,7 +123,6 @@ async function* climb(
         ...blockBatch(block, run, checked, examples),
         modelSha256: card.sha256,
         variables: checked.variables.map(({ name }) => ({ name, scope: 'example' as const })),
-        noise: checked.variables.map(({ name, dims }) => ({ name, distribution: plan.noise, dims })),
         noiseKeys: keysOf(examples, run),
       };
       const { signal, rerun } = options;
@@ -189,16 +188,20 @@ function plansOf(
 function blockExamples(block: Block, { inputs, threatModel }: AttackRun, checked: CheckedRun): LadderExample[] {
   const examples: LadderExample[] = [];
   for (let clip = block.firstClip; clip < block.firstClip + block.clips; clip += 1) {
-    const sizes = checked.variables.map(({ name, dims, rho }) => {
-      const elements = elementCount(dims);
-      const clean = floatsOrBytes(name, inputs.get(name)).subarray(clip * elements, (clip + 1) * elements);
-      return { name, rho, clean: { elements, norm: vectorNorm(checked.norm, clean) } };
+    const sizes = checked.variables.map((variable) => {
+      const elements = elementCount(variable.dims);
+      const all = floatsOrBytes(variable.name, inputs.get(variable.name));
+      const clean = all.subarray(clip * elements, (clip + 1) * elements);
+      return { variable, clean: cleanSize(variable, checked.norm, clean) };
     });
     for (const [offset, { scale, stopping }] of threatModel.rungs
       .slice(block.firstRung, block.firstRung + block.rungs)
       .entries()) {
       const budget: ExampleBudget = new Map(
-        sizes.map(({ name, rho, clean }) => [name, inwardEpsilon(checked.norm, scale * rho, clean)]),
+        sizes.map(({ variable, clean }) => [
+          variable.name,
+          budgetOf(variable, checked.norm, scale * variable.rho, clean),
+        ]),
       );
       const stopsEarly = stopping === attack.Stopping.STOPPING_EARLY;
       examples.push({ clip, rung: block.firstRung + offset, stopsEarly, budget });

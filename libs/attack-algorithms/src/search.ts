@@ -1,14 +1,16 @@
 import { type DenseTensor, elementCount, sliceRows, type victim } from '@faultline/contracts';
+import { perturbationSize } from '@faultline/metrics';
 import { type LoopPlan, type Victim, type VictimDescription, verdictTolerance } from '@faultline/victim';
 import { loopExamples } from './batch-plan.ts';
 import { BisectionLoop, PROBES } from './bisection-loop.ts';
 import type { ExampleEvidence } from './evidence.ts';
-import { vectorNorm } from './float32-bounds.ts';
+import type { CleanSize } from './float32-bounds.ts';
 import type { LoopProgress } from './ladder-loop.ts';
 import type { MinimumNormExample, ScaledVariable } from './minimum-norm.ts';
 import { type ClipSearch, MinimumNormLoop } from './minimum-norm-loop.ts';
 import { noiseKey } from './noise-keys.ts';
 import type { AttackRun, CheckedRun } from './request.ts';
+import { cleanSize, measureOf } from './variable-size.ts';
 
 /** What a search found for some clips. */
 export interface SearchResult {
@@ -103,11 +105,8 @@ export function searchBlocks(
         examples,
         norm,
         variables,
-        clean: ({ clip }) => cleanNorms(clip, run, checked),
-        loop: (probes) => ({
-          ...loopBatch(probes, run, checked, card),
-          noise: variables.map(({ name, dims }) => ({ name, distribution: attack.noise, dims })),
-        }),
+        clean: ({ clip }) => cleanSizes(clip, run, checked),
+        loop: (probes) => loopBatch(probes, run, checked, card),
       }),
   }));
 }
@@ -138,7 +137,7 @@ function scaleOfRange(clip: number, run: AttackRun, checked: CheckedRun): number
     const { name, low, high, mask, rho } = variable;
     const clean = cleanRow(name, clip, run, variable);
     const reach = Float32Array.from(clean, (value, i) => (mask?.[i] ?? 1) * Math.max(value - low, high - value));
-    return vectorNorm(checked.norm, reach) / rho;
+    return cleanSize(variable, checked.norm, reach).norm / rho;
   });
   return Math.max(...scales);
 }
@@ -154,11 +153,11 @@ function cleanRow(name: string, clip: number, { inputs }: AttackRun, { dims }: S
   throw new TypeError(`input '${name}' is neither float32 nor uint8`);
 }
 
-function cleanNorms(clip: number, run: AttackRun, checked: CheckedRun): ReadonlyMap<string, number> {
+function cleanSizes(clip: number, run: AttackRun, checked: CheckedRun): ReadonlyMap<string, CleanSize> {
   return new Map(
     checked.variables.map((variable) => [
       variable.name,
-      vectorNorm(checked.norm, cleanRow(variable.name, clip, run, variable)),
+      cleanSize(variable, checked.norm, cleanRow(variable.name, clip, run, variable)),
     ]),
   );
 }
@@ -220,24 +219,12 @@ function scaleOf({ clip, found }: ClipSearch, run: AttackRun, checked: CheckedRu
   const scales = checked.variables.map((variable) => {
     const clean = cleanRow(variable.name, clip, run, variable);
     const point = found.point.get(variable.name)?.data;
-    return distance(checked.norm, point ?? new Float32Array(), clean) / variable.rho;
+    const measure = measureOf(variable, checked.norm);
+    return perturbationSize(point ?? new Float32Array(), clean, measure) / variable.rho;
   });
   const scale = Math.max(...scales);
   const { maxScale } = run.threatModel;
   return scale > (maxScale ?? Number.POSITIVE_INFINITY) ? undefined : scale;
-}
-
-/** Norm of (point - clean), the difference too in float64. */
-function distance(norm: CheckedRun['norm'], point: Float32Array, clean: Float32Array): number {
-  let [largest, squares, sum, count] = [0, 0, 0, 0];
-  for (const [index, value] of point.entries()) {
-    const size = Math.abs(value - (clean[index] ?? Number.NaN));
-    largest = Math.max(largest, size);
-    squares += size * size;
-    sum += size;
-    if (size > 0) count += 1;
-  }
-  return { linf: largest, l2: Math.sqrt(squares), l1: sum, l0: count }[norm];
 }
 
 function stacked(rows: readonly DenseTensor<Float32Array>[], dims: readonly number[]): DenseTensor<Float32Array> {

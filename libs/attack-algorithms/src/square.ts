@@ -8,7 +8,7 @@ import {
 import type { ParameterSpecs } from './attack-parameters.ts';
 import { keepBest, NO_MARGIN, updateBest } from './best-point.ts';
 import { blackBoxPlan } from './black-box-plan.ts';
-import { epsilonName, epsilonParameters, stepwise } from './parameters.ts';
+import { epsilonName, epsilonParameters, stepwise, variableNoise } from './parameters.ts';
 import { ProgramBuilder } from './program-builder.ts';
 import { confined, euclideanLength, keepBounds, maskName, project, projectAgain, scaledTo } from './projection.ts';
 import { affordedSteps, queriesParameter } from './query-budget.ts';
@@ -198,8 +198,8 @@ export const square = defineAttack({
       init: initProgram(setting),
       step: stepProgram(setting, values.transfer),
       steps,
-      noise: 'signs',
-      moreNoise: [
+      noise: [
+        ...variableNoise(setting, () => 'signs'),
         { name: 'choice', distribution: 'uniform', dims: [1] },
         ...slots.map((name) => ({ name, distribution: 'uniform' as const, dims: [WINDOW_NOISE] })),
       ],

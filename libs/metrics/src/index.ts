@@ -6,6 +6,7 @@ export {
   type MeanDifference,
   meanDifferences,
 } from './bootstrap.ts';
+export { type BudgetMeasure, perturbationSize } from './budget-measure.ts';
 export {
   type Censoring,
   type CriticalEpsilons,

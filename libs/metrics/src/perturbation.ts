@@ -61,11 +61,20 @@ export function peakSignalToNoiseDb(point: Float32Array, clean: Float32Array, pe
   return decibels((peak * peak * clean.length) / (l2 * l2));
 }
 
-/** The first element that is outside [low, high] or not a number, or undefined when all are inside. */
-export function firstOutside(point: Float32Array, low: number, high: number): number | undefined {
+/**
+ * The first element that is outside [low, high] or not a number, or undefined when all are inside. Where its clean value is outside, an element
+ * may be anywhere from there to the range.
+ */
+export function firstOutside(
+  point: Float32Array,
+  low: number,
+  high: number,
+  clean: Float32Array = point.subarray(0, 0),
+): number | undefined {
   for (let index = 0; index < point.length; index += 1) {
     const value = point[index] ?? Number.NaN;
-    if (!(value >= low && value <= high)) return index;
+    const [lowest, highest] = [Math.min(low, clean[index] ?? low), Math.max(high, clean[index] ?? high)];
+    if (!(value >= lowest && value <= highest)) return index;
   }
   return undefined;
 }

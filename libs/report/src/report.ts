@@ -11,6 +11,9 @@ export type FusionName = 'early' | 'mid' | 'late' | 'decision' | 'audio-only' | 
 export interface VariableReport {
   readonly variable: string;
   readonly kind: 'waveform' | 'frames';
+  /** In which its budget is measured; in each frame by itself where `perFrame`. */
+  readonly norm: NormName;
+  readonly perFrame: boolean;
   /** Budget at scale 1, in `unit`. */
   readonly rho: number;
   readonly unit: 'amplitude in [-1, 1]' | 'pixels in [0, 1]' | 'coordinates';
@@ -25,8 +28,13 @@ export interface ThreatModelReport {
   readonly seed: number;
   /** Parameters of the attack that were given; the others have the catalogue's defaults. */
   readonly parameters: Readonly<Record<string, number | string>>;
-  /** `region`: protobuf JSON of where the variable may change; null: everywhere. */
-  readonly variables: readonly { readonly variable: string; readonly rho: number; readonly region: unknown }[];
+  /** `region`: protobuf JSON of where the variable may change; null: everywhere. `own`: that of what else its budget says, a norm or frames of its own. */
+  readonly variables: readonly {
+    readonly variable: string;
+    readonly rho: number;
+    readonly region: unknown;
+    readonly own: unknown;
+  }[];
   readonly rungs: readonly { readonly scale: number; readonly stopping: StoppingName }[];
 }
 
@@ -99,7 +107,7 @@ export interface Flag {
 
 /** Sizes of the perturbations that were verified, over the candidates of a rung; float64, from the fetched tensors. */
 export interface MeasuredPerturbation {
-  /** In the threat model's norm. */
+  /** As the variable's budget measures it. */
   readonly max: number;
   readonly median: number;
   /** Median L2 / sqrt(number of coordinates). */

@@ -6,11 +6,11 @@ import {
   AttackRequestError,
   catalogue,
   ModelMismatchError,
-  normName,
   runAttack,
 } from '@faultline/attack-algorithms';
 import { attack } from '@faultline/contracts';
 import { type CallContext, FaultlineError, type Handlers } from '@faultline/service-kit';
+import { normName } from '@faultline/victim';
 import { type Context, context, type Span, trace } from '@opentelemetry/api';
 import { describeAttack } from './catalogue-messages.ts';
 import { evidenceMessage } from './evidence-message.ts';

@@ -25,12 +25,13 @@ type Specification = CatalogueRow['parameters'][string];
 
 /** A row of the catalogue as a message. */
 export function describeAttack(definition: CatalogueRow): attack.AttackDescription {
-  const { name, summary, source, norms, kind, knowledge, parameters } = definition;
+  const { name, summary, source, norms, mixes = [], kind, knowledge, parameters } = definition;
   return {
     name,
     summary,
     source,
     norms: norms.map((norm) => NORMS[norm]),
+    mixes: mixes.map((norm) => NORMS[norm]),
     kind: KINDS[kind],
     knowledge: KNOWLEDGE[knowledge],
     parameters: Object.entries(parameters).map(([parameter, specification]) => ({

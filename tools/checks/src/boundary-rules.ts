@@ -8,7 +8,7 @@ export interface BoundaryRules {
   readonly never: Readonly<Record<string, readonly string[]>>;
 }
 
-/** The import rules of the architecture: attack-algorithms -> victim <- victim-local -> {autodiff, ort} -> onnx. */
+/** The import rules of the architecture: attack-algorithms -> victim <- victim-local -> {autodiff, ort} -> onnx; what numbers mean: metrics. */
 export const RULES: BoundaryRules = {
   byType: {
     service: ['lib'],
@@ -23,8 +23,8 @@ export const RULES: BoundaryRules = {
     autodiff: ['onnx'],
     ort: ['onnx'],
     artefacts: ['contracts'],
-    victim: ['contracts'],
-    'attack-algorithms': ['contracts', 'onnx', 'victim'],
+    victim: ['contracts', 'metrics'],
+    'attack-algorithms': ['contracts', 'metrics', 'onnx', 'victim'],
     'victim-local': ['autodiff', 'contracts', 'onnx', 'ort', 'victim'],
     'victim-grpc': ['contracts', 'service-kit', 'victim'],
     'service-kit': ['contracts'],

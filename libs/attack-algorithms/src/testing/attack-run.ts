@@ -24,20 +24,22 @@ export interface RunOptions {
   readonly maxScale?: number;
   readonly parameters?: Readonly<Record<string, number | string>>;
   readonly regions?: ReadonlyMap<string, attack.Region>;
+  /** What else the budget of a variable says. */
+  readonly own?: ReadonlyMap<string, Parameters<typeof attack.VariableBudget.fromPartial>[0]>;
   readonly goal?: attack.Goal;
   readonly masks?: ReadonlyMap<string, Float32Array>;
 }
 
 /** A complete request from the parts that a test cares for. */
 export function runOf(options: RunOptions): AttackRun {
-  const { labels, labelCount, norm, budgets, rungs, regions = new Map(), parameters = {} } = options;
+  const { labels, labelCount, norm, budgets, rungs, regions = new Map(), own = new Map(), parameters = {} } = options;
   const targets = new Float32Array(labels.length * labelCount);
   for (const [clip, active] of labels.entries()) for (const label of active) targets[clip * labelCount + label] = 1;
   return {
     threatModel: {
       name: `${norm}-test`,
       variables: Array.from(budgets, ([variable, rho]) =>
-        attack.VariableBudget.fromPartial({ variable, rho, region: regions.get(variable) }),
+        attack.VariableBudget.fromPartial({ variable, rho, region: regions.get(variable), ...own.get(variable) }),
       ),
       norm: NORMS[norm],
       rungs: rungs.map(([scale, stopping]) => ({ scale, stopping: STOPPINGS[stopping] })),

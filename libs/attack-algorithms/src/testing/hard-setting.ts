@@ -83,9 +83,7 @@ export class HardSetting implements AsyncDisposable {
               const { rows } = await collect(
                 this.linear.victim,
                 runOf({
-                  inputs: new Map(
-                    Array.from(this.clips, ([name, tensor]) => [name, sliceRows(tensor, clip, clip + 1)]),
-                  ),
+                  inputs: this.inputsOf(clip),
                   labels: [active],
                   labelCount: 3,
                   norm,
@@ -111,6 +109,11 @@ export class HardSetting implements AsyncDisposable {
         }
       }
     }
+  }
+
+  /** One clip alone. */
+  inputsOf(clip: number): Map<string, DenseTensor> {
+    return new Map(Array.from(this.clips, ([name, tensor]) => [name, sliceRows(tensor, clip, clip + 1)]));
   }
 
   /** The labels of a clip, highest margin first. */

@@ -32,6 +32,24 @@ test('without a box the critical scale is the margin over the dual norms', () =>
   near(criticalScale(problem('l2', [[a], [b]], [3])), 3 / (l2(a) + 2 * l2(b)));
 });
 
+test('norms side by side, and in frames: the margin over the sum of all dual norms', () => {
+  const [a, b] = [vector(), vector()];
+  const box = { down: filled(-1e6), up: filled(1e6) };
+  const l1 = (w: Float64Array) => w.reduce((sum, value) => sum + Math.abs(value), 0);
+  const frames = [a.subarray(0, 300), a.subarray(300, 600), a.subarray(600, 900), a.subarray(900)];
+  const perFrame = frames.reduce((sum, frame) => sum + Math.hypot(...frame), 0);
+  const mixed = (frameSize?: number): LinearProblem => ({
+    norm: 'l2',
+    margins: [3],
+    variables: [
+      { ...box, rho: 2, weights: [a], frameSize },
+      { ...box, rho: 0.5, weights: [b], norm: 'linf' },
+    ],
+  });
+  near(criticalScale(mixed()), 3 / (2 * Math.hypot(...a) + 0.5 * l1(b)));
+  near(criticalScale(mixed(300)), 3 / (2 * perFrame + 0.5 * l1(b)));
+});
+
 test('in L1 the critical scale is the margin over the steepest coordinate, until the box stops it', () => {
   const [a, b] = [vector(), vector()];
   const largest = (w: Float64Array) => w.reduce((most, value) => Math.max(most, Math.abs(value)), 0);

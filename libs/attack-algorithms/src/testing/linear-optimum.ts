@@ -9,6 +9,10 @@ export interface LinearVariable {
   /** Distance to the lower and the upper end of the range, at most and at least 0. */
   readonly down: Float64Array;
   readonly up: Float64Array;
+  /** Norm of its budget. Default: the problem's. */
+  readonly norm?: NormName | undefined;
+  /** Coordinates of a frame, in each of which the budget holds. Default: all of them. */
+  readonly frameSize?: number | undefined;
 }
 
 export interface LinearProblem {
@@ -88,7 +92,12 @@ function mixtureOptimum(problem: LinearProblem, lambda: readonly number[], scale
     for (const [label, weights] of variable.weights.entries()) {
       for (let i = 0; i < w.length; i += 1) w[i] = (w[i] ?? 0) + (lambda[label] ?? 0) * (weights[i] ?? 0);
     }
-    value += lowestProduct(problem.norm, w, variable, scale * variable.rho);
+    const { norm = problem.norm, frameSize = w.length, down, up } = variable;
+    for (let first = 0; first < w.length; first += frameSize) {
+      const [weights, frameDown, frameUp] = [w, down, up].map((all) => all.subarray(first, first + frameSize));
+      if (weights === undefined || frameDown === undefined || frameUp === undefined) continue;
+      value += lowestProduct(norm, weights, { ...variable, down: frameDown, up: frameUp }, scale * variable.rho);
+    }
   }
   return value;
 }

@@ -3,7 +3,7 @@ import { exampleDims, valueRange } from '@faultline/victim';
 import { LocalVictim } from '@faultline/victim-local';
 import { linearVictim } from '@faultline/victim-local/testing';
 import type { NormName } from '../attack.ts';
-import type { LinearProblem } from './linear-optimum.ts';
+import type { LinearProblem, LinearVariable } from './linear-optimum.ts';
 import { normal, randomNumbers } from './random.ts';
 
 const LABELS = ['dog', 'bird', 'horse'];
@@ -96,6 +96,7 @@ export class LinearVictim implements AsyncDisposable {
     norm: NormName,
     budgets: ReadonlyMap<string, number>,
     masks: ReadonlyMap<string, Float32Array> = new Map(),
+    own: ReadonlyMap<string, Partial<LinearVariable>> = new Map(),
   ): LinearProblem {
     const margins = this.margins(clips, clip);
     const variables = this.card.inputs
@@ -113,6 +114,7 @@ export class LinearVictim implements AsyncDisposable {
           ),
           down: Float64Array.from(point, (value) => low - value),
           up: Float64Array.from(point, (value) => high - value),
+          ...own.get(input.name),
         };
       });
     return { norm, margins: trueLabels.map((label) => margins[label] ?? 0), variables };

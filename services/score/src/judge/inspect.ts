@@ -1,9 +1,14 @@
 import type { attack } from '@faultline/contracts';
-import { firstOutside, peakSignalToNoiseDb, perturbationNorms, signalToNoiseDb } from '@faultline/metrics';
-import { valueRange } from '@faultline/victim';
+import {
+  firstOutside,
+  peakSignalToNoiseDb,
+  perturbationNorms,
+  perturbationSize,
+  signalToNoiseDb,
+} from '@faultline/metrics';
+import { budgetMeasure, valueRange } from '@faultline/victim';
 import { type ClipInputs, toFloat32 } from '../peers/tensor-rows.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
-import { normName } from './names.ts';
 
 /** One adversarial point that an attack returned; nothing about it is believed yet. */
 export interface Candidate {
@@ -19,7 +24,7 @@ export interface Candidate {
 
 /** Size of a candidate's perturbation of one variable, float64. */
 export interface Measured {
-  /** In the threat model's norm. */
+  /** As the variable's budget measures it. */
   readonly norm: number;
   /** L2 / sqrt(number of coordinates). */
   readonly rootMeanSquare: number;
@@ -47,7 +52,8 @@ export function inspectCandidate(
   const scale = threatModel.rungs[candidate.rung]?.scale ?? Number.NaN;
   const measured = new Map<string, Measured>();
   let rejection: Inspection['rejection'];
-  for (const { variable, rho } of threatModel.variables) {
+  for (const budget of threatModel.variables) {
+    const { variable, rho } = budget;
     const input = victim.card.inputs.find((one) => one.name === variable);
     const point = candidate.adversarial.get(variable);
     const cleanRow = clean.get(variable);
@@ -56,15 +62,16 @@ export function inspectCandidate(
     }
     const cleanPoint = toFloat32(cleanRow.data);
     const norms = perturbationNorms(point, cleanPoint);
-    const norm = norms[normName(threatModel.norm)];
+    const norm = perturbationSize(point, cleanPoint, budgetMeasure(threatModel, budget, input));
     const toDecibels = input.kind?.$case === 'waveform' ? signalToNoiseDb : peakSignalToNoiseDb;
     measured.set(variable, {
       norm,
       rootMeanSquare: norms.l2 / Math.sqrt(point.length),
       decibels: toDecibels(point, cleanPoint),
     });
-    const { low, high } = valueRange(input);
-    if (firstOutside(point, low, high) !== undefined) rejection = 'out-of-range';
+    const range = valueRange(input);
+    const { low = range.low, high = range.high } = budget;
+    if (firstOutside(point, low, high, cleanPoint) !== undefined) rejection = 'out-of-range';
     else if (!(norm <= scale * rho)) rejection ??= 'over-budget';
   }
   return { measured, rejection };

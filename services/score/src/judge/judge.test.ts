@@ -47,6 +47,34 @@ test('each variable has its own budget, scale x rho, in float64', () => {
   assert.equal(measured.get('frames')?.rootMeanSquare, 0.375 / Math.SQRT2);
 });
 
+test('budgets with a norm, frames or a range of their own are measured as they say', () => {
+  const { NORM_L2, NORM_L1 } = attack.Norm;
+  const variables = [
+    attack.VariableBudget.fromPartial({ variable: 'waveform', rho: 0.25, norm: NORM_L2, high: 0.75 }),
+    attack.VariableBudget.fromPartial({ variable: 'frames', rho: 0.5, norm: NORM_L1, frames: {} }),
+  ];
+  const own = (waveform: readonly number[], frames: readonly number[]) => {
+    const adversarial = new Map([
+      ['waveform', Float32Array.from(waveform)],
+      ['frames', Float32Array.from(frames)],
+    ]);
+    const rungs = [{ scale: 1, stopping: STOPPING_EARLY }];
+    return inspectCandidate(
+      { rung: 0, clip: 0, adversarial, believedMargin: -1 },
+      clean,
+      { ...model, variables, rungs },
+      victim,
+    );
+  };
+  const { measured, rejection } = own([0.625, -0.875], [0.25, 0.75]);
+  assert.equal(rejection, undefined);
+  assert.equal(measured.get('waveform')?.norm, Math.hypot(0.125, 0.125));
+  assert.equal(measured.get('frames')?.norm, 0.5);
+  assert.equal(own([0.75, -0.75], [0, 1]).rejection, 'over-budget');
+  assert.equal(own([0.5, -1], [0.5, 0.75]).rejection, 'over-budget');
+  assert.equal(own([0.8125, -1], [0, 1]).rejection, 'out-of-range');
+});
+
 test('values outside the range, and values that are no numbers, are rejected', () => {
   assert.equal(inspect([0.5, -1.0625], [0, 1]).rejection, 'out-of-range');
   assert.equal(inspect([0.5, -1], [-0.0625, 1]).rejection, 'out-of-range');

@@ -15,6 +15,7 @@ import type {
   ThreatModelResult,
   VariableReport,
 } from '@faultline/report';
+import { normOf } from '@faultline/victim';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 import type { CleanRun } from './clean-run.ts';
 import { flagsOf } from './flags.ts';
@@ -43,15 +44,18 @@ export interface Evidence {
 
 /** The variables of a threat model with their units, as the victim's card gives them. */
 export function variableReports(threatModel: attack.ThreatModel, victim: VictimUnderTest): VariableReport[] {
-  const counted = threatModel.norm === attack.Norm.NORM_L0;
-  return threatModel.variables.map(({ variable, rho }) => {
+  return threatModel.variables.map((budget) => {
+    const { variable, rho, frames } = budget;
+    const norm = normName(normOf(threatModel, budget));
     const input = victim.card.inputs.find((one) => one.name === variable);
     const isWaveform = input?.kind?.$case === 'waveform';
     return {
       variable,
       kind: isWaveform ? 'waveform' : 'frames',
+      norm,
+      perFrame: frames !== undefined,
       rho,
-      unit: counted ? 'coordinates' : isWaveform ? 'amplitude in [-1, 1]' : 'pixels in [0, 1]',
+      unit: norm === 'l0' ? 'coordinates' : isWaveform ? 'amplitude in [-1, 1]' : 'pixels in [0, 1]',
     };
   });
 }

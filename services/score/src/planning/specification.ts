@@ -1,4 +1,5 @@
 import { attack, type score } from '@faultline/contracts';
+import { normOf } from '@faultline/victim';
 import type { Clip, ClipSet } from '../clips/manifest.ts';
 import { isKnownNorm } from '../judge/names.ts';
 import type { Services } from '../peers/services.ts';
@@ -55,8 +56,10 @@ function checkNoise(
   report: Report,
 ): void {
   const norms = attacks.find(({ name }) => name === NOISE_ATTACK)?.norms ?? [];
-  for (const [index, { norm }] of models.entries()) {
-    if (!isKnownNorm(norm) || norms.includes(norm)) continue;
+  for (const [index, model] of models.entries()) {
+    const used = [model.norm, ...model.variables.map((budget) => normOf(model, budget))];
+    const norm = used.find((one) => isKnownNorm(one) && !norms.includes(one));
+    if (norm === undefined) continue;
     const field = `specification.threatModels[${index}].norm`;
     report(field, `noise of ${attack.normToJSON(norm)}, to compare with, is not on offer; take another norm, or Score`);
   }

@@ -28,6 +28,7 @@ const ATTACKS = [
   attack.AttackDescription.fromPartial({
     name: 'pgd',
     norms: [attack.Norm.NORM_LINF],
+    mixes: [attack.Norm.NORM_LINF, attack.Norm.NORM_L2],
     knowledge: attack.AttackKnowledge.ATTACK_KNOWLEDGE_GRADIENTS,
     parameters: [
       {
@@ -55,6 +56,17 @@ function problems(change: Partial<attack.ThreatModel>, victim = victimWith(1, 1)
 const parameter = (name: string, value: number | string): attack.AttackParameter => ({
   name,
   value: typeof value === 'number' ? { $case: 'number', value } : { $case: 'choice', value },
+});
+
+test('norms of variables are those that the attack takes side by side', () => {
+  const { NORM_L2, NORM_L1 } = attack.Norm;
+  const own = (norm: attack.Norm) => ({
+    variables: [attack.VariableBudget.fromPartial({ variable: 'waveform', rho: 1, norm })],
+  });
+  assert.deepEqual(problems(own(NORM_L2)), []);
+  assert.deepEqual(problems(own(NORM_L1)), [
+    "m.variables[0].norm: is NORM_L1 beside NORM_LINF; 'pgd' takes side by side: NORM_LINF, NORM_L2",
+  ]);
 });
 
 test('parameters of an attack are those of the catalogue, in range, once', () => {

@@ -106,6 +106,24 @@ function checkGradients(
   }
 }
 
+/** Norms of variables are among those that the attack can be told side by side; the rest of a budget is the attack's to check. */
+function checkOwnBudgets(
+  model: attack.ThreatModel,
+  path: string,
+  { mixes }: attack.AttackDescription,
+  report: Report,
+): void {
+  for (const [index, { norm }] of model.variables.entries()) {
+    if (norm === attack.Norm.NORM_UNSPECIFIED || norm === model.norm) continue;
+    if (isKnownNorm(norm) && mixes.includes(norm) && mixes.includes(model.norm)) continue;
+    const known = mixes.map((one) => attack.normToJSON(one)).join(', ') || 'none';
+    report(
+      `${path}.variables[${index}].norm`,
+      `is ${attack.normToJSON(norm)} beside ${attack.normToJSON(model.norm)}; '${model.attack}' takes side by side: ${known}`,
+    );
+  }
+}
+
 function checkAttack(
   model: attack.ThreatModel,
   path: string,
@@ -124,6 +142,7 @@ function checkAttack(
     report(`${path}.norm`, `attack '${model.attack}' does not offer ${attack.normToJSON(model.norm)}`);
   }
   if (description === undefined) return;
+  checkOwnBudgets(model, path, description, report);
   if (description.kind === attack.AttackKind.ATTACK_KIND_MINIMUM_NORM) {
     const remedy = 'what is measured here is a ladder of budgets: choose an attack of fixed budget';
     report(`${path}.attack`, `'${model.attack}' looks for the smallest perturbation, without a ladder; ${remedy}`);

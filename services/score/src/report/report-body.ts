@@ -118,10 +118,11 @@ export function reportBody(
         restarts: model.restarts,
         seed: model.seed,
         parameters: parametersOf(model),
-        variables: model.variables.map(({ variable, rho, region }) => ({
+        variables: model.variables.map(({ variable, rho, region, ...own }) => ({
           variable,
           rho,
           region: region === undefined ? null : attack.Region.toJSON(region),
+          own: attack.VariableBudget.toJSON({ ...own, variable: '', rho: 0, region: undefined }),
         })),
         rungs: model.rungs.map(({ scale, stopping }) => ({ scale, stopping: stoppingName(stopping) })),
       })),

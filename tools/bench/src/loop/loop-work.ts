@@ -70,7 +70,7 @@ export function loopWork({ card }: VictimDescription, clips: number, steps: numb
     ),
     targets: { dims: [examples, card.labels.length], data: targets },
     constants: attack.constants,
-    noise: variables.map(({ name, dims }) => ({ name, distribution: attack.noise, dims })),
+    noise: attack.noise,
     noiseKeys: BigUint64Array.from({ length: examples }, (_, i) => BigInt(i + 1)),
   };
   return {

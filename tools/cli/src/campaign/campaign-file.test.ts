@@ -94,6 +94,21 @@ test('regions and parameters of an attack reach the specification', () => {
   ]);
 });
 
+test('a norm, frames, steps and a range of a variable reach the specification', () => {
+  const text = VALID.replace(
+    'frames: 0.004',
+    'frames: { rho: 0.4, norm: l2, frames: {}, stepScale: 0.5, low: 0.1, high: 0.9 }',
+  );
+  const variable = parseCampaign(text, 'x.yaml').threatModels[0]?.variables[1];
+  assert.deepEqual(variable, {
+    ...attack.VariableBudget.fromPartial({ variable: 'frames', rho: 0.4, norm: attack.Norm.NORM_L2 }),
+    frames: { seconds: 0 },
+    stepScale: 0.5,
+    low: 0.1,
+    high: 0.9,
+  });
+});
+
 test('an empty file and a missing file are refused', async () => {
   assert.throws(() => parseCampaign('', 'x.yaml'), { name: 'UsageError', message: /^x\.yaml:1: campaign: / });
   await assert.rejects(readCampaignFile('nowhere.yaml'), { name: 'UsageError', message: /nowhere\.yaml/ });

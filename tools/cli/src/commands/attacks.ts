@@ -33,13 +33,14 @@ async function listAttacks(name: string | undefined, form: 'json' | 'text'): Pro
   else printLines(details(definition));
 }
 
-const attackJson = ({ name, summary, source, kind, knowledge, norms, parameters }: CatalogueRow) => ({
+const attackJson = ({ name, summary, source, kind, knowledge, norms, mixes = [], parameters }: CatalogueRow) => ({
   name,
   summary,
   source,
   kind,
   knowledge,
   norms,
+  mixes,
   parameters,
 });
 
@@ -49,7 +50,7 @@ const table = (rows: readonly CatalogueRow[]): string[] =>
     rows.map(({ name, kind, knowledge, norms, summary }) => [name, kind, knowledge, norms.join(', '), summary]),
   );
 
-function details({ name, summary, source, kind, knowledge, norms, parameters }: CatalogueRow): string[] {
+function details({ name, summary, source, kind, knowledge, norms, mixes = [], parameters }: CatalogueRow): string[] {
   const rows = Object.entries(parameters).map(([parameter, spec]) => {
     const range = spec.type === 'choice' ? spec.values.join(', ') : `${spec.minimum} to ${spec.maximum}`;
     return [parameter, String(spec.default), range, spec.description];
@@ -63,6 +64,7 @@ function details({ name, summary, source, kind, knowledge, norms, parameters }: 
       ['looks for', kind],
       ['needs', knowledge],
       ['norms', norms.join(', ')],
+      ['budgets of each variable', mixes.length === 0 ? 'alike' : `of their own, in ${mixes.join(', ')}`],
     ]),
     ...(rows.length === 0 ? [] : ['', ...textTable(columns, rows)]),
   ];

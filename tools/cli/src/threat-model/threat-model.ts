@@ -61,13 +61,23 @@ const region = z
 
 const rho = z.number().positive();
 
-/** rho alone, or with a region. */
-const budget = z.union(
-  [rho.transform((value) => ({ rho: value, region: undefined })), z.strictObject({ rho, region })],
-  {
-    error: 'give its budget at scale 1, a number above 0, or { rho, region }',
-  },
-);
+/** rho, and what else a budget may say, as in the contract's VariableBudget. */
+const fullBudget = z.strictObject({
+  rho,
+  region: region.optional(),
+  norm: z.enum(NORM_NAMES).optional(),
+  /** The budget holds in each frame; of a waveform they have a length in seconds. */
+  frames: z.strictObject({ seconds: z.number().min(0).default(0) }).optional(),
+  stepScale: z.number().positive().optional(),
+  low: z.number().optional(),
+  high: z.number().optional(),
+});
+
+/** rho alone, or with more. */
+const budget = z.union([rho.transform((value): z.output<typeof fullBudget> => ({ rho: value })), fullBudget], {
+  error:
+    'give its budget at scale 1, a number above 0, or { rho, region, norm, frames, stepScale, low, high }, of which all but rho may be left out',
+});
 
 /** A threat model as people write it. */
 export const threatModelSchema = z.strictObject({
@@ -88,12 +98,14 @@ export type ThreatModelInput = z.input<typeof threatModelSchema>;
 export function threatModelMessage(model: z.output<typeof threatModelSchema>, seed: number): attack.ThreatModel {
   return {
     name: model.name,
-    variables: Object.entries(model.variables).map(([variable, { rho, region }]) => ({
-      variable,
-      rho,
-      region: region === undefined ? undefined : regionMessage(region),
-      domain: attack.Domain.DOMAIN_UNSPECIFIED,
-    })),
+    variables: Object.entries(model.variables).map(([variable, { region, norm, ...own }]) =>
+      attack.VariableBudget.fromPartial({
+        ...own,
+        variable,
+        region: region === undefined ? undefined : regionMessage(region),
+        norm: norm === undefined ? undefined : NORMS[norm],
+      }),
+    ),
     norm: NORMS[model.norm],
     rungs: rungsOf(model.ladder),
     attack: model.attack,

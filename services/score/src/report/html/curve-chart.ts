@@ -94,7 +94,7 @@ function labelled(rows: readonly LadderRow[], axes: Axes): readonly LadderRow[] 
 function axisTitle(result: ThreatModelResult): string {
   const [only, ...others] = result.variables;
   if (only !== undefined && others.length === 0) {
-    return `budget ε (${NORM_TEXT[result.norm]}, ${only.unit})`;
+    return `budget ε (${NORM_TEXT[only.norm]}${only.perFrame ? ' per frame' : ''}, ${only.unit})`;
   }
   const parts = result.variables.map(({ variable, rho }) => `${variable} ${short(rho)} s`);
   return `scale s (ε: ${parts.join(', ')})`;

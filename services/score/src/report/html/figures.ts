@@ -51,9 +51,11 @@ export function variableText(variable: Pick<VariableReport, 'kind' | 'variable'>
   return variable.variable;
 }
 
-/** "L∞ on waveform + frames" */
-export function threatText(result: Pick<ThreatModelResult, 'norm' | 'variables'>): string {
-  return `${NORM_TEXT[result.norm]} on ${result.variables.map(variableText).join(' + ')}`;
+/** "L∞ on waveform + frames"; of norms of their own "L2 per frame on waveform + L∞ on frames". */
+export function threatText({ variables }: Pick<ThreatModelResult, 'variables'>): string {
+  const measures = variables.map(({ norm, perFrame }) => `${NORM_TEXT[norm]}${perFrame ? ' per frame' : ''} on `);
+  const alike = measures.every((measure) => measure === measures[0]);
+  return variables.map((one, index) => `${alike && index > 0 ? '' : measures[index]}${variableText(one)}`).join(' + ');
 }
 
 /** A budget as people read it: the epsilon where one variable is attacked, else the scale. */
