@@ -2,7 +2,7 @@ import { elementCount, float32, int, intAttribute } from '@faultline/onnx';
 import { type Dims, fixedSize, product, range, type Value } from '../dims.ts';
 import type { Rule, RuleContext } from '../rule.ts';
 import { channelsOf, inputGradientOf, isTrivial } from './input-gradient.ts';
-import { type WindowAxis, windowAttributes, windowOf } from './window.ts';
+import { isDynamic, type WindowAxis, windowAttributes, windowOf } from './window.ts';
 
 const inputGradient = (c: RuleContext): Value =>
   inputGradientOf({
@@ -40,10 +40,53 @@ function columns({ e }: RuleContext, x: Value, windows: readonly WindowAxis[], o
 }
 
 /**
- * One batched product of the columns of `x` with `g`, the values at the windows' outputs, summed over the batch:
- * [channels of g, channels of x / groups, ...kernel].
+ * Outputs of a picture up to which one product over the whole batch beats a product for each picture, as measured on one and
+ * two threads: at 2x2 outputs it takes a seventh to a quarter of the time, at 4x4 half to 1.3 times; at 8x8 the latter wins.
  */
+const FEW_PLACES = 16;
+
+/** `g` holds values at the windows' outputs. [channels of g, channels of x / groups, ...kernel]. */
 function weightGradient(c: RuleContext, x: Value, g: Value, windows: readonly WindowAxis[]): Value {
+  const outputs = windows.map(({ outputSize }) => outputSize);
+  const few = elementCount(outputs) <= FEW_PLACES && !windows.some(isDynamic);
+  const ungrouped = intAttribute(c.node, 'group', 1) === 1;
+  return few && ungrouped ? gradientInOneProduct(c, x, g, windows) : gradientByPicture(c, x, g, windows);
+}
+
+/** Channels last: [channels of g, places of all pictures] times what each tap sees there, [places, taps x channels of x]. */
+function gradientInOneProduct(c: RuleContext, x: Value, g: Value, windows: readonly WindowAxis[]): Value {
+  const { e } = c;
+  const w = c.input(1);
+  const spatial = range(2, w.dims.length);
+  const channelsLast = (value: Value) => e.transpose(value, [0, ...spatial, 1]);
+  const rank = spatial.length + 1;
+  const padded = e.pad(
+    channelsLast(x),
+    windows.map(({ axis, padBefore, padAfter }) => ({ axis: axis - 1, before: padBefore, after: padAfter })),
+  );
+  const taps = windows.reduce<number[][]>(
+    (all, { kernel }) => all.flatMap((before) => range(0, kernel).map((tap) => [...before, tap])),
+    [[]],
+  );
+  const seen = taps.map((tap) =>
+    e.slice(
+      padded,
+      windows.map(({ axis, stride, dilation, outputSize }, i) => ({
+        axis: axis - 1,
+        start: (tap[i] ?? 0) * dilation,
+        count: outputSize,
+        step: stride,
+      })),
+    ),
+  );
+  const product = e.gemm(e.merge(channelsLast(g), 0, rank), e.merge(e.concat(seen, rank), 0, rank), true, false);
+  const [outputs, inputs, ...kernel] = w.dims;
+  const gradient = e.reshape(product, [outputs ?? 1, ...kernel, inputs ?? 1]);
+  return e.transpose(gradient, [0, rank, ...range(1, rank)]);
+}
+
+/** One batched product of the columns of `x` with `g`, summed over the batch. */
+function gradientByPicture(c: RuleContext, x: Value, g: Value, windows: readonly WindowAxis[]): Value {
   const { e } = c;
   const w = c.input(1);
   const groups = intAttribute(c.node, 'group', 1);
