@@ -26,3 +26,4 @@ export {
   signalToNoiseDb,
 } from './perturbation.ts';
 export { areaUnderCurve, averagePrecision, type LabelScores } from './ranking.ts';
+export { type LabelPrecision, labelPrecisions, type SlicePrecision, slicePrecisions } from './slices.ts';

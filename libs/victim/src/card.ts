@@ -1,22 +1,14 @@
 import { victim } from '@faultline/contracts';
+import { CardError, require } from './card-error.ts';
+import { checkFigures } from './card-figures.ts';
+
+export { CardError } from './card-error.ts';
 
 /** Version of the card's schema that this code reads. */
 export const CARD_SCHEMA_VERSION = 1;
 
 /** Tolerance of a verdict, as a share of the logit scale, so that it does not flip between batch sizes. */
 export const VERDICT_TOLERANCE = 1e-4;
-
-/** A card that cannot be used; the message names the field, its value and the remedy. */
-export class CardError extends Error {
-  override name = 'CardError';
-  /** Path of the field, for instance "inputs[0].waveform.samples". */
-  readonly field: string;
-
-  constructor(field: string, problem: string, options?: ErrorOptions) {
-    super(`card field '${field}': ${problem}`, options);
-    this.field = field;
-  }
-}
 
 /** A file beside the card, not in a folder of its own. */
 const GRAPH_FILE = /^[^/\\\0]+\.onnx$/;
@@ -43,10 +35,6 @@ function isDefault(value: unknown): boolean {
   return (
     value === null || value === 0 || value === '' || value === false || (Array.isArray(value) && value.length === 0)
   );
-}
-
-function require(condition: boolean, field: string, problem: string): void {
-  if (!condition) throw new CardError(field, problem);
 }
 
 function checkInput(input: victim.InputSpecification, index: number): void {
@@ -123,6 +111,7 @@ export function checkCard(card: victim.Card): void {
   require(card.logitScale > 0, 'logitScale', `is ${card.logitScale}; give the standard deviation of the logits`);
   const names = card.labels.map((label) => label.label);
   require(new Set(names).size === names.length, 'labels', 'names a label twice');
+  checkFigures(card, names);
 }
 
 /**

@@ -24,6 +24,8 @@ export interface ClipRecord {
   readonly visualLabels: readonly string[];
   /** Independence groups of the events' sources; that of the first event's sound comes first. */
   readonly groups: readonly string[];
+  /** Styles of the events' pictures: photo, drawing, emoji. */
+  readonly styles: readonly string[];
   readonly licence: string;
   readonly attribution: readonly Attribution[];
 }
@@ -124,6 +126,8 @@ function describe(
   const inOrder = (labels: readonly string[]): string[] => LABELS.filter((label) => labels.includes(label));
   const audioLabels = inOrder(scene.events.filter(({ sound }) => sound).map(({ label }) => label));
   const visualLabels = inOrder(scene.events.filter(({ picture }) => picture).map(({ label }) => label));
+  const pictures = scene.events.flatMap(({ picture }) => picture?.id ?? []);
+  const styles = used.flatMap(({ id: source, style }) => (pictures.includes(source) ? (style ?? []) : []));
   return {
     id,
     file,
@@ -134,6 +138,7 @@ function describe(
     audioLabels,
     visualLabels,
     groups: eventGroups(scene),
+    styles: [...new Set(styles)].sort(),
     licence: clipLicence(used),
     attribution: [...new Set(used)].map(attributionOf),
   };

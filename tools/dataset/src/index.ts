@@ -1,3 +1,5 @@
+export { type BuildOptions, buildSet } from './build/build-set.ts';
+export { PART_SIZES, type PartSizes } from './build/set-part.ts';
 export { type ComposeOptions, compose, type Example, type Rendering } from './compose.ts';
 export { type BatchStreamOptions, type ExampleBatch, exampleStream } from './example-stream.ts';
 export { LABELS } from './labels.ts';

@@ -14,7 +14,7 @@ test('what is wrong is named with its value and the remedy', () => {
     () => readArguments(['--spec', 'middle', '--pack', 'p']),
     /--spec is 'middle'; give audio, .*early, mid, /,
   );
-  assert.throws(() => readArguments(['--spec', 'mid']), /--pack is missing/);
+  assert.throws(() => readArguments(['--spec', 'mid']), /--pack and --data are missing/);
   assert.throws(() => readArguments(['--spec', 'mid', '--pack', 'p', '--threads', '0']), /--threads is '0'/);
   assert.throws(() => readArguments(['--spec', 'mid', '--pack', 'p', '--sed', '1']), /--sed/);
 });

@@ -36,9 +36,10 @@ const CHOICES = [
 /** The seed of the victims that ship: theirs is the folder of the name. */
 const SHIPPED_SEED = 1;
 
-export const USAGE = `usage: npm run train -- --spec NAME --pack DIR [options]
+export const USAGE = `usage: npm run train -- --spec NAME --pack DIR|--data DIR [options]
   --spec NAME             architecture: ${ARCHITECTURE_NAMES.join(' ')}
-  --pack DIR              source pack of sounds and pictures
+  --pack DIR              source pack of sounds and pictures: training clips are composed from it without end
+  --data DIR              built or imported set, to measure on, and without --pack to train on (without --data: the clips that the set builder makes of the pack)
   --seed N                first weights and all that is drawn (1)
   --name NAME             name of the victim (that of the spec)
   --clips DIR             labelled test clips to measure on (zoo/clips)
@@ -73,7 +74,9 @@ export interface Arguments {
   readonly spec: ArchitectureName;
   readonly name: string;
   readonly seed: number;
-  readonly packDir: string;
+  /** At least one of the two is given. Clips are composed from a pack, or come from a set. */
+  readonly packDir: string | undefined;
+  readonly dataDir: string | undefined;
   readonly clipsDir: string;
   /** Names of the victims to put together, in place of training. */
   readonly from: readonly [audio: string, visual: string] | undefined;
@@ -101,6 +104,7 @@ export function readArguments(args: readonly string[]): Arguments {
       name: { type: 'string' },
       seed: text('1'),
       pack: { type: 'string' },
+      data: { type: 'string' },
       clips: text('zoo/clips'),
       from: { type: 'string' },
       out: { type: 'string' },
@@ -120,7 +124,10 @@ export function readArguments(args: readonly string[]): Arguments {
   if (spec === undefined)
     throw new RangeError(`--spec is '${word('spec') ?? ''}'; give ${ARCHITECTURE_NAMES.join(', ')}`);
   const packDir = word('pack');
-  if (packDir === undefined) throw new RangeError('--pack is missing; give the folder of the source pack');
+  const dataDir = word('data');
+  if (packDir === undefined && dataDir === undefined) {
+    throw new RangeError('--pack and --data are missing; give the folder of a source pack, or of a set');
+  }
   const number = (option: string, kind: 'whole' | 'real', least: number): number => {
     const value = word(option)?.trim() === '' ? Number.NaN : Number(word(option));
     if (Number.isFinite(value) && value >= least && (kind === 'real' || Number.isInteger(value))) return value;
@@ -140,6 +147,7 @@ export function readArguments(args: readonly string[]): Arguments {
     name,
     seed,
     packDir,
+    dataDir,
     clipsDir: word('clips') ?? '',
     from: readParts(word('from'), spec),
     out: word('out') ?? (seed === SHIPPED_SEED ? `zoo/victims/${name}` : keptRun(name, seed, '')),
@@ -170,7 +178,7 @@ function readParts(given: string | undefined, spec: ArchitectureName): Arguments
 }
 
 /** The command that makes the victim again: seed, threads and every option that is not at its default. */
-export function commandOf({ spec, name, seed, threads, from, run }: Arguments): string {
+export function commandOf({ spec, name, seed, threads, packDir, dataDir, from, run }: Arguments): string {
   const changed = [
     ...NUMBERS.flatMap(([option, key]) => (run[key] === RUN_DEFAULTS[key] ? [] : [`--${option} ${run[key]}`])),
     ...CHOICES.flatMap(([option, key]) => (run[key] === RUN_DEFAULTS[key] ? [] : [`--${option} ${run[key]}`])),
@@ -185,6 +193,7 @@ export function commandOf({ spec, name, seed, threads, from, run }: Arguments): 
     `--seed ${seed} --threads ${threads}`,
     ...parts,
     ...changed,
-    '--pack DIR',
+    ...(packDir === undefined ? [] : ['--pack DIR']),
+    ...(dataDir === undefined ? [] : ['--data DIR']),
   ].join(' ');
 }

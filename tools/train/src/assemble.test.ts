@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { LABELS } from '@faultline/dataset';
 import { ARCHITECTURES, type ArchitectureName, buildVictim } from '@faultline/fusion';
 import { float32 } from '@faultline/onnx';
 import { initialise } from '@faultline/training';
@@ -23,7 +24,8 @@ function untrained(name: ArchitectureName, seed: number): KeptRun {
 }
 
 const set: LabelledSet = {
-  labels: 12,
+  labels: LABELS,
+  styles: [[], []],
   targets: new Float32Array(2 * 12),
   batches: [
     {

@@ -10,14 +10,15 @@ const PIXELS = FRAMES * 3 * PICTURE.height * PICTURE.width;
 
 /** Example i is heard and seen as label i. */
 function filled(): ExamplePool {
-  const pool = new ExamplePool(4, PICTURE);
+  const pool = new ExamplePool(4, { picture: PICTURE });
   const own = Float32Array.from({ length: LABELS * LABELS }, (_, index) => (index % (LABELS + 1) === 0 ? 1 : 0));
   pool.add({
     start: 0,
     size: LABELS,
-    waveform: Float32Array.from({ length: LABELS * SAMPLES }, (_, index) => 0.1 * Math.sin(index)),
-    frames: Uint8Array.from({ length: LABELS * PIXELS }, (_, index) => index % 256),
-    targets: own,
+    inputs: {
+      waveform: Float32Array.from({ length: LABELS * SAMPLES }, (_, index) => 0.1 * Math.sin(index)),
+      frames: Uint8Array.from({ length: LABELS * PIXELS }, (_, index) => index % 256),
+    },
     audioTargets: own,
     visualTargets: own,
   });
@@ -70,6 +71,24 @@ test('drawn clips keep what they are labelled with', () => {
   assert.ok(repaired > 0.05 * size && repaired < 0.25 * size, `${repaired}`);
 });
 
+test('features are drawn as they are', () => {
+  const pool = new ExamplePool(4);
+  const features = Float32Array.of(1, 2, 3, 4, 5, 6);
+  const none = new Float32Array(3);
+  pool.add({
+    start: 0,
+    size: 3,
+    inputs: { 'log-mel': features },
+    audioTargets: Float32Array.of(1, 0, 0),
+    visualTargets: none,
+  });
+  const { inputs, targets } = pool.draw(0, 60);
+  const drawn = [...(inputs['log-mel'] ?? [])];
+  assert.deepEqual(new Set(drawn), new Set(features));
+  for (const [clip, target] of targets.entries()) assert.equal(drawn[2 * clip], target === 1 ? 1 : drawn[2 * clip]);
+  assert.throws(() => new ExamplePool(4).draw(0, 1), /pool is empty/);
+});
+
 test('an empty pool is an error', () => {
-  assert.throws(() => new ExamplePool(1, PICTURE).draw(0, 4), /pool is empty/);
+  assert.throws(() => new ExamplePool(1).draw(0, 4), /pool is empty/);
 });

@@ -1,16 +1,48 @@
-import type { ExampleBatch } from '@faultline/dataset';
 import { BalancedSampler, CounterRandom, type TrainingBatch } from '@faultline/training';
 import { type Clip, type ClipRow, drawClip, type PictureSize } from './augment.ts';
 
 /** Composed examples kept for re-use; a fresh one replaces the oldest. */
 export const POOL_CAPACITY = 6144;
 
+/** Consecutive examples, each tensor's first axis being the batch; targets are 0/1. */
+export interface PoolBatch {
+  /** Number of the first example. */
+  readonly start: number;
+  readonly size: number;
+  /** `[size, ...]`: `waveform` and `frames` (bytes), or features. */
+  readonly inputs: Readonly<Record<string, Float32Array | Uint8Array>>;
+  /** `[size, labels]`: what is heard, and what is seen. */
+  readonly audioTargets: Float32Array;
+  readonly visualTargets: Float32Array;
+}
+
+/** A clip kept for re-use. */
+interface PooledClip {
+  readonly inputs: Readonly<Record<string, Float32Array | Uint8Array>>;
+  readonly heard: Float32Array;
+  readonly seen: Float32Array;
+}
+
+/** Where a drawn clip goes. */
+interface Row {
+  readonly inputs: Readonly<Record<string, Float32Array>>;
+  readonly targets: Float32Array;
+  readonly heard: Float32Array;
+  readonly seen: Float32Array;
+}
+
 export interface PoolOptions {
-  /** Index of the first example that will be added; 0 unless given. */
+  /** Size of the pictures of clips that are drawn with changes; nothing: clips are drawn as they are, as features must be. */
+  readonly picture?: PictureSize;
+
+  /** Number of the first example that will be added; 0 unless given. */
   readonly first?: number;
   /** Every clip equally often, or every label. 'uniform' unless given. */
   readonly drawing?: 'uniform' | 'balanced';
 }
+
+/** Chooses a clip by numbers in [0, 1). */
+type Chooser = (next: () => number) => PooledClip;
 
 /**
  * A sliding window over an endless stream of composed examples. Each step takes in fresh ones and draws its batch from the
@@ -18,28 +50,27 @@ export interface PoolOptions {
  * (seed, step) and the stream alone.
  */
 export class ExamplePool {
-  readonly #clips: Clip[] = [];
+  readonly #clips: PooledClip[] = [];
   #next: number;
   readonly #seed: number;
-  readonly #picture: PictureSize;
+  readonly #picture: PictureSize | undefined;
   readonly #drawing: 'uniform' | 'balanced';
 
-  constructor(seed: number, picture: PictureSize, { first = 0, drawing = 'uniform' }: PoolOptions = {}) {
+  constructor(seed: number, { first = 0, drawing = 'uniform', picture }: PoolOptions = {}) {
     this.#seed = seed;
     this.#picture = picture;
     this.#drawing = drawing;
     this.#next = first % POOL_CAPACITY;
   }
 
-  add(batch: ExampleBatch): void {
+  add(batch: PoolBatch): void {
     const rows = <T extends Float32Array | Uint8Array>(values: T, row: number) => {
       const each = values.length / batch.size;
       return values.subarray(row * each, (row + 1) * each) as T;
     };
     for (let row = 0; row < batch.size; row++) {
       this.#clips[this.#next] = {
-        waveform: rows(batch.waveform, row),
-        frames: rows(batch.frames, row),
+        inputs: Object.fromEntries(Object.entries(batch.inputs).map(([name, values]) => [name, rows(values, row)])),
         heard: rows(batch.audioTargets, row),
         seen: rows(batch.visualTargets, row),
       };
@@ -51,10 +82,8 @@ export class ExamplePool {
   draw(step: number, size: number): TrainingBatch {
     const first = this.#clips.find((clip) => clip !== undefined);
     if (first === undefined) throw new RangeError('the pool is empty; add examples before drawing');
-    const inputs = {
-      waveform: new Float32Array(size * first.waveform.length),
-      frames: new Float32Array(size * first.frames.length),
-    };
+    const sizes = Object.entries(first.inputs).map(([name, { length }]) => [name, size * length] as const);
+    const inputs = Object.fromEntries(sizes.map(([name, length]) => [name, new Float32Array(length)]));
     const batch = {
       size,
       inputs,
@@ -65,24 +94,25 @@ export class ExamplePool {
     const row = (values: Float32Array, index: number) =>
       values.subarray((index * values.length) / size, ((index + 1) * values.length) / size);
     const choose = this.#chooser();
+    const picture = this.#picture;
     for (let index = 0; index < size; index++) {
       const random = new CounterRandom(this.#seed, `pool/${step}/${index}`);
-      const target: ClipRow = {
-        waveform: row(inputs.waveform, index),
-        frames: row(inputs.frames, index),
+      const target: Row = {
+        inputs: Object.fromEntries(Object.entries(inputs).map(([name, values]) => [name, row(values, index)])),
         targets: row(batch.targets, index),
         heard: row(batch.audioTargets, index),
         seen: row(batch.visualTargets, index),
       };
-      drawClip(choose, random, this.#picture, target);
+      if (picture === undefined) drawAsIs(choose, random, target);
+      else drawClip((next) => asMedia(choose(next)), random, picture, asMediaRow(target));
     }
     return batch;
   }
 
   /** How a clip is chosen by numbers in [0, 1). */
-  #chooser(): (next: () => number) => Clip {
+  #chooser(): Chooser {
     const clips = this.#clips;
-    const at = (index: number): Clip => {
+    const at = (index: number): PooledClip => {
       const clip = clips[index];
       if (clip === undefined) throw new RangeError('cannot draw from an empty pool');
       return clip;
@@ -93,4 +123,26 @@ export class ExamplePool {
     );
     return (next) => at(sampler.draw(next));
   }
+}
+
+/** A clip without any change. */
+function drawAsIs(choose: Chooser, random: CounterRandom, row: Row): void {
+  let index = 0;
+  const clip = choose(() => random.uniform(index++));
+  for (const [name, values] of Object.entries(row.inputs)) values.set(clip.inputs[name] ?? []);
+  row.heard.set(clip.heard);
+  row.seen.set(clip.seen);
+  for (const label of row.targets.keys()) row.targets[label] = Math.max(clip.heard[label] ?? 0, clip.seen[label] ?? 0);
+}
+
+const ONLY_MEDIA = 'only clips of sound and pictures are drawn with changes; leave `picture` out';
+
+function asMedia({ inputs: { waveform, frames }, heard, seen }: PooledClip): Clip {
+  if (waveform instanceof Float32Array && frames instanceof Uint8Array) return { waveform, frames, heard, seen };
+  throw new RangeError(ONLY_MEDIA);
+}
+
+function asMediaRow({ inputs: { waveform, frames }, ...targets }: Row): ClipRow {
+  if (waveform && frames) return { waveform, frames, ...targets };
+  throw new RangeError(ONLY_MEDIA);
 }

@@ -1,10 +1,7 @@
-import { type ExampleBatch, exampleStream, type Split } from '@faultline/dataset';
 import { buildVictim, type FeatureSpec, type VictimInput, type VictimSpec, type Weights } from '@faultline/fusion';
 import { type RankingFigures, rankingFigures } from '@faultline/metrics';
 import { float32, type Model, modelOf } from '@faultline/onnx';
 import { type Feeds, float32Data, Session, toOrt } from '@faultline/ort';
-
-const BATCH = 32;
 
 /** Consecutive clips of a set. */
 export interface LabelledBatch {
@@ -17,19 +14,13 @@ export interface LabelledBatch {
 
 /** Labelled clips, kept in memory. */
 export interface LabelledSet {
-  readonly labels: number;
+  /** In the order of the targets. */
+  readonly labels: readonly string[];
   readonly batches: readonly LabelledBatch[];
-  /** `[clips, labels]`. */
+  /** `[clips, labels]`: all that is heard or seen. */
   readonly targets: Float32Array;
-}
-
-/** Composes clips of one split, without augmentation. */
-export async function loadSet(packDir: string, split: Split, count: number, seed: number): Promise<LabelledSet> {
-  const batches: ExampleBatch[] = [];
-  for await (const batch of exampleStream({ packDir, split, seed, batchSize: BATCH, count })) batches.push(batch);
-  const targets = Float32Array.from(batches.flatMap((batch) => [...batch.targets]));
-  const inputs = batches.map(({ start, size, waveform, frames }) => ({ start, size, inputs: { waveform, frames } }));
-  return { labels: targets.length / count, batches: inputs, targets };
+  /** Of each clip, the styles of its pictures. */
+  readonly styles: readonly (readonly string[])[];
 }
 
 /** Which modality, if any, comes from another clip: what a victim loses shows what it listens to. */
@@ -56,7 +47,7 @@ export async function logitsOf(
     const results = await session.run(Object.fromEntries(feeds));
     const { logits: output } = results;
     if (output === undefined) throw new Error('the victim made no logits');
-    logits.set(float32Data(output), batch.start * set.labels);
+    logits.set(float32Data(output), batch.start * set.labels.length);
   }
   return logits;
 }
@@ -91,33 +82,9 @@ function moved(rows: Values, count: number, before: Values, beforeCount: number)
   return result;
 }
 
-/** The first batches of a set, for a quick look. */
-export function firstBatches(set: LabelledSet, count: number): LabelledSet {
-  const batches = set.batches.slice(0, count);
-  const clips = batches.reduce((sum, { size }) => sum + size, 0);
-  return { labels: set.labels, batches, targets: set.targets.subarray(0, clips * set.labels) };
-}
-
 /** Ranking figures of a set's logits. */
 export const figuresOf = (set: LabelledSet, logits: Float32Array): RankingFigures =>
-  rankingFigures({ labels: set.labels, scores: logits, targets: set.targets });
-
-/** mAP when nothing comes from another clip, or when one of the victim's modalities does. */
-export type SwappedPrecision = { readonly none: number } & { readonly [modality in VictimInput['modality']]?: number };
-
-/** What a victim loses when either modality is another clip's: a victim that fuses loses with both. */
-export async function swappedPrecision(
-  model: Model | Uint8Array,
-  spec: VictimSpec | FeatureSpec,
-  set: LabelledSet,
-  threads: number,
-): Promise<SwappedPrecision> {
-  const precision = async (swap: Swap) =>
-    figuresOf(set, await logitsOf(model, spec, set, { threads, swap })).meanAveragePrecision ?? 0;
-  const swapped: [string, number][] = [];
-  for (const { modality } of inputsOf(spec)) swapped.push([modality, await precision(modality)]);
-  return { none: await precision('none'), ...Object.fromEntries(swapped) };
-}
+  rankingFigures({ labels: set.labels.length, scores: logits, targets: set.targets });
 
 /** The victim as it ships. */
 export const exportedModel = (spec: VictimSpec | FeatureSpec, weights: Weights): Model =>

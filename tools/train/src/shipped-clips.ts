@@ -15,6 +15,10 @@ interface ManifestClip {
   readonly file: string;
   readonly stratum: Stratum;
   readonly labels: readonly string[];
+  /** Styles of its pictures. */
+  readonly styles: readonly string[];
+  /** Independence groups of its sources. */
+  readonly groups: readonly string[];
 }
 
 /** The shipped test clips of one stratum, decoded to a victim's inputs as the services decode them. */
@@ -34,10 +38,11 @@ export async function loadShippedClips(dir: string, stratum: Stratum, spec: Inpu
     }
     batches.push({ start, size: 1, inputs: { waveform: waveform.data, frames: frames.data } });
   }
-  return { labels: LABELS.length, batches, targets };
+  return { labels: LABELS, batches, targets, styles: clips.map(({ styles }) => styles) };
 }
 
-async function readClips(dir: string): Promise<readonly ManifestClip[]> {
+/** All clips of a set, in its order. @throws RangeError when the folder holds none. */
+export async function readClips(dir: string): Promise<readonly ManifestClip[]> {
   const path = join(dir, MANIFEST_FILE);
   const manifest: unknown = JSON.parse(await readFile(path, 'utf8'));
   if (typeof manifest !== 'object' || manifest === null || !('clips' in manifest) || !Array.isArray(manifest.clips)) {

@@ -1,17 +1,18 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { exampleStream, LABELS } from '@faultline/dataset';
-import type { VictimSpec } from '@faultline/fusion';
+import type { FeatureSpec, VictimSpec } from '@faultline/fusion';
 import { type RunProgress, runTraining, Trainer, type TrainingBatch, type TrainingRun } from '@faultline/training';
 import { type Arguments, commandOf } from './arguments.ts';
 import { targetsFor } from './branch-targets.ts';
 import { ExamplePool, POOL_CAPACITY } from './example-pool.ts';
-import { exportedModel, type LabelledSet, type SwappedPrecision, swappedPrecision } from './labelled-set.ts';
+import type { ExampleSource } from './example-sources.ts';
+import { exportedModel, figuresOf, type LabelledSet, logitsOf } from './labelled-set.ts';
 import { RECIPE, treatmentsOf } from './recipe.ts';
 
 export interface TrainOptions {
   readonly arguments: Arguments;
-  readonly spec: VictimSpec;
+  readonly spec: VictimSpec | FeatureSpec;
+  readonly examples: ExampleSource;
   readonly validation: LabelledSet;
   readonly onEpoch: (epoch: EpochReport) => void;
   readonly onProgress: (progress: RunProgress) => void;
@@ -20,20 +21,17 @@ export interface TrainOptions {
 
 export interface EpochReport {
   readonly step: number;
-  /** Validation mAP, also with another clip's sound, or pictures. */
-  readonly validation: SwappedPrecision;
+  /** mAP on the validation clips. */
+  readonly validation: number;
 }
 
 /**
- * Trains one victim, from its checkpoint where there is one. Same options, seed, thread count, pack and machine type: same
+ * Trains one victim, from its checkpoint where there is one. Same options, seed, thread count, examples and machine type: same
  * weights, bit for bit, however often the run was interrupted.
  */
 export async function trainVictim(options: TrainOptions): Promise<TrainingRun> {
   const { seed, threads, checkpoint, checkpointSteps, restart, run } = options.arguments;
   const { spec } = options;
-  if (spec.labels !== LABELS.length) {
-    throw new RangeError(`'${options.arguments.spec}' has ${spec.labels} labels, the data set ${LABELS.length}`);
-  }
   if (restart) await rm(checkpoint, { force: true });
   await mkdir(dirname(checkpoint), { recursive: true });
   await using trainer = await Trainer.create({
@@ -53,9 +51,11 @@ export async function trainVictim(options: TrainOptions): Promise<TrainingRun> {
       ...(run.patience > 0 ? { patience: run.patience } : {}),
       figure: async (weights, step) => {
         const model = exportedModel(spec, weights);
-        const validation = await swappedPrecision(model, spec, options.validation, threads);
+        const logits = await logitsOf(model, spec, options.validation, { threads });
+        const validation = figuresOf(options.validation, logits).meanAveragePrecision;
+        if (validation === null) throw new RangeError('no validation clip has a label; give others');
         options.onEpoch({ step, validation });
-        return validation.none;
+        return validation;
       },
     },
     onResume: options.onResume,
@@ -65,26 +65,20 @@ export async function trainVictim(options: TrainOptions): Promise<TrainingRun> {
 
 /** The batches of all steps from one on; the pool is filled again with what it held then. */
 async function* batches(options: TrainOptions, fromStep: number): AsyncGenerator<TrainingBatch, void, void> {
-  const { spec } = options;
-  const { seed, packDir, run } = options.arguments;
+  const { spec, examples } = options;
+  const { seed, run } = options.arguments;
   const { batchSize, freshPerStep, firstExamples } = RECIPE;
   const composed = firstExamples + fromStep * freshPerStep;
   const start = Math.max(0, Math.floor((composed - POOL_CAPACITY) / freshPerStep) * freshPerStep);
-  const pool = new ExamplePool(seed, spec.frames, {
+  const pool = new ExamplePool(seed, {
     first: start,
     drawing: run.balanced ? 'balanced' : 'uniform',
+    ...('frames' in spec ? { picture: spec.frames } : {}),
   });
   const count = firstExamples + run.steps * freshPerStep - start;
-  for await (const examples of exampleStream({
-    packDir,
-    split: 'train',
-    seed,
-    batchSize: freshPerStep,
-    start,
-    count,
-  })) {
-    pool.add(examples);
-    const step = Math.floor((examples.start + examples.size - firstExamples) / freshPerStep) - 1;
+  for await (const fresh of examples({ start, count, batchSize: freshPerStep })) {
+    pool.add(fresh);
+    const step = Math.floor((fresh.start + fresh.size - firstExamples) / freshPerStep) - 1;
     if (step < fromStep) continue;
     const batch = pool.draw(step, batchSize);
     yield { ...batch, targets: targetsFor(spec.fusion, batch) };

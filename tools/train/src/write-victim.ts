@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { victim } from '@faultline/contracts';
-import { buildVictim, countMacs, type FusionVariant, type VictimSpec, type Weights } from '@faultline/fusion';
+import { buildVictim, countMacs, type FusionVariant, type VictimSpec } from '@faultline/fusion';
 import { elementCount, encodeModel, modelOf } from '@faultline/onnx';
 import { dryRun } from '@faultline/ort';
 import { CARD_SCHEMA_VERSION, checkCard } from '@faultline/victim';
+import type { KeptRun } from './kept-run.ts';
 
 export const MODEL_FILE = 'model.onnx';
 export const CARD_FILE = 'card.json';
@@ -41,18 +42,18 @@ export interface Measured {
 }
 
 /** A finished victim. */
-export interface VictimRecord {
+export interface VictimRecord extends KeptRun {
   readonly name: string;
   readonly spec: VictimSpec;
-  readonly weights: Weights;
   readonly measured: Measured;
-  /** The command that made it, and what it took. */
+  /** The command that made it. */
   readonly provenance: string;
+  readonly seedSpread: victim.SeedSpread | undefined;
 }
 
 /** Writes `model.onnx` and `card.json` of a victim into a folder. */
 export async function writeVictim(dir: string, record: VictimRecord): Promise<void> {
-  const { name, spec, weights, measured, provenance } = record;
+  const { name, spec, weights, history, measured, provenance, seedSpread } = record;
   const { graph, inputs, parameters, taps } = buildVictim(spec, { kind: 'export', weights });
   const bytes = encodeModel(modelOf(graph));
   const card: victim.Card = {
@@ -80,6 +81,9 @@ export async function writeVictim(dir: string, record: VictimRecord): Promise<vo
     frontEnd: undefined,
     head: undefined,
     externalData: [],
+    seedSpread,
+    trainingCost: history.cost,
+    robustness: [],
   };
   await mkdir(dir, { recursive: true });
   await writeFile(join(dir, MODEL_FILE), bytes);

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { CleanFigures, VictimEvaluation } from '../evaluation/clean-figures.ts';
+import type { CleanFigures, PartEvaluation, VictimEvaluation } from '../evaluation/clean-figures.ts';
 import { UsageError } from '../exit-code.ts';
 import { ratio } from '../output/figures.ts';
 import { printJson, printLines } from '../output/print.ts';
@@ -16,6 +16,9 @@ interface EvaluateOptions extends JsonOption, VictimOption {
   readonly clips?: string;
   readonly threads: number;
 }
+
+/** Largest differences that count as a match: of whole figures, of one label, of the clips of one style. */
+type Tolerance = CleanFigures & { readonly label: number; readonly style: number };
 
 /** `faultline evaluate`: do cards tell the truth? */
 export const evaluate: CommandDefinition = {
@@ -38,7 +41,7 @@ async function evaluateVictims({ victim = [], all, victims, clips, threads, json
     ...(all === true ? ['all'] : []),
   ]);
   // The runtime is loaded for this command alone: it takes longer than most others run.
-  const { evaluateVictim, TOLERANCE } = await import('../evaluation/clean-figures.ts');
+  const { evaluateVictim, PART_TOLERANCE, TOLERANCE } = await import('../evaluation/clean-figures.ts');
   const { readLabelledClips } = await import('../evaluation/labelled-clips.ts');
   const labelled = await readLabelledClips(clips === undefined ? CLIPS_DIR : resolve(clips));
   const found: VictimEvaluation[] = [];
@@ -56,8 +59,8 @@ async function evaluateVictims({ victim = [], all, victims, clips, threads, json
       }
     }
   }
-  if (json === true) printJson({ tolerance: TOLERANCE, victims: found });
-  else printEvaluations(found, TOLERANCE);
+  if (json === true) printJson({ tolerance: { ...TOLERANCE, ...PART_TOLERANCE }, victims: found });
+  else printEvaluations(found, { ...TOLERANCE, ...PART_TOLERANCE });
   const wrong = found.filter(({ matches }) => matches === false).map(({ victim: name }) => name);
   if (wrong.length > 0) throw new Error(`the card does not match what was measured: ${wrong.join(', ')}`);
   if (found.every(({ matches }) => matches === null)) {
@@ -65,15 +68,19 @@ async function evaluateVictims({ victim = [], all, victims, clips, threads, json
   }
 }
 
-function printEvaluations(found: readonly VictimEvaluation[], tolerance: CleanFigures): void {
+/** How many figures of single labels or styles match. */
+const matching = (parts: readonly PartEvaluation[]): string =>
+  parts.length === 0 ? '-' : `${parts.filter(({ matches }) => matches).length} of ${parts.length}`;
+
+function printEvaluations(found: readonly VictimEvaluation[], tolerance: Tolerance): void {
   const columns = [
     textColumn('victim'),
     textColumn('split'),
-    ...['clips', 'mAP', 'card', 'AUC', 'card', "d'", 'card'].map((title) => ({ title })),
+    ...['clips', 'mAP', 'card', 'AUC', 'card', "d'", 'card', 'labels', 'styles'].map((title) => ({ title })),
     textColumn('verdict'),
   ];
   const rows = found.flatMap(({ victim, splits }) =>
-    splits.map(({ split, clips, card, found: now, matches }) => [
+    splits.map(({ split, clips, card, found: now, labels, styles, matches }) => [
       victim,
       split,
       String(clips),
@@ -83,6 +90,8 @@ function printEvaluations(found: readonly VictimEvaluation[], tolerance: CleanFi
       ratio(card.areaUnderCurve),
       now.dPrime.toFixed(2),
       card.dPrime.toFixed(2),
+      matching(labels),
+      matching(styles),
       matches ? 'matches' : 'DIFFERS',
     ]),
   );
@@ -91,7 +100,7 @@ function printEvaluations(found: readonly VictimEvaluation[], tolerance: CleanFi
   printLines([
     ...textTable(columns, rows),
     '',
-    `tolerance: mAP and AUC ${tolerance.meanAveragePrecision}, d' ${tolerance.dPrime}`,
+    `tolerance: mAP and AUC ${tolerance.meanAveragePrecision}, d' ${tolerance.dPrime}, a label ${tolerance.label}, a style ${tolerance.style}`,
     ...(others.length === 0 ? [] : [`not of shipped clips, so not recomputed: ${others.join(', ')}`]),
     ...(left.length === 0 ? [] : [`without figures of shipped clips: ${left.join(', ')}`]),
   ]);

@@ -52,9 +52,29 @@ test('a shipped card tells the truth, and one that is a little too good is found
 });
 
 test('each figure counts', () => {
-  const found = { meanAveragePrecision: 0.5, areaUnderCurve: 0.8, dPrime: 1.2 };
-  const metrics = { split: 'clips-unseen', clips: 9, ...found };
+  const found = {
+    meanAveragePrecision: 0.5,
+    areaUnderCurve: 0.8,
+    dPrime: 1.2,
+    labels: new Map([
+      ['dog', 0.5],
+      ['bird', null],
+    ]),
+    styles: new Map([['photo', 0.4]]),
+  };
+  const labels = [
+    { label: 'dog', positives: 3, averagePrecision: 0.5 },
+    { label: 'bird', positives: 0, averagePrecision: undefined },
+  ];
+  const styles = [{ style: 'photo', clips: 4, meanAveragePrecision: 0.4 }];
+  const metrics = { ...found, split: 'clips-unseen', clips: 9, labels, styles };
   assert.equal(compared(metrics, found).matches, true);
+  const [dog, bird] = labels;
+  assert.ok(dog && bird);
+  assert.equal(compared({ ...metrics, labels: [{ ...dog, averagePrecision: 0.45 }, bird] }, found).matches, false);
+  assert.equal(compared({ ...metrics, labels: [dog, { ...bird, averagePrecision: 0 }] }, found).matches, false);
+  const flattered = styles.map((style) => ({ ...style, meanAveragePrecision: 0.42 }));
+  assert.equal(compared({ ...metrics, styles: flattered }, found).matches, false);
   for (const figure of ['meanAveragePrecision', 'areaUnderCurve', 'dPrime'] as const) {
     assert.equal(compared({ ...metrics, [figure]: found[figure] - 0.03 }, found).matches, false, figure);
   }

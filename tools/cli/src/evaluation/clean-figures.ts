@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DenseTensor, victim } from '@faultline/contracts';
 import { decodeMedia, type InputSpecification } from '@faultline/media';
-import { rankingFigures } from '@faultline/metrics';
+import { labelPrecisions, rankingFigures, slicePrecisions } from '@faultline/metrics';
 import { exampleDims, parseCard } from '@faultline/victim';
 import { LocalVictim } from '@faultline/victim-local';
 import { UsageError } from '../exit-code.ts';
@@ -17,6 +17,9 @@ const CLIP_SPLIT = /^clips-(.+)$/;
  */
 export const TOLERANCE: CleanFigures = { meanAveragePrecision: 0.002, areaUnderCurve: 0.002, dPrime: 0.02 };
 
+/** The same for the average precision of one label, which has few clips, and for the mAP of the clips of one style. */
+export const PART_TOLERANCE = { label: 0.025, style: 0.01 } as const;
+
 /** Figures of one set of clips. */
 export interface CleanFigures {
   readonly meanAveragePrecision: number;
@@ -24,11 +27,31 @@ export interface CleanFigures {
   readonly dPrime: number;
 }
 
+/** All that is recomputed of one set of clips. */
+export interface FoundFigures extends CleanFigures {
+  /** Average precision by label; null where no clip has it. */
+  readonly labels: ReadonlyMap<string, number | null>;
+  /** mAP by style. */
+  readonly styles: ReadonlyMap<string, number>;
+}
+
+/** The figure of one label or style. */
+export interface PartEvaluation {
+  readonly name: string;
+  readonly card: number | null;
+  readonly found: number | null;
+  readonly matches: boolean;
+}
+
 export interface SplitEvaluation {
   readonly split: string;
   readonly clips: number;
   readonly card: CleanFigures;
   readonly found: CleanFigures;
+  /** What the card tells of single labels and styles; older cards tell nothing. */
+  readonly labels: readonly PartEvaluation[];
+  readonly styles: readonly PartEvaluation[];
+  /** Whether all of these match. */
   readonly matches: boolean;
 }
 
@@ -84,10 +107,18 @@ export async function evaluateVictim(
   return { victim: card.name, splits, notRecomputed, matches: splits.every(({ matches }) => matches) };
 }
 
-function figuresOf(card: victim.Card, clips: readonly LabelledClip[], scores: Float32Array): CleanFigures {
+function figuresOf(card: victim.Card, clips: readonly LabelledClip[], scores: Float32Array): FoundFigures {
   const targets = clips.flatMap((clip) => card.labels.map(({ label }) => (clip.labels.includes(label) ? 1 : 0)));
-  const found = rankingFigures({ labels: card.labels.length, scores, targets });
+  const scored = { labels: card.labels.length, scores, targets };
+  const found = rankingFigures(scored);
+  const precisions = labelPrecisions(scored);
+  const slices = slicePrecisions(
+    scored,
+    clips.map(({ styles }) => styles),
+  );
   return {
+    labels: new Map(card.labels.map(({ label }, index) => [label, precisions[index]?.averagePrecision ?? null])),
+    styles: new Map(slices.map(({ name, meanAveragePrecision }) => [name, meanAveragePrecision])),
     meanAveragePrecision: found.meanAveragePrecision ?? 0,
     areaUnderCurve: found.areaUnderCurve ?? 0,
     dPrime: found.dPrime ?? 0,
@@ -95,12 +126,25 @@ function figuresOf(card: victim.Card, clips: readonly LabelledClip[], scores: Fl
 }
 
 /** @returns whether each figure is within its tolerance of the card's. */
-export function compared(metrics: victim.CleanMetrics, found: CleanFigures): SplitEvaluation {
+export function compared(metrics: victim.CleanMetrics, figures: FoundFigures): SplitEvaluation {
   const { split, clips, meanAveragePrecision, areaUnderCurve, dPrime } = metrics;
   const card = { meanAveragePrecision, areaUnderCurve, dPrime };
+  const { labels: foundLabels, styles: foundStyles, ...found } = figures;
+  const labels = metrics.labels.map(({ label, averagePrecision }) =>
+    comparedPart(label, averagePrecision ?? null, foundLabels.get(label) ?? null, PART_TOLERANCE.label),
+  );
+  const styles = metrics.styles.map((style) =>
+    comparedPart(style.style, style.meanAveragePrecision, foundStyles.get(style.style) ?? null, PART_TOLERANCE.style),
+  );
   const within = (figure: keyof CleanFigures) => Math.abs(found[figure] - card[figure]) <= TOLERANCE[figure];
-  const matches = within('meanAveragePrecision') && within('areaUnderCurve') && within('dPrime');
-  return { split, clips, card, found, matches };
+  const whole = within('meanAveragePrecision') && within('areaUnderCurve') && within('dPrime');
+  const matches = whole && [...labels, ...styles].every((part) => part.matches);
+  return { split, clips, card, found, labels, styles, matches };
+}
+
+function comparedPart(name: string, card: number | null, found: number | null, tolerance: number): PartEvaluation {
+  const matches = card === null || found === null ? card === found : Math.abs(card - found) <= tolerance;
+  return { name, card, found, matches };
 }
 
 async function logitsOf(

@@ -8,10 +8,21 @@ export interface LabelledClip {
   readonly file: string;
   readonly labels: readonly string[];
   readonly stratum: string;
+  /** Styles of its pictures; none where the set does not tell. */
+  readonly styles: readonly string[];
 }
 
 const manifestSchema = z.object({
-  clips: z.array(z.object({ file: z.string(), labels: z.array(z.string()), stratum: z.string() })).min(1),
+  clips: z
+    .array(
+      z.object({
+        file: z.string(),
+        labels: z.array(z.string()),
+        stratum: z.string(),
+        styles: z.array(z.string()).default([]),
+      }),
+    )
+    .min(1),
 });
 
 /** The clips of a set, in its order. @throws UsageError when the folder is no clip set. */

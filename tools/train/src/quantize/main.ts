@@ -1,12 +1,15 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { victim } from '@faultline/contracts';
+import { openSet } from '@faultline/dataset';
 import { ARCHITECTURES, type VictimSpec } from '@faultline/fusion';
 import { decodeModel, encodeModel, modelOf } from '@faultline/onnx';
 import type { Feeds } from '@faultline/ort';
 import { CardError, parseCard } from '@faultline/victim';
 import { feedsOf, inputsOf } from '../labelled-set.ts';
-import { loadMeasuringSets, type MeasuringSets, measure } from '../measure.ts';
+import { measure } from '../measure.ts';
+import { loadMeasuringSets, type MeasuringSets } from '../measuring-sets.ts';
+import { measuringSetOf } from '../pack-set.ts';
 import { CARD_FILE, MODEL_FILE, writeCard } from '../write-victim.ts';
 import { type Arguments, commandOf, readArguments, USAGE } from './arguments.ts';
 import { latencies } from './latency.ts';
@@ -24,7 +27,7 @@ async function quantize(options: Arguments): Promise<void> {
   const card = parseCard(await readFile(join(folder, CARD_FILE), 'utf8'));
   const bytes = await readFile(join(folder, card.model));
   const spec = ARCHITECTURES[options.spec].laptop;
-  const sets = await loadMeasuringSets(packDir, clipsDir, spec);
+  const sets = await loadMeasuringSets(await openSet(await measuringSetOf(packDir)), clipsDir, spec);
   const batches = calibrationBatches(sets, spec, calibrationClips);
   const { graph, layers } = await quantizeVictim(decodeModel(bytes).graph, {
     logits: card.logits,
@@ -33,12 +36,12 @@ async function quantize(options: Arguments): Promise<void> {
     threads,
   });
   const model = encodeModel(modelOf(graph));
-  const { measured } = await measure(model, spec, sets, threads);
+  const measured = await measure(model, spec, sets, threads);
   await mkdir(out, { recursive: true });
   await writeFile(join(out, MODEL_FILE), model);
   await writeCard(out, { ...quantizedCard(card, model, measured, commandOf(options)), model: MODEL_FILE });
   console.log(`wrote ${out}: ${layers.length} layers of 8 bits, ${kilobytes(model)} (${kilobytes(bytes)})`);
-  const { measured: original } = await measure(bytes, spec, sets, threads);
+  const original = await measure(bytes, spec, sets, threads);
   printLosses(original.metrics, measured.metrics);
   const [feeds] = batches;
   if (feeds !== undefined) {

@@ -18,6 +18,9 @@ export function quantizedCard(
     operatingPoint,
     logitScale,
     metrics: [...metrics],
+    // Measured of the original; its training cost was paid for this one too.
+    seedSpread: undefined,
+    robustness: [],
     provenance: `${provenance}; from ${original.name}, sha256 ${original.sha256} (${original.provenance})`,
   };
 }
