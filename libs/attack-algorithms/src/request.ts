@@ -41,6 +41,8 @@ export function checkRun(run: AttackRun, { card }: VictimDescription): CheckedRu
   const { threatModel, masks = new Map<string, Float32Array>() } = run;
   const algorithm = checkAttack(threatModel, faults);
   checkLadder(threatModel, faults);
+  const alone = threatModel.furtherAttacks.length === 0;
+  faults.unless(alone, 'threat_model.further_attacks', 'is for campaigns and scores; ask for one attack at a time');
   const variables = checkVariables(threatModel, card, masks, faults);
   if (algorithm !== undefined) checkMixture(threatModel, algorithm.definition, faults);
   const clips = run.clipSha256.length;

@@ -24,9 +24,17 @@ export function robustAccuracy(criticals: CriticalEpsilons, epsilon: number): nu
  * @throws RangeError without clips.
  */
 export function medianCritical(criticals: CriticalEpsilons): number | null {
+  return criticalQuantile(criticals, 0.5);
+}
+
+/**
+ * The smallest budget at which at least this share of the clips, in (0, 1], is reached. Null ("> E") when fewer ever are; never imputed.
+ * @throws RangeError without clips.
+ */
+export function criticalQuantile(criticals: CriticalEpsilons, share: number): number | null {
   requireClips(criticals);
   const reached = criticals.filter((critical) => critical !== null).toSorted((a, b) => a - b);
-  return reached[Math.ceil(criticals.length / 2) - 1] ?? null;
+  return reached[Math.ceil(criticals.length * share) - 1] ?? null;
 }
 
 /**

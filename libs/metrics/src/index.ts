@@ -10,6 +10,7 @@ export { type BudgetMeasure, perturbationSize } from './budget-measure.ts';
 export {
   type Censoring,
   type CriticalEpsilons,
+  criticalQuantile,
   ladderCensoring,
   medianCritical,
   robustAccuracy,

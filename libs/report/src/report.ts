@@ -1,7 +1,7 @@
 import type { Censoring, Interval, RankingFigures } from '@faultline/metrics';
 
 /** Version of the report's shape. */
-export const REPORT_SCHEMA_VERSION = 1;
+export const REPORT_SCHEMA_VERSION = 2;
 
 export type NormName = 'linf' | 'l2' | 'l1' | 'l0';
 export type StoppingName = 'early' | 'never';
@@ -19,15 +19,42 @@ export interface VariableReport {
   readonly unit: 'amplitude in [-1, 1]' | 'pixels in [0, 1]' | 'coordinates';
 }
 
+export type GoalName = 'deactivate all' | 'deactivate one' | 'fabricate one' | 'top k' | 'targeted';
+
+/** What attacks want of the logits; `label` and `k` where the goal has them. */
+export interface GoalReport {
+  readonly kind: GoalName;
+  readonly label: string | null;
+  readonly k: number | null;
+}
+
+export type KnowledgeName = 'gradients' | 'scores' | 'labels' | 'nothing';
+
+/** An attack as it was asked for. */
+export interface AttackReport {
+  /** Unique under its threat model; of noise, its distribution. */
+  readonly name: string;
+  readonly attack: string;
+  /** 'search': for the smallest scale of each clip; 'ladder': at given budgets. */
+  readonly form: 'ladder' | 'search';
+  readonly knowledge: KnowledgeName;
+  /** Gradient steps a restart; of no meaning without gradients. */
+  readonly steps: number;
+  readonly restarts: number;
+  /** Parameters that were given; the others have the catalogue's defaults. */
+  readonly parameters: Readonly<Record<string, number | string>>;
+}
+
 export interface ThreatModelReport {
   readonly name: string;
   readonly norm: NormName;
-  readonly attack: string;
-  readonly steps: number;
-  readonly restarts: number;
+  readonly goal: GoalReport;
+  readonly attacks: readonly AttackReport[];
+  /** The random noise of equal norm that is measured beside them: one entry a distribution, with as many draws as the attack with the most restarts. */
+  readonly noises: readonly AttackReport[];
   readonly seed: number;
-  /** Parameters of the attack that were given; the others have the catalogue's defaults. */
-  readonly parameters: Readonly<Record<string, number | string>>;
+  /** E of the robustness score: the ladder's largest scale, or the search's bound. */
+  readonly limit: number;
   /** `region`: protobuf JSON of where the variable may change; null: everywhere. `own`: that of what else its budget says, a norm or frames of its own. */
   readonly variables: readonly {
     readonly variable: string;
@@ -35,6 +62,7 @@ export interface ThreatModelReport {
     readonly region: unknown;
     readonly own: unknown;
   }[];
+  /** Empty: attacks search. */
   readonly rungs: readonly { readonly scale: number; readonly stopping: StoppingName }[];
 }
 
@@ -92,6 +120,9 @@ export type FlagCode =
   | 'refuted'
   | 'over-budget'
   | 'out-of-range'
+  | 'outside-region'
+  | 'silent-success'
+  | 'knowledge-inversion'
   | 'missing-candidates'
   | 'no-better-than-noise'
   | 'censored'
@@ -116,8 +147,8 @@ export interface MeasuredPerturbation {
   readonly medianDecibels: number | null;
 }
 
-/** What the candidates of one attack at one rung turned out to be. */
-export interface RawRung {
+/** What became of the candidates of one attack: at one rung, or of its search. */
+export interface CandidateCounts {
   /** Candidates returned. */
   readonly candidates: number;
   /** Of these: a fresh prediction confirmed the goal, within budget. */
@@ -128,15 +159,87 @@ export interface RawRung {
   readonly overBudget: number;
   /** Rejected: a value outside the variable's range, or not a number. */
   readonly outOfRange: number;
+  /** Rejected: something changed outside the variable's region. */
+  readonly outsideRegion: number;
+  /** By variable. */
+  readonly measured: Readonly<Record<string, MeasuredPerturbation>>;
+}
+
+/** What the candidates of one attack at one rung turned out to be. */
+export interface RawRung extends CandidateCounts {
   /** Share of all clips reached by this rung's own candidates; null for early-stopped rungs, which skip clips that a
    * smaller rung reached. */
   readonly success: number | null;
   /** Clips reached at a smaller rung whose candidate of this rung fails. */
   readonly inversions: number;
-  /** By variable. */
-  readonly measured: Readonly<Record<string, MeasuredPerturbation>>;
   /** mAP, AUC, d' over all clips; only for rungs without early stopping, else null. */
   readonly ranking: RankingFigures | null;
+}
+
+/** Quartiles over clips; a value that half of the clips do not have is null (of a search: no success yet). */
+export interface Quartiles {
+  readonly low: number | null;
+  readonly median: number | null;
+  readonly high: number | null;
+}
+
+/** Where an attack stood after so many steps of its first restart. */
+export interface CoursePoint {
+  readonly step: number;
+  /** Share of all clips whose goal counted as reached by then, of those alone that were verified in the end. Clips that had it when clean are among them. */
+  readonly reached: number;
+  /** Of the attack's own margins, in logits, over the clips that it ran on; a clip that was dropped keeps its last one. */
+  readonly margin: Quartiles;
+  /** In a search: of the smallest scales with success so far. */
+  readonly scale: Quartiles | null;
+}
+
+/** The course of one attack at one rung, or of its search. */
+export interface Course {
+  /** Null: a search. */
+  readonly rung: number | null;
+  readonly points: readonly CoursePoint[];
+  /** As `CoursePoint.reached`, after each restart (of each attack of an ensemble, one after the other). */
+  readonly byRestart: readonly number[];
+}
+
+/** What an attack's loops told: its own numbers, which say whether it worked as it should, and never that it succeeded. */
+export interface EvidenceReport {
+  readonly courses: readonly Course[];
+  /** Points that were evaluated, over all clips, rungs and restarts, the probes of black-box attacks not among them. */
+  readonly evaluations: number;
+  /** Share of these whose margin was above that of the point before. */
+  readonly rises: number;
+  /** Of each attacked variable the share of its gradients that were 0 in every coordinate, and the largest sum of absolute values; empty without gradients. */
+  readonly gradients: readonly { readonly variable: string; readonly zeroShare: number; readonly largest: number }[];
+  /** Clips and rungs on which a point reached the goal, while nothing that came back did. */
+  readonly silentSuccesses: number;
+}
+
+/** Labels that changed beside the goal's own, over the verified candidates of smallest budget of all clips that were on when clean. */
+export interface CollateralReport {
+  readonly clips: number;
+  /** Clips with any such change. */
+  readonly changed: number;
+  /** Labels that fell below their thresholds, and that rose to or above them, over all these clips. */
+  readonly turnedOff: number;
+  readonly turnedOn: number;
+}
+
+/** One attack by itself. */
+export interface AttackResult extends AttackReport {
+  /** From its own successes alone. */
+  readonly summary: RobustnessSummary;
+  /** Its own robust accuracy at each rung of the threat model's ladder. */
+  readonly robustAccuracy: readonly number[];
+  /** One a rung; empty for searches. */
+  readonly rungs: readonly RawRung[];
+  /** Null on ladders. */
+  readonly search: CandidateCounts | null;
+  /** Null where its service tells none. */
+  readonly evidence: EvidenceReport | null;
+  readonly collateral: CollateralReport;
+  readonly cost: CostReport;
 }
 
 /** One budget of a ladder. */
@@ -145,21 +248,25 @@ export interface LadderRow {
   readonly stopping: StoppingName;
   /** Budget of each variable, scale x rho. */
   readonly epsilons: Readonly<Record<string, number>>;
-  /** Robust deactivation accuracy from the ledger. */
+  /** Robust deactivation accuracy (robust accuracy under another goal) from the ledger over all attacks. */
   readonly robustAccuracy: number;
   /** 95 % bootstrap interval that resamples independence groups; null with fewer than two groups. */
   readonly interval: Interval | null;
-  readonly attack: RawRung;
-  /** Equal-norm random noise: the same figures, kept apart from the attack's ledger. */
-  readonly noise: RawRung & { readonly robustAccuracy: number };
+  /** The same of equal-norm random noise, the best of all distributions and draws, kept apart from the ledger. */
+  readonly noiseAccuracy: number;
+  /** mAP, AUC, d' over all clips, each clip's lowest-margin candidate over all attacks; null on early-stopped rungs. */
+  readonly ranking: RankingFigures | null;
+  readonly noiseRanking: RankingFigures | null;
 }
 
 /** Critical budget of one clip, as a scale. */
 export interface CriticalScale {
-  /** Largest scale tried without success before `critical`; 0 when none. */
+  /** Largest scale tried without success before `critical`; 0 when none. A failed attack bounds nothing. */
   readonly triedWithout: number;
-  /** Smallest verified scale; 0: off when clean; null: beyond the ladder. */
+  /** Smallest verified scale; 0: the goal is reached when clean; null: beyond the limit. */
   readonly critical: number | null;
+  /** Name of the attack that found it; null: none did, or none was needed. */
+  readonly attack: string | null;
 }
 
 /** Summary of a set of clips under one threat model. Scales; null median: "> limit". */
@@ -178,20 +285,34 @@ export type AdversarialReference = Readonly<
 export interface ThreatModelResult {
   readonly threatModel: string;
   readonly norm: NormName;
+  readonly goal: GoalReport;
   readonly variables: readonly VariableReport[];
-  /** E of the robustness score: the ladder's largest scale. */
+  /** E of the robustness score: the ladder's largest scale, or the search's bound. */
   readonly limit: number;
+  /** Share of clips that have not the goal when clean: RA(0). */
+  readonly cleanAccuracy: number;
   /** The worst verdict on the variables' gradients. */
   readonly gradient: GradientName;
+  /** Empty: attacks search. */
   readonly ladder: readonly LadderRow[];
   /** One a clip, in the order of `campaign.clipSet.clips`. */
   readonly criticals: readonly CriticalScale[];
   readonly headline: RobustnessSummary & { readonly interval: Interval | null };
   /** Only the clips that every victim of the campaign gets right when clean; null when there are none. */
   readonly paired: (RobustnessSummary & { readonly robustAccuracy: readonly number[] }) | null;
-  /** Ladder of equal-norm noise, summarised the same way. */
+  /** Critical scales below which these shares of the clips are; null: beyond the limit. */
+  readonly quantiles: readonly { readonly share: number; readonly scale: number | null }[];
+  /** Equal-norm noise, the best of all distributions and draws, summarised the same way. */
   readonly noise: RobustnessSummary;
-  /** Where the ladder fails to span 90 % to 10 % of the clean figure. */
+  /** One a clip: the smallest scale at which noise reaches the goal. */
+  readonly noiseCriticals: readonly (number | null)[];
+  /** Each attack by itself, as asked. */
+  readonly attacks: readonly AttackResult[];
+  /** Each distribution of noise by itself. */
+  readonly noises: readonly AttackResult[];
+  /** Of the ledger's tensors. */
+  readonly collateral: CollateralReport;
+  /** Where the ladder (or search) fails to span 90 % to 10 % of the clean figure. */
   readonly censoring: Censoring;
   /**
    * One a clip, in the order of `criticals`: the adversarial tensors of its smallest verified budget, as artefacts; null where none was
@@ -261,7 +382,9 @@ export interface TradeOffRow {
     readonly robustMap: number | null;
     readonly noiseMap: number | null;
   }[];
+  readonly quantiles: ThreatModelResult['quantiles'];
   readonly medianCriticalScale: number | null;
+  readonly noiseMedian: number | null;
   readonly limit: number;
   readonly robustnessScore: number;
   readonly robustnessInterval: Interval | null;

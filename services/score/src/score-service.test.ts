@@ -65,25 +65,27 @@ test('the report says what was asked, what was measured, and how large it was', 
   assert.deepEqual(report.campaign.victims, ['weak']);
   assert.equal(report.campaign.clipSet.clips.length, 6);
   assert.equal(report.campaign.threatModels[0]?.seed, 7, 'a threat model without a seed takes the campaign’s');
-  const { ladder, limit, cost, headline, noise } = resultOf(report, 'weak');
+  const { ladder, limit, cost, headline, noise, attacks, noises } = resultOf(report, 'weak');
   assert.equal(limit, 8);
-  for (const row of ladder) {
-    const measured = row.attack.measured.waveform;
+  const [own, ...others] = attacks;
+  assert.equal(others.length, 0);
+  for (const [index, row] of ladder.entries()) {
+    const measured = own?.rungs[index]?.measured.waveform;
     if (measured === undefined) continue;
     assert.ok(measured.max <= (row.epsilons.waveform ?? 0));
     assert.ok(measured.max > 0.999 * (row.epsilons.waveform ?? 0));
   }
   const never = ladder.filter((row) => row.stopping === 'never');
   assert.equal(never.length, 1);
-  assert.equal(never[0]?.attack.candidates, 6);
-  assert.ok(never[0]?.attack.ranking !== null && never[0]?.noise.ranking !== null);
-  assert.ok(ladder.filter((row) => row.stopping === 'early').every((row) => row.attack.ranking === null));
+  assert.equal(own?.rungs[2]?.candidates, 6);
+  assert.ok(never[0]?.ranking !== null && never[0]?.noiseRanking !== null);
+  assert.ok(ladder.filter((row) => row.stopping === 'early').every((row) => row.ranking === null));
   assert.ok(headline.robustnessScore < noise.robustnessScore, 'the attack beats noise');
   // Six clips, five rungs, counted where they happen; each candidate is verified by one forward pass.
   assert.deepEqual(cost.attack, { forwardExamples: 30, gradientExamples: 30 });
   assert.equal(
     cost.verification.forwardExamples,
-    ladder.reduce((sum, row) => sum + row.attack.candidates + row.noise.candidates, 0),
+    [...attacks, ...noises].flatMap(({ rungs }) => rungs).reduce((sum, { candidates }) => sum + candidates, 0),
   );
   assert.equal(report.tradeOff.length, 1);
 });
@@ -250,17 +252,20 @@ test('a bad specification is refused with every violation, each naming field, va
     `${path}.name: is 'bad name'; use 1 to 64 letters, digits, dots, hyphens and underscores`,
     `${path}.variables[0].rho: is 0; give a finite budget above 0`,
     `${path}.variables[0].variable: 'smell' is no input of victim 'weak' (inputs: waveform, frames)`,
-    `${path}.attack: 'magic' is not in the catalogue (known: pgd, noise)`,
     `${path}.norm: is not set; give NORM_LINF, NORM_L2, NORM_L1 or NORM_L0`,
-    `${path}.rungs[1].scale: is 1 after 2; sort the ladder, ascending, no repeats`,
+    `${path}.attack: 'magic' is not in the catalogue (known: pgd, noise)`,
     `${path}.steps: is 0; give 1 to 10000 gradient steps`,
     `${path}.restarts: is 0; give 1 to 100`,
+    `${path}.rungs[1].scale: is 1 after 2; sort the ladder, ascending, no repeats`,
   ]);
 });
 
 test('missing parts are refused one by one', async () => {
   assert.match((await violationsOf({ threatModels: [] })).join(), /threatModels: has 0 entries/);
-  assert.match((await violationsOf({ threatModels: [threatModel({ rungs: [] })] })).join(), /rungs: has 0 rungs/);
+  assert.match(
+    (await violationsOf({ threatModels: [threatModel({ rungs: [] })] })).join(),
+    /rungs: has 0 rungs; give 1 to 16 budgets, or maxScale/,
+  );
   assert.match(
     (await violationsOf({ clips: { set: 'other', limit: 0 } })).join(),
     /clips.set: 'other' is not a known clip set/,

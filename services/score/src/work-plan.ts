@@ -1,5 +1,6 @@
-import type { attack } from '@faultline/contracts';
+import { attack } from '@faultline/contracts';
 import type { VictimUnderTest } from './peers/victim-under-test.ts';
+import { type PlannedAttack, queriesOf, searches } from './planning/planned-attacks.ts';
 import type { PlannedCampaign } from './planning/specification.ts';
 
 // Weights of work, in multiply-accumulate operations: what lets one estimate span victims of different size.
@@ -11,20 +12,35 @@ const EXTRACTION_MACS = 5e8;
 /** Clean predictions: as it is, and three more for the fusion check. */
 const CLEAN_PASSES = 4;
 
-/** The attack that equal-norm noise is asked for by. */
-export const NOISE_ATTACK = 'noise';
+/** Runs of a fixed-budget attack in a search that closes in on a clip's critical scale, about: five scales a round, five rounds, less what successes spare. */
+const PROBES_PER_SEARCH = 12;
 
 function macsOf(victim: VictimUnderTest): number {
   return Math.max(1, victim.card.macs);
 }
 
-export function attackWeight(victim: VictimUnderTest, model: attack.ThreatModel, clips: number): number {
-  const passes = model.attack === NOISE_ATTACK ? 1 : model.steps * model.restarts * FORWARDS_PER_STEP;
-  return macsOf(victim) * clips * model.rungs.length * passes;
+/** Runs of a planned attack on one clip. */
+function runsPerClip(planned: PlannedAttack): number {
+  if (!searches(planned)) return planned.model.rungs.length;
+  return planned.description.kind === attack.AttackKind.ATTACK_KIND_MINIMUM_NORM ? 1 : PROBES_PER_SEARCH;
 }
 
-export function verifyWeight(victim: VictimUnderTest, model: attack.ThreatModel, clips: number): number {
-  return macsOf(victim) * clips * model.rungs.length;
+/** Forward passes that one run of it takes, about. */
+function passesPerRun(planned: PlannedAttack): number {
+  const { steps, restarts } = planned.model;
+  const { knowledge } = planned.description;
+  const { ATTACK_KNOWLEDGE_NOTHING, ATTACK_KNOWLEDGE_SCORES, ATTACK_KNOWLEDGE_LABELS } = attack.AttackKnowledge;
+  if (knowledge === ATTACK_KNOWLEDGE_NOTHING) return restarts;
+  const isBlackBox = knowledge === ATTACK_KNOWLEDGE_SCORES || knowledge === ATTACK_KNOWLEDGE_LABELS;
+  return restarts * (isBlackBox ? (queriesOf(planned) ?? steps) : steps * FORWARDS_PER_STEP);
+}
+
+export function attackWeight(victim: VictimUnderTest, planned: PlannedAttack, clips: number): number {
+  return macsOf(victim) * clips * runsPerClip(planned) * passesPerRun(planned);
+}
+
+export function verifyWeight(victim: VictimUnderTest, { model }: PlannedAttack, clips: number): number {
+  return macsOf(victim) * clips * Math.max(1, model.rungs.length);
 }
 
 export function cleanWeight(victim: VictimUnderTest, clips: number): number {
@@ -35,21 +51,14 @@ export function prepareWeight(clips: number): number {
   return EXTRACTION_MACS * clips;
 }
 
-/** The equal-norm noise that is reported beside a threat model: one draw on the same ladder. */
-export function noiseModel(model: attack.ThreatModel): attack.ThreatModel {
-  return { ...model, attack: NOISE_ATTACK, steps: 1, restarts: 1, parameters: [] };
-}
-
 /** Weight of a whole campaign. */
-export function campaignWeight(plan: PlannedCampaign): number {
-  const clips = plan.clips.length;
-  const perVictim = plan.victims.map((victim) =>
-    plan.threatModels
-      .flatMap((model) => [model, noiseModel(model)])
-      .reduce(
-        (sum, model) => sum + attackWeight(victim, model, clips) + verifyWeight(victim, model, clips),
-        cleanWeight(victim, clips),
-      ),
+export function campaignWeight({ clips, victims, threatModels }: PlannedCampaign): number {
+  const attacks = threatModels.flatMap((one) => [...one.attacks, ...one.noises]);
+  const perVictim = victims.map((victim) =>
+    attacks.reduce(
+      (sum, one) => sum + attackWeight(victim, one, clips.length) + verifyWeight(victim, one, clips.length),
+      cleanWeight(victim, clips.length),
+    ),
   );
-  return perVictim.reduce((sum, weight) => sum + weight, prepareWeight(clips));
+  return perVictim.reduce((sum, weight) => sum + weight, prepareWeight(clips.length));
 }

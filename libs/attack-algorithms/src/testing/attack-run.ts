@@ -49,6 +49,8 @@ export function runOf(options: RunOptions): AttackRun {
       seed: options.seed ?? 1,
       goal: options.goal,
       maxScale: options.maxScale,
+      attackName: '',
+      furtherAttacks: [],
       parameters: Object.entries(parameters).map(([name, value]) => ({
         name,
         value: typeof value === 'number' ? { $case: 'number', value } : { $case: 'choice', value },

@@ -44,6 +44,8 @@ export function request(changes: Partial<attack.ThreatModel> = {}): attack.Attac
       restarts: 1,
       seed: 7,
       parameters: [],
+      attackName: '',
+      furtherAttacks: [],
       ...changes,
     },
     inputs: [

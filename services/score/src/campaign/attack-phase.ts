@@ -8,14 +8,19 @@ import { addCosts, NO_COST } from '../peers/predict-clips.ts';
 import type { Services } from '../peers/services.ts';
 import { verifyBatch } from '../peers/verify-batch.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
+import { NOISE_ATTACK, type PlannedAttack } from '../planning/planned-attacks.ts';
 import { withSpan } from '../spans.ts';
-import { attackWeight, NOISE_ATTACK, verifyWeight } from '../work-plan.ts';
+import { attackWeight, verifyWeight } from '../work-plan.ts';
 import type { PreparedClip } from './clean-phase.ts';
 import type { ProgressMeter } from './progress.ts';
 
 /** What one attack on one victim came to. */
 export interface AttackPhase {
+  readonly attack: PlannedAttack;
   readonly verified: readonly Verified[];
+  /** Of a search: by clip, the largest scale below its success that was tried without. */
+  readonly failedScales: ReadonlyMap<number, number>;
+  readonly evidence: readonly attack.ExampleEvidence[];
   readonly cost: CostReport;
   readonly verificationCost: CostReport;
   readonly attackMs: number;
@@ -38,23 +43,26 @@ export interface AttackSetting {
 export async function attackPhase(
   setting: AttackSetting,
   victim: VictimUnderTest,
-  threatModel: attack.ThreatModel,
+  planned: PlannedAttack,
   clips: readonly PreparedClip[],
 ): Promise<AttackPhase> {
   const { services, meter, onVerified } = setting;
+  const { model } = planned;
   // When an attack or a verification fails, the other one that runs beside it must stop too.
   const failure = new AbortController();
   const signal = AbortSignal.any([setting.signal, failure.signal]);
   const verified: Verified[] = [];
+  const failedScales = new Map<number, number>();
+  const evidence: attack.ExampleEvidence[] = [];
   let cost = NO_COST;
   let verificationCost = NO_COST;
   let attackMs = 0;
   let verifyMs = 0;
   const verify = (batch: readonly PreparedClip[], candidates: readonly Candidate[]): Promise<void> =>
     withSpan('score.verify', { 'faultline.candidates': candidates.length }, async () => {
-      const work = meter.begin(verifyWeight(victim, threatModel, batch.length));
+      const work = meter.begin(verifyWeight(victim, planned, batch.length));
       const startedAt = performance.now();
-      const verification = await verifyBatch(services, victim, threatModel, batch, candidates, signal);
+      const verification = await verifyBatch(services, victim, model, batch, candidates, signal);
       for (const [index, one] of verification.verified.entries()) {
         const candidate = candidates[index];
         if (candidate !== undefined) onVerified(candidate, one);
@@ -66,19 +74,21 @@ export async function attackPhase(
     });
   let verifying: Promise<void> = Promise.resolve();
   try {
-    for (const batch of cut(clips, attackClips(victim, threatModel.rungs.length))) {
+    for (const batch of cut(clips, attackClips(victim, model.rungs.length))) {
       const work = meter.begin(
-        attackWeight(victim, threatModel, batch.length),
-        threatModel.attack === NOISE_ATTACK ? undefined : `${victim.name}: ${threatModel.name}`,
+        attackWeight(victim, planned, batch.length),
+        model.attack === NOISE_ATTACK ? undefined : `${victim.name}: ${model.name}`,
       );
       const startedAt = performance.now();
-      const attacking = attackBatch(services, victim, threatModel, batch, { onProgress: work.advance }, signal).finally(
+      const attacking = attackBatch(services, victim, model, batch, { onProgress: work.advance }, signal).finally(
         () => {
           attackMs += performance.now() - startedAt;
         },
       );
       const [outcome] = await Promise.all([attacking, verifying]);
       cost = addCosts(cost, outcome.cost);
+      for (const [clip, scale] of outcome.failedScales) failedScales.set(clip, scale);
+      evidence.push(...outcome.evidence);
       work.done();
       verifying = verify(batch, outcome.candidates);
     }
@@ -88,5 +98,5 @@ export async function attackPhase(
     await Promise.allSettled([verifying]);
     throw thrown;
   }
-  return { verified, cost, verificationCost, attackMs, verifyMs };
+  return { attack: planned, verified, failedScales, evidence, cost, verificationCost, attackMs, verifyMs };
 }

@@ -5,12 +5,13 @@ import type { Candidate } from '../judge/inspect.ts';
 import type { Verified } from '../judge/verified.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 
-/** The adversarial tensors of each clip's smallest verified budget, while one victim is attacked under one threat model. */
+/** The adversarial tensors of each clip's smallest verified budget, over all attacks on one victim under one threat model. */
 export class BestTensors {
   readonly #best = new Map<number, { readonly scale: number; readonly adversarial: Candidate['adversarial'] }>();
 
   /** Keeps a verified success when its budget is the clip's smallest so far. */
-  offer(scale: number, candidate: Candidate, verified: Verified): void {
+  offer(candidate: Candidate, verified: Verified): void {
+    const { scale } = verified;
     const known = this.#best.get(verified.clip);
     if (verified.verdict !== 'reached' || (known !== undefined && known.scale <= scale)) return;
     // Copies: the rows are views of whole messages, which would stay in memory with them.

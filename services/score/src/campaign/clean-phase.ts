@@ -1,10 +1,11 @@
 import { rankingFigures } from '@faultline/metrics';
 import type { CleanFigures, FusionCheck } from '@faultline/report';
 import type { CleanRun } from '../judge/clean-run.ts';
+import { type Goal, goalMargin } from '../judge/goal.ts';
 import { predictClips } from '../peers/predict-clips.ts';
 import type { Services } from '../peers/services.ts';
 import type { ClipInputs } from '../peers/tensor-rows.ts';
-import { isDeactivated, marginOf, targetsOf, type VictimUnderTest } from '../peers/victim-under-test.ts';
+import { isReached, marginOf, targetsOf, type VictimUnderTest } from '../peers/victim-under-test.ts';
 import { checkFusion } from './fusion-check.ts';
 
 /** A selected clip with its extracted inputs. */
@@ -39,6 +40,14 @@ function figuresOf(run: CleanRun, indices: readonly number[]): CleanFigures {
   };
 }
 
+/** What a goal makes of clean predictions: its margins, and which clips have it already. */
+export function cleanUnder({ victim, clips, run }: CleanPhase, goal: Goal): CleanRun {
+  const margins = clips.map(({ index, labels }) =>
+    goalMargin(victim, goal, run.logits.subarray(index * run.labels, (index + 1) * run.labels), labels),
+  );
+  return { ...run, margins, off: margins.map((margin) => isReached(victim, margin)) };
+}
+
 /** Predicts all clips as they are, and with one modality swapped. */
 export async function cleanPhase(
   services: Services,
@@ -65,7 +74,7 @@ export async function cleanPhase(
       clips.map((clip) => clip.labels),
     ),
     margins,
-    off: margins.map((margin) => isDeactivated(victim, margin)),
+    off: margins.map((margin) => isReached(victim, margin)),
   };
   const strata = [...new Set(clips.map((clip) => clip.stratum))].sort();
   const inStratum = (stratum: string) => clips.filter((clip) => clip.stratum === stratum).map((clip) => clip.index);

@@ -1,6 +1,6 @@
-import type { attack } from '@faultline/contracts';
 import type { Candidate } from '../judge/inspect.ts';
 import type { Verified } from '../judge/verified.ts';
+import type { PlannedThreatModel } from '../planning/planned-attacks.ts';
 import type { CleanPhase } from './clean-phase.ts';
 
 /** Clips whose adversarial tensors are kept in memory while a campaign runs, so that one can be shown. */
@@ -17,11 +17,11 @@ export interface KeptExample {
 
 /** The threat model that examples are shown of: the first that may change every input, else the first. */
 export function shownThreatModel(
-  threatModels: readonly attack.ThreatModel[],
+  threatModels: readonly PlannedThreatModel[],
   phases: readonly CleanPhase[],
-): attack.ThreatModel | undefined {
+): PlannedThreatModel | undefined {
   const inputs = new Set(phases.flatMap((phase) => phase.victim.card.inputs.map((input) => input.name)));
-  return threatModels.find((model) => model.variables.length === inputs.size) ?? threatModels[0];
+  return threatModels.find(({ model }) => model.variables.length === inputs.size) ?? threatModels[0];
 }
 
 /** Smallest clean margin of a clip over the victims: how sure all of them are. */
@@ -55,8 +55,8 @@ export class ExampleKeeper {
   }
 
   /** Keeps a verified success of a shown clip when its budget is the smallest so far. */
-  offer(phase: CleanPhase, scale: number, candidate: Candidate, verified: Verified): void {
-    const { clip } = verified;
+  offer(phase: CleanPhase, candidate: Candidate, verified: Verified): void {
+    const { clip, scale } = verified;
     if (verified.verdict !== 'reached' || !this.#clips.includes(clip) || phase.run.off[clip] !== false) return;
     const key = `${phase.victim.name}/${clip}`;
     const known = this.#kept.get(key);

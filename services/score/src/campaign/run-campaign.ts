@@ -1,20 +1,20 @@
 import type { ArtefactStore } from '@faultline/artefacts';
-import type { attack } from '@faultline/contracts';
 import type { ThreatModelResult, TimingsReport } from '@faultline/report';
 import type { InputCache } from '../inputs/input-cache.ts';
 import type { Candidate } from '../judge/inspect.ts';
 import { threatModelResult } from '../judge/threat-model-result.ts';
 import type { Verified } from '../judge/verified.ts';
-import { addCosts } from '../peers/predict-clips.ts';
+import { addCosts, NO_COST } from '../peers/predict-clips.ts';
 import type { Services } from '../peers/services.ts';
+import type { PlannedAttack, PlannedThreatModel } from '../planning/planned-attacks.ts';
 import type { PlannedCampaign } from '../planning/specification.ts';
 import { type Example, exampleOf } from '../report/example.ts';
 import { type ReportBody, reportBody } from '../report/report-body.ts';
 import { withLookupSpan, withSpan } from '../spans.ts';
-import { campaignWeight, cleanWeight, noiseModel, prepareWeight } from '../work-plan.ts';
-import { attackPhase } from './attack-phase.ts';
+import { campaignWeight, cleanWeight, prepareWeight } from '../work-plan.ts';
+import { type AttackPhase, attackPhase } from './attack-phase.ts';
 import { BestTensors } from './best-tensors.ts';
-import { type CleanPhase, cleanPhase } from './clean-phase.ts';
+import { type CleanPhase, cleanPhase, cleanUnder } from './clean-phase.ts';
 import { ExampleKeeper, shownThreatModel } from './example-keeper.ts';
 import { prepareClips } from './prepare-clips.ts';
 import { ProgressMeter, type ProgressState } from './progress.ts';
@@ -42,63 +42,71 @@ interface RunningCampaign extends CampaignSurroundings {
   readonly plan: PlannedCampaign;
   readonly meter: ProgressMeter;
   readonly keeper: ExampleKeeper;
-  readonly shown: attack.ThreatModel | undefined;
+  readonly shown: PlannedThreatModel | undefined;
   /** Clips that every victim gets right when clean. */
   readonly paired: readonly number[];
 }
 
-/** Attacks one victim under one threat model, and with equal-norm noise beside it. */
+/** Attacks one victim under one threat model, attack by attack, and with equal-norm noise beside them. */
 async function attackVictim(
   running: RunningCampaign,
   phase: CleanPhase,
-  threatModel: attack.ThreatModel,
+  threatModel: PlannedThreatModel,
 ): Promise<{ readonly result: ThreatModelResult; readonly timings: AttackTimings }> {
   const { services, meter, signal, keeper, shown, plan } = running;
   const { victim, clips } = phase;
-  const attributes = { 'faultline.victim': victim.name, 'faultline.threat_model': threatModel.name };
+  const attributes = { 'faultline.victim': victim.name, 'faultline.threat_model': threatModel.model.name };
   return withSpan('score.attack', attributes, async () => {
     const startedAt = performance.now();
     const best = new BestTensors();
     const offer = (candidate: Candidate, verified: Verified): void => {
-      const scale = threatModel.rungs[verified.rung]?.scale;
-      if (scale === undefined) return;
-      if (threatModel === shown) keeper.offer(phase, scale, candidate, verified);
-      if (plan.keepAdversarial) best.offer(scale, candidate, verified);
+      if (threatModel === shown) keeper.offer(phase, candidate, verified);
+      if (plan.keepAdversarial) best.offer(candidate, verified);
     };
     // Side by side, for one computes while the other moves its tensors.
-    const [attacked, noise] = await together(signal, (common) => {
+    const [attacks, noises] = await together(signal, (common) => {
       const setting = { services, meter, signal: common };
-      return [
-        attackPhase({ ...setting, onVerified: offer }, victim, threatModel, clips),
-        attackPhase({ ...setting, onVerified: () => {} }, victim, noiseModel(threatModel), clips),
-      ];
+      const phases = (planned: readonly PlannedAttack[], onVerified: typeof offer) =>
+        inTurn(planned, (one) => attackPhase({ ...setting, onVerified }, victim, one, clips));
+      return [phases(threatModel.attacks, offer), phases(threatModel.noises, () => {})];
     });
+    const all = [...attacks, ...noises];
     const result = threatModelResult({
       victim,
-      threatModel,
-      clean: phase.run,
-      attack: attacked.verified,
-      noise: noise.verified,
+      threatModel: threatModel.model,
+      clean: cleanUnder(phase, threatModel.model.goal),
+      labels: clips.map(({ labels }) => labels),
+      limit: threatModel.limit,
+      attacks,
+      noises,
       groups: plan.clips.map((clip) => clip.groups),
       paired: running.paired,
       seed: plan.seed,
-      cost: {
-        attack: attacked.cost,
-        noise: noise.cost,
-        verification: addCosts(attacked.verificationCost, noise.verificationCost),
-      },
+      verificationCost: all.reduce((sum, one) => addCosts(sum, one.verificationCost), NO_COST),
     });
+    const milliseconds = (phases: readonly AttackPhase[], of: 'attackMs' | 'verifyMs') =>
+      phases.reduce((sum, one) => sum + one[of], 0);
     const timings = {
       victim: victim.name,
-      threatModel: threatModel.name,
-      attackMs: attacked.attackMs,
-      noiseMs: noise.attackMs,
-      verifyMs: attacked.verifyMs + noise.verifyMs,
+      threatModel: threatModel.model.name,
+      attackMs: milliseconds(attacks, 'attackMs'),
+      noiseMs: milliseconds(noises, 'attackMs'),
+      verifyMs: milliseconds(all, 'verifyMs'),
       totalMs: performance.now() - startedAt,
     };
     const adversarial = plan.keepAdversarial ? await best.store(running.artefacts, victim, clips.length) : null;
     return { result: { ...result, adversarial }, timings };
   });
+}
+
+/** Works on items one after another. */
+async function inTurn<Item, Result>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<Result>,
+): Promise<readonly Result[]> {
+  const results: Result[] = [];
+  for (const item of items) results.push(await work(item));
+  return results;
 }
 
 /** Waits for two works; when one fails, the other is stopped, and has stopped before this throws. */
@@ -184,7 +192,7 @@ export async function runCampaign(plan: PlannedCampaign, around: CampaignSurroun
     timings: { totalMs: performance.now() - startedAt, prepareMs, clean, attacks },
     examples: kept.flatMap((example) => {
       const phase = phases.find((one) => one.victim.name === example.victim);
-      return phase === undefined || shown === undefined ? [] : [exampleOf(phase, shown, example)];
+      return phase === undefined || shown === undefined ? [] : [exampleOf(phase, shown.model, example)];
     }),
   };
 }

@@ -6,8 +6,8 @@ export interface CleanRun {
   readonly logits: Float32Array;
   /** [clips, labels], 1 at the true labels. */
   readonly targets: Float32Array;
-  /** One a clip. */
+  /** One a clip: of the goal; to deactivate, where nothing else is said. */
   readonly margins: readonly number[];
-  /** One a clip: off before any attack. */
+  /** One a clip: the goal is reached before any attack. */
   readonly off: readonly boolean[];
 }

@@ -6,7 +6,7 @@ const CLIPS = 30;
 const groups = Array.from({ length: CLIPS }, (_, clip) => [`source ${clip}`]);
 
 function victim(name: string, critical: (clip: number) => number | null): ComparedVictim {
-  const criticals = groups.map((_, clip) => ({ triedWithout: 0, critical: critical(clip) }));
+  const criticals = groups.map((_, clip) => ({ triedWithout: 0, critical: critical(clip), attack: null }));
   return { name, threatModels: [{ threatModel: 'linf', limit: 8, criticals }] };
 }
 

@@ -12,8 +12,8 @@ import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 
 /** One adversarial point that an attack returned; nothing about it is believed yet. */
 export interface Candidate {
-  /** Index in the threat model's ladder. */
-  readonly rung: number;
+  /** Index in the threat model's ladder; undefined: found by a search. */
+  readonly rung: number | undefined;
   /** Index in the campaign's clips. */
   readonly clip: number;
   /** Adversarial values of the attacked variables. */
@@ -35,12 +35,14 @@ export interface Measured {
 /** What the tensors of a candidate say by themselves, before any prediction. */
 export interface Inspection {
   readonly measured: ReadonlyMap<string, Measured>;
-  readonly rejection: 'over-budget' | 'out-of-range' | undefined;
+  /** The budget at which it counts: its rung's scale; of a search the largest norm / rho of its variables. */
+  readonly scale: number;
+  readonly rejection: 'over-budget' | 'out-of-range' | 'outside-region' | undefined;
 }
 
 /**
- * Measures a candidate against its clean clip and its budget: every variable's float64 norm must not exceed scale x rho, and
- * every value must be a number in the variable's range.
+ * Measures a candidate against its clean clip and its budget: every variable's float64 norm must not exceed scale x rho (of a search: the bound x rho),
+ * every value must be a number in the variable's range, and nothing may change outside its region.
  * @throws RangeError when a variable is missing or has another size than its clean point.
  */
 export function inspectCandidate(
@@ -49,7 +51,9 @@ export function inspectCandidate(
   threatModel: attack.ThreatModel,
   victim: VictimUnderTest,
 ): Inspection {
-  const scale = threatModel.rungs[candidate.rung]?.scale ?? Number.NaN;
+  const { rungs, maxScale = Number.POSITIVE_INFINITY } = threatModel;
+  const largest = candidate.rung === undefined ? maxScale : (rungs[candidate.rung]?.scale ?? Number.NaN);
+  const scales: number[] = [];
   const measured = new Map<string, Measured>();
   let rejection: Inspection['rejection'];
   for (const budget of threatModel.variables) {
@@ -72,7 +76,8 @@ export function inspectCandidate(
     const range = valueRange(input);
     const { low = range.low, high = range.high } = budget;
     if (firstOutside(point, low, high, cleanPoint) !== undefined) rejection = 'out-of-range';
-    else if (!(norm <= scale * rho)) rejection ??= 'over-budget';
+    else if (!(norm <= largest * rho)) rejection ??= 'over-budget';
+    scales.push(norm / rho);
   }
-  return { measured, rejection };
+  return { measured, scale: candidate.rung === undefined ? Math.max(...scales) : largest, rejection };
 }

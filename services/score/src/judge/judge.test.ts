@@ -6,6 +6,7 @@ import type { ClipInputs } from '../peers/tensor-rows.ts';
 import { victimUnderTest } from '../peers/victim-under-test.ts';
 import { threatModel } from '../test-support/linear-campaign.ts';
 import { LABELS, linearVictim } from '../test-support/linear-victim.ts';
+import type { AttackRecord } from './attack-result.ts';
 import type { CleanRun } from './clean-run.ts';
 import { inspectCandidate } from './inspect.ts';
 import { Ledger } from './ledger.ts';
@@ -83,19 +84,20 @@ test('values outside the range, and values that are no numbers, are rejected', (
 
 test('a verdict is what fresh logits say, whatever the attack believes', () => {
   const candidate = { rung: 0, clip: 0, adversarial: new Map(), believedMargin: -1 };
-  const fine = { measured: new Map(), rejection: undefined };
-  const judge = (logit: number) => judgeCandidate(candidate, fine, Float32Array.of(logit, 0, 0), ['dog'], victim);
+  const fine = { measured: new Map(), scale: 2, rejection: undefined };
+  const judge = (logit: number) =>
+    judgeCandidate(candidate, fine, Float32Array.of(logit, 0, 0), ['dog'], victim, undefined);
   assert.deepEqual([judge(0).verdict, judge(0).refuted], ['reached', false]);
   assert.deepEqual([judge(1).verdict, judge(1).refuted], ['failed', true]);
-  const rejected = { measured: new Map(), rejection: 'over-budget' } as const;
-  assert.equal(judgeCandidate(candidate, rejected, undefined, ['dog'], victim).verdict, 'over-budget');
+  const rejected = { measured: new Map(), scale: 2, rejection: 'over-budget' } as const;
+  assert.equal(judgeCandidate(candidate, rejected, undefined, ['dog'], victim, undefined).verdict, 'over-budget');
 });
 
 test('a ledger keeps the smallest scale of each clip, whatever the order', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat(3), fc.integer({ min: 1, max: 9 }))), (successes) => {
       const ledger = new Ledger([false, true, false, false]);
-      for (const [clip, scale] of successes) ledger.record(clip, scale);
+      for (const [clip, scale] of successes) ledger.record(clip, scale, 'pgd');
       for (const clip of [0, 2, 3]) {
         const scales = successes.filter(([one]) => one === clip).map(([, scale]) => scale);
         assert.equal(ledger.criticals[clip], scales.length === 0 ? null : Math.min(...scales));
@@ -107,12 +109,19 @@ test('a ledger keeps the smallest scale of each clip, whatever the order', () =>
 
 test('search intervals name the largest scale tried without success', () => {
   const ledger = new Ledger([false, true, false]);
-  ledger.record(0, 2);
+  ledger.record(0, 2, 'pgd');
+  ledger.recordFailures(
+    new Map([
+      [0, 1.9],
+      [2, 0.5],
+    ]),
+  );
   assert.deepEqual(ledger.intervals([1, 2, 4]), [
-    { triedWithout: 1, critical: 2 },
-    { triedWithout: 0, critical: 0 },
-    { triedWithout: 4, critical: null },
+    { triedWithout: 1.9, critical: 2, attack: 'pgd' },
+    { triedWithout: 0, critical: 0, attack: null },
+    { triedWithout: 4, critical: null, attack: null },
   ]);
+  assert.deepEqual(ledger.intervals([])[2], { triedWithout: 0.5, critical: null, attack: null });
 });
 
 test('the median is one of the values', () => {
@@ -130,29 +139,43 @@ const run: CleanRun = {
   off: [false, false, false, true],
 };
 
+const SCALES = [1, 2, 4];
+
 function verified(rung: number, clip: number, verdict: Verdict): Verified {
   const logits = verdict === 'reached' || verdict === 'failed' ? Float32Array.of(0, 0, 0) : undefined;
-  return { rung, clip, verdict, refuted: false, measured: new Map(), logits, margin: 0 };
+  const scale = SCALES[rung] ?? Number.NaN;
+  return { rung, clip, scale, verdict, refuted: false, measured: new Map(), logits, margin: 0 };
 }
 
-function resultOf(attacks: readonly Verified[], noise: readonly Verified[]) {
-  const cost = { forwardExamples: 0, gradientExamples: 0 };
+const pgd = attack.AttackDescription.fromPartial({
+  name: 'pgd',
+  knowledge: attack.AttackKnowledge.ATTACK_KNOWLEDGE_GRADIENTS,
+});
+const NO_COST = { forwardExamples: 0, gradientExamples: 0 };
+
+/** What an attack left on the ladder of `resultOf`. */
+function record(name: string, candidates: readonly Verified[], more: Partial<AttackRecord> = {}): AttackRecord {
+  const model = threatModel({
+    rungs: SCALES.map((scale) => ({ scale, stopping: scale === 2 ? STOPPING_NEVER : STOPPING_EARLY })),
+  });
+  const planned = { name, description: pgd, model };
+  return { attack: planned, verified: candidates, failedScales: new Map(), evidence: [], cost: NO_COST, ...more };
+}
+
+function resultOf(attacks: readonly Verified[] | readonly AttackRecord[], noise: readonly Verified[]) {
+  const records = attacks.every((one) => 'verdict' in one) ? [record('pgd', attacks)] : attacks;
   return threatModelResult({
     victim,
-    threatModel: threatModel({
-      rungs: [
-        { scale: 1, stopping: STOPPING_EARLY },
-        { scale: 2, stopping: STOPPING_NEVER },
-        { scale: 4, stopping: STOPPING_EARLY },
-      ],
-    }),
+    threatModel: record('pgd', []).attack.model,
     clean: run,
-    attack: attacks,
-    noise,
+    labels: [['dog'], ['bird'], ['horse'], ['dog']],
+    limit: 4,
+    attacks: records,
+    noises: [record('signs', noise)],
     groups: [['a'], ['b'], ['c'], ['d']],
     paired: [0, 1],
     seed: 1,
-    cost: { attack: cost, noise: cost, verification: cost },
+    verificationCost: NO_COST,
   });
 }
 
@@ -166,7 +189,7 @@ test('figures from a ledger: off when clean is 0, larger budgets include smaller
     [0.5, 0.25, 0.25],
   );
   assert.deepEqual(
-    result.ladder.map((row) => row.noise.robustAccuracy),
+    result.ladder.map((row) => row.noiseAccuracy),
     [0.75, 0.75, 0.5],
   );
   assert.equal(result.headline.medianCriticalScale, 1);
@@ -206,7 +229,81 @@ test('an attack that does no better than noise is flagged', () => {
 
 test('robust ranking counts a clip without an acceptable candidate as clean', () => {
   const all = [0, 1, 2, 3].map((clip) => verified(1, clip, clip === 1 ? 'over-budget' : 'failed'));
-  const ranking = resultOf(all, []).ladder[1]?.attack.ranking;
+  const ranking = resultOf(all, []).ladder[1]?.ranking;
   // Only clip 1 keeps its clean logits, so only its label still ranks first.
   assert.equal(ranking?.areaUnderCurve, (0.5 + 1 + 0.5 - 0.5 / 4 - 0.5 / 3 + 0.5 / 4 + 0.5 / 3) / 3);
+});
+
+test('the headline is the best of all attacks, each of which is seen by itself', () => {
+  const searched: Verified = { ...verified(0, 2, 'reached'), rung: undefined, scale: 0.5 };
+  const search = record('fmn', [searched], { failedScales: new Map([[2, 0.4]]) });
+  const result = resultOf(
+    [
+      record('pgd', [verified(1, 0, 'reached')]),
+      { ...search, attack: { ...search.attack, model: threatModel({ rungs: [] }) } },
+    ],
+    [],
+  );
+  assert.deepEqual(
+    result.ladder.map((row) => row.robustAccuracy),
+    [0.5, 0.25, 0.25],
+  );
+  assert.deepEqual(
+    result.attacks.map(({ name, form, robustAccuracy }) => [name, form, robustAccuracy]),
+    [
+      ['pgd', 'ladder', [0.75, 0.5, 0.5]],
+      ['fmn', 'search', [0.5, 0.5, 0.5]],
+    ],
+  );
+  assert.deepEqual(result.criticals[2], { triedWithout: 0.4, critical: 0.5, attack: 'fmn' });
+  assert.equal(result.attacks[1]?.search?.verified, 1);
+});
+
+test('an attack without gradients that beats those with them is flagged', () => {
+  const { ATTACK_KNOWLEDGE_SCORES } = attack.AttackKnowledge;
+  const blind = record('square', [verified(0, 1, 'reached'), verified(1, 2, 'reached')]);
+  const square = { ...blind, attack: { ...blind.attack, description: { ...pgd, knowledge: ATTACK_KNOWLEDGE_SCORES } } };
+  const seeing = record('pgd', [verified(0, 0, 'reached'), verified(1, 1, 'reached'), verified(1, 2, 'reached')]);
+  const flag = resultOf([seeing, square], []).flags.find(({ code }) => code === 'knowledge-inversion');
+  assert.equal(flag?.count, 1, 'clip 1, at a smaller rung; clip 2 falls at the same');
+});
+
+test('robust accuracy never rises with the budget, and never lies above that of any attack', () => {
+  const candidates = fc.array(
+    fc.tuple(fc.nat(2), fc.nat(3), fc.constantFrom<Verdict>('reached', 'failed', 'over-budget')),
+    { maxLength: 12 },
+  );
+  fc.assert(
+    fc.property(fc.array(candidates, { minLength: 1, maxLength: 3 }), (attacks) => {
+      const records = attacks.map((some, index) =>
+        record(
+          `attack-${index}`,
+          some.map(([rung, clip, verdict]) => verified(rung, clip, verdict)),
+        ),
+      );
+      const { ladder, attacks: own } = resultOf(records, []);
+      const curve = ladder.map((row) => row.robustAccuracy);
+      assert.deepEqual(
+        curve,
+        curve.toSorted((a, b) => b - a),
+      );
+      for (const [rung, share] of curve.entries())
+        for (const { robustAccuracy } of own) assert.ok(share <= (robustAccuracy[rung] ?? 0));
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('labels that an attack switches beside its goal are counted on the smallest success of each clip', () => {
+  const with3 = (one: Verified, logits: readonly number[]) => ({ ...one, logits: Float32Array.from(logits) });
+  const { collateral } = resultOf(
+    [
+      with3(verified(0, 0, 'reached'), [0, 1, 1]),
+      with3(verified(2, 0, 'reached'), [0, 0, 0]),
+      with3(verified(0, 1, 'reached'), [0, 0, 0]),
+      with3(verified(0, 2, 'failed'), [1, 1, 1]),
+    ],
+    [],
+  );
+  assert.deepEqual(collateral, { clips: 2, changed: 1, turnedOff: 0, turnedOn: 2 });
 });

@@ -1,6 +1,6 @@
 import { attack } from '@faultline/contracts';
-import { rankingFigures } from '@faultline/metrics';
-import type { MeasuredPerturbation, RawRung } from '@faultline/report';
+import { type RankingFigures, rankingFigures } from '@faultline/metrics';
+import type { CandidateCounts, MeasuredPerturbation, RawRung } from '@faultline/report';
 import type { CleanRun } from './clean-run.ts';
 import type { Verified } from './verified.ts';
 
@@ -34,13 +34,38 @@ function measuredPerturbations(
 }
 
 /**
- * Logits of all clips at a rung without early stopping, [clips, labels]: the fresh ones of its candidates. A clip without an
+ * Logits of all clips at a rung without early stopping, [clips, labels]: the fresh ones of each clip's lowest-margin candidate. A clip without an
  * acceptable candidate keeps its clean logits: no attack within budget was shown for it.
  */
 function attackedLogits(verified: readonly Verified[], clean: CleanRun): Float32Array {
   const logits = clean.logits.slice();
-  for (const one of verified) if (one.logits !== undefined) logits.set(one.logits, one.clip * clean.labels);
+  const lowest = new Map<number, number>();
+  for (const { clip, margin, logits: fresh } of verified) {
+    if (fresh === undefined || margin === undefined || !(margin < (lowest.get(clip) ?? Number.POSITIVE_INFINITY)))
+      continue;
+    lowest.set(clip, margin);
+    logits.set(fresh, clip * clean.labels);
+  }
   return logits;
+}
+
+/** mAP, AUC, d' of all clips at a rung without early stopping: of each its lowest-margin candidate. */
+export function attackedRanking(verified: readonly Verified[], clean: CleanRun): RankingFigures {
+  return rankingFigures({ labels: clean.labels, scores: attackedLogits(verified, clean), targets: clean.targets });
+}
+
+/** What became of candidates. */
+export function candidateCounts(verified: readonly Verified[], variables: readonly string[]): CandidateCounts {
+  const count = (test: (one: Verified) => boolean) => verified.filter(test).length;
+  return {
+    candidates: verified.length,
+    verified: count((one) => one.verdict === 'reached'),
+    refuted: count((one) => one.refuted),
+    overBudget: count((one) => one.verdict === 'over-budget'),
+    outOfRange: count((one) => one.verdict === 'out-of-range'),
+    outsideRegion: count((one) => one.verdict === 'outside-region'),
+    measured: measuredPerturbations(verified, variables),
+  };
 }
 
 /**
@@ -55,20 +80,12 @@ export function rawRung(
   variables: readonly string[],
   clean: CleanRun,
 ): RawRung {
-  const count = (test: (one: Verified) => boolean) => verified.filter(test).length;
   const never = rung.stopping === attack.Stopping.STOPPING_NEVER;
-  const reached = count((one) => one.verdict === 'reached');
+  const counts = candidateCounts(verified, variables);
   return {
-    candidates: verified.length,
-    verified: reached,
-    refuted: count((one) => one.refuted),
-    overBudget: count((one) => one.verdict === 'over-budget'),
-    outOfRange: count((one) => one.verdict === 'out-of-range'),
-    success: never ? reached / clean.clips : null,
-    inversions: never ? count((one) => one.verdict === 'failed' && reachedBelow.has(one.clip)) : 0,
-    measured: measuredPerturbations(verified, variables),
-    ranking: never
-      ? rankingFigures({ labels: clean.labels, scores: attackedLogits(verified, clean), targets: clean.targets })
-      : null,
+    ...counts,
+    success: never ? counts.verified / clean.clips : null,
+    inversions: never ? verified.filter((one) => one.verdict === 'failed' && reachedBelow.has(one.clip)).length : 0,
+    ranking: never ? attackedRanking(verified, clean) : null,
   };
 }

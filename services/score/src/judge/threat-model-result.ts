@@ -2,45 +2,47 @@ import { attack } from '@faultline/contracts';
 import {
   bootstrapInterval,
   type CriticalEpsilons,
+  criticalQuantile,
   ladderCensoring,
-  medianCritical,
   robustAccuracy,
   robustnessScore,
 } from '@faultline/metrics';
-import type {
-  CostReport,
-  LadderRow,
-  RawRung,
-  RobustnessSummary,
-  ThreatModelResult,
-  VariableReport,
-} from '@faultline/report';
+import type { CostReport, LadderRow, ThreatModelResult, VariableReport } from '@faultline/report';
 import { normOf } from '@faultline/victim';
+import { addCosts, NO_COST } from '../peers/predict-clips.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
-import type { CleanRun } from './clean-run.ts';
+import {
+  type AttackRecord,
+  collateralReport,
+  type JudgedSetting,
+  judgeAttack,
+  recordAll,
+  summarise,
+} from './attack-result.ts';
 import { flagsOf } from './flags.ts';
+import { goalReport } from './goal.ts';
 import { gradientFlags, gradientOf } from './gradient.ts';
 import { Ledger } from './ledger.ts';
 import { normName, stoppingName } from './names.ts';
-import { rawRung } from './raw-rung.ts';
+import { attackedRanking } from './raw-rung.ts';
 import type { Verified } from './verified.ts';
 
 /** Everything that was measured for one victim under one threat model. */
-export interface Evidence {
-  readonly victim: VictimUnderTest;
-  readonly threatModel: attack.ThreatModel;
-  readonly clean: CleanRun;
-  /** Verified candidates of the attack, any order. */
-  readonly attack: readonly Verified[];
-  /** Verified candidates of equal-norm noise, any order. */
-  readonly noise: readonly Verified[];
+export interface Evidence extends JudgedSetting {
+  /** At least one. */
+  readonly attacks: readonly AttackRecord[];
+  /** Equal-norm noise, a record a distribution. */
+  readonly noises: readonly AttackRecord[];
   /** Independence groups of each clip. */
   readonly groups: readonly (readonly string[])[];
   /** Clips that every victim of the campaign gets right when clean. */
   readonly paired: readonly number[];
   readonly seed: number;
-  readonly cost: { readonly attack: CostReport; readonly noise: CostReport; readonly verification: CostReport };
+  readonly verificationCost: CostReport;
 }
+
+/** Shares of clips whose critical scales are printed. */
+const QUANTILES = [0.1, 0.25, 0.5, 0.75, 0.9];
 
 /** The variables of a threat model with their units, as the victim's card gives them. */
 export function variableReports(threatModel: attack.ThreatModel, victim: VictimUnderTest): VariableReport[] {
@@ -60,83 +62,72 @@ export function variableReports(threatModel: attack.ThreatModel, victim: VictimU
   });
 }
 
-interface Curve {
-  readonly ledger: Ledger;
-  /** One a rung. */
-  readonly raw: readonly RawRung[];
-}
-
-/** Files all candidates of one attack, rung by rung upwards. */
-function curveOf(evidence: Evidence, candidates: readonly Verified[]): Curve {
-  const { threatModel, clean } = evidence;
-  const variables = threatModel.variables.map((one) => one.variable);
+/** The best of several attacks on each clip. */
+function ledgerOf({ clean }: JudgedSetting, records: readonly AttackRecord[]): Ledger {
   const ledger = new Ledger(clean.off);
-  const reachedBelow = new Set<number>();
-  const raw = threatModel.rungs.map((rung, index) => {
-    const here = candidates.filter((one) => one.rung === index).toSorted((a, b) => a.clip - b.clip);
-    const figures = rawRung(rung, here, reachedBelow, variables, clean);
-    for (const one of here.filter((candidate) => candidate.verdict === 'reached')) {
-      ledger.record(one.clip, rung.scale);
-      reachedBelow.add(one.clip);
-    }
-    return figures;
-  });
-  return { ledger, raw };
+  for (const record of records) recordAll(record, ledger);
+  return ledger;
 }
 
-function summarise(criticals: CriticalEpsilons, limit: number): RobustnessSummary {
-  return {
-    clips: criticals.length,
-    medianCriticalScale: medianCritical(criticals),
-    robustnessScore: robustnessScore(criticals, limit),
-  };
-}
+const verifiedOf = (records: readonly AttackRecord[]): Verified[] => records.flatMap(({ verified }) => verified);
 
-function missingCandidates(threatModel: attack.ThreatModel, raw: readonly RawRung[], clips: number): number {
-  return threatModel.rungs.reduce((sum, rung, index) => {
-    const never = rung.stopping === attack.Stopping.STOPPING_NEVER;
-    return sum + (never ? clips - (raw[index]?.candidates ?? 0) : 0);
-  }, 0);
+const costOf = (records: readonly AttackRecord[]) => records.reduce((sum, { cost }) => addCosts(sum, cost), NO_COST);
+
+/** Where a ladder, or a search up to its bound, fails to span the curve. A search looks at every scale below its bound. */
+function censoringOf(criticals: CriticalEpsilons, scales: readonly number[], limit: number) {
+  return ladderCensoring(criticals, scales.length === 0 ? [0, limit] : scales);
 }
 
 /** Turns the evidence of one victim under one threat model into figures. Pure and deterministic. */
 export function threatModelResult(evidence: Evidence): ThreatModelResult {
-  const { victim, threatModel, clean, groups, paired, seed } = evidence;
+  const { victim, threatModel, clean, groups, paired, seed, limit } = evidence;
   const scales = threatModel.rungs.map((rung) => rung.scale);
-  const limit = scales.at(-1) ?? Number.NaN;
-  const attacked = curveOf(evidence, evidence.attack);
-  const noise = curveOf(evidence, evidence.noise);
-  const { criticals } = attacked.ledger;
-  const pick = (clips: readonly number[]): (number | null)[] => clips.map((clip) => criticals[clip] ?? null);
+  const ledger = ledgerOf(evidence, evidence.attacks);
+  const { criticals } = ledger;
+  const noiseCriticals = ledgerOf(evidence, evidence.noises).criticals;
+  const attacks = evidence.attacks.map((record) => judgeAttack(evidence, record));
+  const noises = evidence.noises.map((record) => judgeAttack(evidence, record));
   // Both figures are means over clips, so each clip's own figure is what is resampled.
   const interval = (figure: (one: CriticalEpsilons) => number) =>
     bootstrapInterval({ values: criticals.map((critical) => figure([critical])), groups, seed });
-  const ladder = threatModel.rungs.flatMap((rung, index): LadderRow[] => {
-    const [attackRaw, noiseRaw] = [attacked.raw[index], noise.raw[index]];
-    if (attackRaw === undefined || noiseRaw === undefined) return [];
-    return [
-      {
-        scale: rung.scale,
-        stopping: stoppingName(rung.stopping),
-        epsilons: Object.fromEntries(threatModel.variables.map(({ variable, rho }) => [variable, rung.scale * rho])),
-        robustAccuracy: robustAccuracy(criticals, rung.scale),
-        interval: interval((one) => robustAccuracy(one, rung.scale)),
-        attack: attackRaw,
-        noise: { ...noiseRaw, robustAccuracy: robustAccuracy(noise.ledger.criticals, rung.scale) },
-      },
-    ];
+  const rankingAt = (rung: number, records: readonly AttackRecord[]) =>
+    attackedRanking(
+      verifiedOf(records).filter((one) => one.rung === rung),
+      clean,
+    );
+  const ladder = threatModel.rungs.map((rung, index): LadderRow => {
+    const never = rung.stopping === attack.Stopping.STOPPING_NEVER;
+    return {
+      scale: rung.scale,
+      stopping: stoppingName(rung.stopping),
+      epsilons: Object.fromEntries(threatModel.variables.map(({ variable, rho }) => [variable, rung.scale * rho])),
+      robustAccuracy: robustAccuracy(criticals, rung.scale),
+      interval: interval((one) => robustAccuracy(one, rung.scale)),
+      noiseAccuracy: robustAccuracy(noiseCriticals, rung.scale),
+      ranking: never ? rankingAt(index, evidence.attacks) : null,
+      noiseRanking: never ? rankingAt(index, evidence.noises) : null,
+    };
   });
-  const censoring = ladderCensoring(criticals, scales);
-  const pairedCriticals = pick(paired);
+  const censoring = censoringOf(criticals, scales, limit);
+  const pairedCriticals = paired.map((clip) => criticals[clip] ?? null);
+  const cost = {
+    attack: costOf(evidence.attacks),
+    noise: costOf(evidence.noises),
+    verification: evidence.verificationCost,
+  };
+  const gradient = gradientOf(victim, threatModel);
   return {
     threatModel: threatModel.name,
     norm: normName(threatModel.norm),
+    goal: goalReport(threatModel.goal),
     variables: variableReports(threatModel, victim),
     limit,
-    gradient: gradientOf(victim, threatModel),
+    cleanAccuracy: robustAccuracy(criticals, 0),
+    gradient,
     ladder,
-    criticals: attacked.ledger.intervals(scales),
+    criticals: ledger.intervals(evidence.attacks.some(({ attack: one }) => one.model.rungs.length > 0) ? scales : []),
     headline: { ...summarise(criticals, limit), interval: interval((one) => robustnessScore(one, limit)) },
+    quantiles: QUANTILES.map((share) => ({ share, scale: criticalQuantile(criticals, share) })),
     paired:
       pairedCriticals.length === 0
         ? null
@@ -144,13 +135,17 @@ export function threatModelResult(evidence: Evidence): ThreatModelResult {
             ...summarise(pairedCriticals, limit),
             robustAccuracy: scales.map((scale) => robustAccuracy(pairedCriticals, scale)),
           },
-    noise: summarise(noise.ledger.criticals, limit),
+    noise: summarise(noiseCriticals, limit),
+    noiseCriticals,
+    attacks: attacks.map(({ result }) => result),
+    noises: noises.map(({ result }) => result),
+    collateral: collateralReport(evidence, verifiedOf(evidence.attacks)),
     censoring,
     adversarial: null,
-    cost: evidence.cost,
+    cost,
     flags: [
-      ...flagsOf(ladder, censoring, missingCandidates(threatModel, attacked.raw, clean.clips)),
-      ...gradientFlags(gradientOf(victim, threatModel), evidence.cost.attack),
+      ...flagsOf({ attacks, noises, criticals, noiseCriticals, scales, limit, censoring, clips: clean.clips }),
+      ...gradientFlags(gradient, cost.attack),
     ],
   };
 }

@@ -1,14 +1,17 @@
-import type { VictimUnderTest } from '../peers/victim-under-test.ts';
-import { isDeactivated, marginOf } from '../peers/victim-under-test.ts';
+import { isReached, type VictimUnderTest } from '../peers/victim-under-test.ts';
+import { type Goal, goalMargin } from './goal.ts';
 import type { Candidate, Inspection, Measured } from './inspect.ts';
 
 /** What a candidate turned out to be. */
-export type Verdict = 'reached' | 'failed' | 'over-budget' | 'out-of-range';
+export type Verdict = 'reached' | 'failed' | 'over-budget' | 'out-of-range' | 'outside-region';
 
 /** A candidate after a fresh prediction (or after its rejection, which needs none). */
 export interface Verified {
-  readonly rung: number;
+  /** Undefined: found by a search. */
+  readonly rung: number | undefined;
   readonly clip: number;
+  /** The budget at which it counts. */
+  readonly scale: number;
   readonly verdict: Verdict;
   /** The attack believed the goal reached, and the fresh prediction says no. */
   readonly refuted: boolean;
@@ -29,13 +32,15 @@ export function judgeCandidate(
   logits: Float32Array | undefined,
   labels: readonly string[],
   victim: VictimUnderTest,
+  goal: Goal,
 ): Verified {
   const { rung, clip } = candidate;
-  const { measured, rejection } = inspection;
+  const { measured, scale, rejection } = inspection;
   if (rejection !== undefined || logits === undefined) {
     return {
       rung,
       clip,
+      scale,
       verdict: rejection ?? 'failed',
       refuted: false,
       measured,
@@ -43,9 +48,10 @@ export function judgeCandidate(
       margin: undefined,
     };
   }
-  const margin = marginOf(victim, logits, labels);
-  const reached = isDeactivated(victim, margin);
-  const refuted = !reached && isDeactivated(victim, candidate.believedMargin);
+  const margin = goalMargin(victim, goal, logits, labels);
+  const reached = isReached(victim, margin);
+  const refuted = !reached && isReached(victim, candidate.believedMargin);
   // A copy: the row is a view of a whole batch, which would stay in memory with it.
-  return { rung, clip, verdict: reached ? 'reached' : 'failed', refuted, measured, logits: logits.slice(), margin };
+  const verdict = reached ? 'reached' : 'failed';
+  return { rung, clip, scale, verdict, refuted, measured, logits: logits.slice(), margin };
 }

@@ -19,6 +19,10 @@ export interface AttackedClip {
 export interface AttackOutcome {
   /** Ordered by rung, then clip. */
   readonly candidates: readonly Candidate[];
+  /** Of a search: by clip, the largest scale below its success that was tried without. */
+  readonly failedScales: ReadonlyMap<number, number>;
+  /** What the loops told; clips are those of the campaign. */
+  readonly evidence: readonly attack.ExampleEvidence[];
   readonly cost: CostReport;
 }
 
@@ -30,13 +34,21 @@ export interface AttackListener {
   readonly onCandidates?: (candidates: readonly Candidate[]) => void;
 }
 
+/** What a rung's results and a search's have in common. */
+type ResultRows = Pick<attack.RungResult, 'clips' | 'adversarial' | 'margins'>;
+
+/** @param rung undefined: found by a search. */
 function candidatesOf(
-  result: attack.RungResult,
+  result: ResultRows,
+  rung: number | undefined,
   batch: readonly AttackedClip[],
   model: attack.ThreatModel,
 ): Candidate[] {
-  if (model.rungs[result.rung] === undefined) {
-    throw new FaultlineError('internal', `attack service: the threat model has no rung ${result.rung}`);
+  if (rung === undefined ? model.rungs.length > 0 : model.rungs[rung] === undefined) {
+    throw new FaultlineError(
+      'internal',
+      `attack service: the threat model has no ${rung === undefined ? 'search' : `rung ${rung}`}`,
+    );
   }
   const rows = new Map(
     model.variables.map(({ variable }) => {
@@ -45,16 +57,21 @@ function candidatesOf(
     }),
   );
   return result.clips.map((position, row) => {
-    const clip = batch[position];
-    if (clip === undefined) throw new FaultlineError('internal', `attack service: the batch has no clip ${position}`);
+    const clip = clipAt(batch, position);
     const adversarial = new Map(
       rows.entries().map(([variable, points]) => [variable, points[row] ?? new Float32Array(0)] as const),
     );
-    return { rung: result.rung, clip: clip.index, adversarial, believedMargin: result.margins[row] ?? Number.NaN };
+    return { rung, clip: clip.index, adversarial, believedMargin: result.margins[row] ?? Number.NaN };
   });
 }
 
-/** Attacks one batch of clips over the whole ladder. */
+function clipAt(batch: readonly AttackedClip[], position: number): AttackedClip {
+  const clip = batch[position];
+  if (clip === undefined) throw new FaultlineError('internal', `attack service: the batch has no clip ${position}`);
+  return clip;
+}
+
+/** Attacks one batch of clips over the whole ladder, or searches for the smallest scale of each. */
 export async function attackBatch(
   services: Services,
   victim: VictimUnderTest,
@@ -83,7 +100,14 @@ export async function attackBatch(
     delivery: attack.TensorDelivery.TENSOR_DELIVERY_RAW,
   };
   const candidates: Candidate[] = [];
+  const failedScales = new Map<number, number>();
+  const evidence: attack.ExampleEvidence[] = [];
   let cost = NO_COST;
+  const receive = (rows: ResultRows, rung: number | undefined): void => {
+    const received = candidatesOf(rows, rung, batch, threatModel);
+    candidates.push(...received);
+    listener.onCandidates?.(received);
+  };
   for await (const { kind } of services.attack(request, signal)) {
     switch (kind?.$case) {
       case 'progress':
@@ -92,22 +116,27 @@ export async function attackBatch(
         );
         break;
       case 'result':
-        {
-          const received = candidatesOf(kind.value, batch, threatModel);
-          candidates.push(...received);
-          listener.onCandidates?.(received);
+        receive(kind.value, kind.value.rung);
+        break;
+      case 'search':
+        for (const { clip, failedScale } of kind.value.intervals) {
+          failedScales.set(clipAt(batch, clip).index, failedScale);
         }
+        receive(kind.value, undefined);
+        break;
+      case 'evidence':
+        evidence.push(...kind.value.examples.map((one) => ({ ...one, clip: clipAt(batch, one.clip).index })));
         break;
       case 'cost':
         cost = kind.value;
         break;
     }
   }
-  candidates.sort((a, b) => a.rung - b.rung || a.clip - b.clip);
+  candidates.sort((a, b) => (a.rung ?? 0) - (b.rung ?? 0) || a.clip - b.clip);
   const twice = candidates.findIndex((one, index) => {
     const previous = candidates[index - 1];
-    return previous?.rung === one.rung && previous.clip === one.clip;
+    return previous !== undefined && previous.rung === one.rung && previous.clip === one.clip;
   });
   if (twice >= 0) throw new FaultlineError('internal', 'attack service: a rung returned two candidates for one clip');
-  return { candidates, cost };
+  return { candidates, failedScales, evidence, cost };
 }

@@ -28,9 +28,9 @@ export function predictRows(victim: VictimUnderTest): number {
   return Math.max(1, Math.min(MAX_PREDICT_ROWS, victim.maxExamples, byBytes));
 }
 
-/** Clips that one attack may carry: each rung of the ladder makes an example of every clip, all in one loop. */
+/** Clips that one attack may carry: each rung of the ladder makes an example of every clip, all in one loop; a search has none. */
 export function attackClips(victim: VictimUnderTest, rungs: number): number {
-  const byExamples = Math.floor(victim.maxExamples / rungs);
+  const byExamples = Math.floor(victim.maxExamples / Math.max(1, rungs));
   const byBytes = Math.floor(MAX_BATCH_BYTES / exampleBytes(victim));
   return Math.max(1, Math.min(MAX_ATTACK_CLIPS, byExamples, byBytes));
 }

@@ -44,7 +44,7 @@ export async function verifyBatch(
   const { logits, cost } = await predictClips(services, victim, points, signal);
   const logitsOf = new Map(accepted.map(({ candidate }, index) => [candidate, logits[index]]));
   const verified = inspected.map(({ candidate, clip, inspection }) =>
-    judgeCandidate(candidate, inspection, logitsOf.get(candidate), clip.labels, victim),
+    judgeCandidate(candidate, inspection, logitsOf.get(candidate), clip.labels, victim, threatModel.goal),
   );
   return { verified, cost };
 }

@@ -15,7 +15,7 @@ export interface VictimUnderTest {
   readonly optimizeSlots: number;
   /** Which attacks its graph admits; undefined: not said. */
   readonly gradient: inference.GradientSupport | undefined;
-  /** A clip is deactivated when its margin is at or below minus this. */
+  /** A goal is reached when its margin is at or below minus this. */
   readonly tau: number;
   /** Index of each label in the logits. */
   readonly labelIndex: ReadonlyMap<string, number>;
@@ -79,8 +79,8 @@ export function marginOf(victim: VictimUnderTest, logits: Float32Array, labels: 
   );
 }
 
-/** Whether a clip with this margin counts as deactivated. */
-export function isDeactivated(victim: VictimUnderTest, margin: number): boolean {
+/** Whether a goal with this margin counts as reached: that a clip is deactivated, where nothing else is the goal. */
+export function isReached(victim: VictimUnderTest, margin: number): boolean {
   return margin <= -victim.tau;
 }
 

@@ -4,8 +4,8 @@ import type { Clip, ClipSet } from '../clips/manifest.ts';
 import { isKnownNorm } from '../judge/names.ts';
 import type { Services } from '../peers/services.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
-import { NOISE_ATTACK } from '../work-plan.ts';
 import { findClipSet } from './clip-set-choice.ts';
+import { NOISE_ATTACK, type PlannedThreatModel, plannedThreatModel } from './planned-attacks.ts';
 import { checkThreatModels, seeded } from './threat-model-rules.ts';
 import { chooseVictims } from './victim-choice.ts';
 import { isWholeBetween, type Report, Violations } from './violations.ts';
@@ -17,7 +17,7 @@ export interface PlannedCampaign {
   /** Whether adversarial tensors are kept as artefacts. */
   readonly keepAdversarial: boolean;
   readonly victims: readonly VictimUnderTest[];
-  readonly threatModels: readonly attack.ThreatModel[];
+  readonly threatModels: readonly PlannedThreatModel[];
   readonly clipSet: ClipSet;
   /** The selected clips, in the set's order. */
   readonly clips: readonly Clip[];
@@ -65,6 +65,15 @@ function checkNoise(
   }
 }
 
+/** E, the end of the robustness score, is fixed for each threat model. */
+function checkLimits(models: readonly attack.ThreatModel[], report: Report): void {
+  for (const [index, { rungs, maxScale }] of models.entries()) {
+    if (rungs.length > 0 || maxScale !== undefined) continue;
+    const field = `specification.threatModels[${index}].rungs`;
+    report(field, 'has 0 rungs; give 1 to 16 budgets, or maxScale, up to which attacks search for the smallest');
+  }
+}
+
 /**
  * Turns a specification into a campaign that can run.
  * @throws FaultlineError invalid_argument with everything that is wrong with it; other codes when a service that has to be asked
@@ -92,11 +101,13 @@ export async function planCampaign(
   ]);
   checkThreatModels(threatModels, 'specification.threatModels', MAX_THREAT_MODELS, attacks, victims, report);
   checkNoise(threatModels, attacks, report);
+  checkLimits(threatModels, report);
   // A set lists its clips so that the first n are a stratified choice for any n.
   const clips = clipSet?.clips.slice(0, specification.clips?.limit || undefined) ?? [];
   checkLabels(clips, victims, report);
   violations.refuse();
+  const planned = seeded(threatModels, seed).map((model) => plannedThreatModel(model, attacks));
   // Without a violation there is a clip set.
   if (clipSet === undefined) throw new TypeError('an unknown clip set went unreported');
-  return { name, seed, keepAdversarial, victims, threatModels: seeded(threatModels, seed), clipSet, clips };
+  return { name, seed, keepAdversarial, victims, threatModels: planned, clipSet, clips };
 }

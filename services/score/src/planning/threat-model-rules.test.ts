@@ -5,7 +5,7 @@ import { gradientFlags, gradientOf, gradientReport } from '../judge/gradient.ts'
 import { victimUnderTest } from '../peers/victim-under-test.ts';
 import { threatModel } from '../test-support/linear-campaign.ts';
 import { linearVictim } from '../test-support/linear-victim.ts';
-import { checkThreatModel } from './threat-model-rules.ts';
+import { checkThreatModel, checkThreatModels } from './threat-model-rules.ts';
 
 const { GRADIENT_VERDICT_WHITE_BOX, GRADIENT_VERDICT_ESTIMATION, GRADIENT_VERDICT_BLACK_BOX } =
   inference.GradientVerdict;
@@ -41,6 +41,7 @@ const ATTACKS = [
   }),
   attack.AttackDescription.fromPartial({
     name: 'fmn',
+    knowledge: attack.AttackKnowledge.ATTACK_KNOWLEDGE_GRADIENTS,
     norms: [attack.Norm.NORM_LINF],
     kind: attack.AttackKind.ATTACK_KIND_MINIMUM_NORM,
   }),
@@ -88,13 +89,46 @@ test('parameters of an attack are those of the catalogue, in range, once', () =>
   ]);
 });
 
-test('an attack that searches by itself is refused: a ladder is measured', () => {
-  const [problem = '', ...others] = problems({ attack: 'fmn' });
-  assert.match(
-    problem,
-    /^m.attack: 'fmn' looks for the smallest perturbation, without a ladder; .* choose an attack of fixed budget$/,
-  );
-  assert.deepEqual(others, []);
+const FURTHER = { name: '', attack: 'fmn', steps: 10, restarts: 1, parameters: [] };
+
+test('several attacks stand under one threat model, searches beside a ladder too, each with a name of its own', () => {
+  assert.deepEqual(problems({ attack: 'fmn' }), []);
+  assert.deepEqual(problems({ furtherAttacks: [FURTHER, { ...FURTHER, name: 'fmn-long', steps: 100 }] }), []);
+  assert.deepEqual(problems({ furtherAttacks: [{ ...FURTHER, attack: 'pgd', steps: 0 }] }), [
+    'm.furtherAttacks[0].steps: is 0; give 1 to 10000 gradient steps',
+    "m.furtherAttacks[0].name: 'pgd' is used twice; results are filed by name: give this attack one of its own",
+  ]);
+});
+
+test('a bound is for searches, and the goal names what it needs', () => {
+  assert.deepEqual(problems({ rungs: [], maxScale: 2 }), []);
+  assert.deepEqual(problems({ maxScale: 2 }), [
+    'm.maxScale: is given beside rungs; it bounds searches, which have none',
+  ]);
+  const { GOAL_KIND_TARGETED, GOAL_KIND_TOP_K, GOAL_KIND_FABRICATE_ONE } = attack.GoalKind;
+  assert.deepEqual(problems({ goal: { kind: GOAL_KIND_TARGETED, label: 'dog', k: 0 } }), []);
+  assert.deepEqual(problems({ goal: { kind: GOAL_KIND_TARGETED, label: '', k: 1 } }), [
+    'm.goal.label: is empty; name the label that is to be the highest',
+    'm.goal.k: is 1; only GOAL_KIND_TOP_K takes one',
+  ]);
+  assert.deepEqual(problems({ goal: { kind: GOAL_KIND_TOP_K, label: 'dog', k: 0 } }), [
+    "m.goal.label: is 'dog'; this kind of goal takes none",
+    'm.goal.k: is 0; give at least 1',
+  ]);
+  assert.deepEqual(problems({ goal: { kind: GOAL_KIND_FABRICATE_ONE, label: 'cat', k: 0 } }), [
+    "m.goal.label: 'cat' is no label of victim 'v'",
+  ]);
+});
+
+test('two threat models of the same variables, norm and goal are one', () => {
+  const found: string[] = [];
+  const report = (field: string, description: string) => found.push(`${field}: ${description}`);
+  const [first, second] = [threatModel(), threatModel({ name: 'again', steps: 9, rungs: [], maxScale: 3 })];
+  const other = threatModel({ name: 'other', goal: { kind: attack.GoalKind.GOAL_KIND_TOP_K, label: '', k: 1 } });
+  checkThreatModels([first, other, second], 'm', 4, ATTACKS, [victimWith(1, 1)], report);
+  assert.deepEqual(found, [
+    "m[2]: has the variables, norm and goal of 'linf-waveform'; add its attack to that one, so that both share what they find",
+  ]);
 });
 
 test('an attack with gradients is refused on variables that have none, not on others', () => {

@@ -1,17 +1,26 @@
 import { attack } from '@faultline/contracts';
+import { labelRule, sameGoal } from '../judge/goal.ts';
 import { gradientOf } from '../judge/gradient.ts';
 import { isKnownNorm } from '../judge/names.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
+import { namedAttacks } from './planned-attacks.ts';
 import { isWholeBetween, type Report } from './violations.ts';
 
 const MAX_RUNGS = 16;
 const MAX_STEPS = 10_000;
 const MAX_RESTARTS = 100;
+const MAX_ATTACKS = 16;
 const THREAT_MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const ATTACK_NAME = THREAT_MODEL_NAME;
 
-function checkRungs(rungs: readonly attack.Rung[], path: string, report: Report): void {
-  if (rungs.length === 0 || rungs.length > MAX_RUNGS) {
-    report(path, `has ${rungs.length} rungs; give 1 to ${MAX_RUNGS} budgets`);
+function checkRungs({ rungs, maxScale }: attack.ThreatModel, model: string, report: Report): void {
+  const path = `${model}.rungs`;
+  if (rungs.length > MAX_RUNGS) report(path, `has ${rungs.length} rungs; give up to ${MAX_RUNGS} budgets`);
+  if (rungs.length > 0 && maxScale !== undefined) {
+    report(`${model}.maxScale`, 'is given beside rungs; it bounds searches, which have none');
+  }
+  if (maxScale !== undefined && !(maxScale > 0 && Number.isFinite(maxScale))) {
+    report(`${model}.maxScale`, `is ${maxScale}; give a finite scale above 0`);
   }
   for (const [index, rung] of rungs.entries()) {
     const previous = rungs[index - 1];
@@ -68,21 +77,24 @@ function parameterProblem(given: attack.AttackParameter, known: attack.Parameter
   return '';
 }
 
+/** What an attack is asked for, first or further: where its fields stand, and what is in them. */
+type AskedAttack = ReturnType<typeof namedAttacks>[number];
+
 function checkParameters(
-  model: attack.ThreatModel,
+  asked: AskedAttack,
   path: string,
   description: attack.AttackDescription,
   report: Report,
 ): void {
   const known = description.parameters.map(({ name }) => name).join(', ') || 'none';
-  for (const [index, given] of model.parameters.entries()) {
+  for (const [index, given] of asked.parameters.entries()) {
     const field = `${path}.parameters[${index}]`;
     const parameter = description.parameters.find(({ name }) => name === given.name);
-    if (model.parameters.findIndex(({ name }) => name === given.name) !== index) {
+    if (asked.parameters.findIndex(({ name }) => name === given.name) !== index) {
       report(`${field}.name`, `'${given.name}' is given twice`);
     }
     if (parameter === undefined) {
-      report(`${field}.name`, `'${given.name}' is no parameter of attack '${model.attack}' (known: ${known})`);
+      report(`${field}.name`, `'${given.name}' is no parameter of attack '${asked.attack}' (known: ${known})`);
       continue;
     }
     const problem = parameterProblem(given, parameter);
@@ -102,13 +114,14 @@ function checkGradients(
   for (const victim of victims) {
     if (gradientOf(victim, model) !== 'black-box') continue;
     const remedy = 'choose an attack that needs none, or leave the victim out';
-    report(`${path}.attack`, `'${model.attack}' needs gradients, which victim '${victim.name}' has not; ${remedy}`);
+    report(`${path}.attack`, `'${description.name}' needs gradients, which victim '${victim.name}' has not; ${remedy}`);
   }
 }
 
 /** Norms of variables are among those that the attack can be told side by side; the rest of a budget is the attack's to check. */
 function checkOwnBudgets(
   model: attack.ThreatModel,
+  asked: AskedAttack,
   path: string,
   { mixes }: attack.AttackDescription,
   report: Report,
@@ -118,37 +131,89 @@ function checkOwnBudgets(
     if (isKnownNorm(norm) && mixes.includes(norm) && mixes.includes(model.norm)) continue;
     const known = mixes.map((one) => attack.normToJSON(one)).join(', ') || 'none';
     report(
-      `${path}.variables[${index}].norm`,
-      `is ${attack.normToJSON(norm)} beside ${attack.normToJSON(model.norm)}; '${model.attack}' takes side by side: ${known}`,
+      asked.path === '' ? `${path}.variables[${index}].norm` : `${path}.attack`,
+      `is ${attack.normToJSON(norm)} beside ${attack.normToJSON(model.norm)}; '${asked.attack}' takes side by side: ${known}`,
     );
   }
 }
 
 function checkAttack(
   model: attack.ThreatModel,
+  asked: AskedAttack,
   path: string,
   attacks: readonly attack.AttackDescription[],
   victims: readonly VictimUnderTest[],
   report: Report,
 ): void {
-  const description = attacks.find((one) => one.name === model.attack);
+  const description = attacks.find((one) => one.name === asked.attack);
   if (description === undefined) {
     const known = attacks.map((one) => one.name).join(', ');
-    report(`${path}.attack`, `'${model.attack}' is not in the catalogue (known: ${known})`);
+    report(`${path}.attack`, `'${asked.attack}' is not in the catalogue (known: ${known})`);
+  } else if (isKnownNorm(model.norm) && !description.norms.includes(model.norm)) {
+    const field = asked.path === '' ? 'norm' : 'attack';
+    report(`${path}.${field}`, `attack '${asked.attack}' does not offer ${attack.normToJSON(model.norm)}`);
   }
-  if (!isKnownNorm(model.norm)) {
-    report(`${path}.norm`, 'is not set; give NORM_LINF, NORM_L2, NORM_L1 or NORM_L0');
-  } else if (description !== undefined && !description.norms.includes(model.norm)) {
-    report(`${path}.norm`, `attack '${model.attack}' does not offer ${attack.normToJSON(model.norm)}`);
+  if (description !== undefined) {
+    checkParameters(asked, path, description, report);
+    checkOwnBudgets(model, asked, path, description, report);
+    checkGradients(model, path, description, victims, report);
   }
-  if (description === undefined) return;
-  checkOwnBudgets(model, path, description, report);
-  if (description.kind === attack.AttackKind.ATTACK_KIND_MINIMUM_NORM) {
-    const remedy = 'what is measured here is a ladder of budgets: choose an attack of fixed budget';
-    report(`${path}.attack`, `'${model.attack}' looks for the smallest perturbation, without a ladder; ${remedy}`);
+  if (!isWholeBetween(asked.steps, 1, MAX_STEPS)) {
+    report(`${path}.steps`, `is ${asked.steps}; give 1 to ${MAX_STEPS} gradient steps`);
   }
-  checkParameters(model, path, description, report);
-  checkGradients(model, path, description, victims, report);
+  if (!isWholeBetween(asked.restarts, 1, MAX_RESTARTS)) {
+    report(`${path}.restarts`, `is ${asked.restarts}; give 1 to ${MAX_RESTARTS}`);
+  }
+}
+
+/** The attacks of a threat model, each of its own name, for results are filed by it. */
+function checkAttacks(
+  model: attack.ThreatModel,
+  path: string,
+  attacks: readonly attack.AttackDescription[],
+  victims: readonly VictimUnderTest[],
+  report: Report,
+): void {
+  if (!isKnownNorm(model.norm)) report(`${path}.norm`, 'is not set; give NORM_LINF, NORM_L2, NORM_L1 or NORM_L0');
+  if (model.furtherAttacks.length >= MAX_ATTACKS) {
+    report(`${path}.furtherAttacks`, `has ${model.furtherAttacks.length} entries; give up to ${MAX_ATTACKS - 1}`);
+  }
+  const asked = namedAttacks(model);
+  for (const [index, one] of asked.entries()) {
+    const field = `${path}${one.path}`;
+    checkAttack(model, one, field, attacks, victims, report);
+    const nameField = index === 0 ? `${path}.attackName` : `${field}.name`;
+    if (attacks.some(({ name }) => name === one.attack) && !ATTACK_NAME.test(one.name)) {
+      report(nameField, `is '${one.name}'; use 1 to 64 letters, digits, dots, hyphens and underscores`);
+    }
+    if (asked.findIndex(({ name }) => name === one.name) !== index) {
+      report(nameField, `'${one.name}' is used twice; results are filed by name: give this attack one of its own`);
+    }
+  }
+}
+
+/** A goal names what it needs, and what every victim has. */
+function checkGoal(
+  { goal }: attack.ThreatModel,
+  path: string,
+  victims: readonly VictimUnderTest[],
+  report: Report,
+): void {
+  if (goal === undefined) return;
+  const { kind, label, k } = goal;
+  const rule = labelRule(kind);
+  if (label !== '' && rule === 'none') report(`${path}.label`, `is '${label}'; this kind of goal takes none`);
+  if (label === '' && rule === 'required')
+    report(`${path}.label`, 'is empty; name the label that is to be the highest');
+  const isTopK = kind === attack.GoalKind.GOAL_KIND_TOP_K;
+  if (isTopK ? k < 1 : k !== 0) {
+    report(`${path}.k`, `is ${k}; ${isTopK ? 'give at least 1' : 'only GOAL_KIND_TOP_K takes one'}`);
+  }
+  for (const { name, labelIndex } of victims) {
+    if (label !== '' && rule !== 'none' && !labelIndex.has(label)) {
+      report(`${path}.label`, `'${label}' is no label of victim '${name}'`);
+    }
+  }
 }
 
 /** Checks a threat model at `path` of a request against the victims that it is for. */
@@ -163,25 +228,24 @@ export function checkThreatModel(
     report(`${path}.name`, `is '${model.name}'; use 1 to 64 letters, digits, dots, hyphens and underscores`);
   }
   checkVariables(model, path, victims, report);
-  checkAttack(model, path, attacks, victims, report);
-  checkRungs(model.rungs, `${path}.rungs`, report);
-  const { GOAL_KIND_UNSPECIFIED, GOAL_KIND_DEACTIVATE_ALL } = attack.GoalKind;
-  const kind = model.goal?.kind ?? GOAL_KIND_UNSPECIFIED;
-  if (kind !== GOAL_KIND_UNSPECIFIED && kind !== GOAL_KIND_DEACTIVATE_ALL) {
-    report(
-      `${path}.goal`,
-      `is ${attack.goalKindToJSON(kind)}; only the deactivation of all true labels is scored, leave it out`,
-    );
-  }
-  if (!isWholeBetween(model.steps, 1, MAX_STEPS)) {
-    report(`${path}.steps`, `is ${model.steps}; give 1 to ${MAX_STEPS} gradient steps`);
-  }
-  if (!isWholeBetween(model.restarts, 1, MAX_RESTARTS)) {
-    report(`${path}.restarts`, `is ${model.restarts}; give 1 to ${MAX_RESTARTS}`);
-  }
+  checkAttacks(model, path, attacks, victims, report);
+  checkRungs(model, path, report);
+  checkGoal(model, `${path}.goal`, victims, report);
   if (!isWholeBetween(model.seed, 0, Number.MAX_SAFE_INTEGER)) {
     report(`${path}.seed`, `is ${model.seed}; give a whole number from 0 to below 2^53`);
   }
+}
+
+/** Whether two threat models differ in their attacks, ladders or seeds alone. */
+function sameThreat(first: attack.ThreatModel, second: attack.ThreatModel): boolean {
+  const terms = ({ variables, norm }: attack.ThreatModel) =>
+    JSON.stringify([
+      norm,
+      variables
+        .map((one) => attack.VariableBudget.toJSON(one))
+        .toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
+    ]);
+  return terms(first) === terms(second) && sameGoal(first.goal, second.goal);
 }
 
 /**
@@ -203,6 +267,11 @@ export function checkThreatModels(
     checkThreatModel(model, `${path}[${index}]`, attacks, victims, report);
     if (models.findIndex((other) => other.name === model.name) !== index) {
       report(`${path}[${index}].name`, `'${model.name}' is used twice; results are filed by name`);
+    }
+    const same = models.slice(0, index).find((other) => sameThreat(other, model));
+    if (same !== undefined) {
+      const remedy = 'add its attack to that one, so that both share what they find';
+      report(`${path}[${index}]`, `has the variables, norm and goal of '${same.name}'; ${remedy}`);
     }
   }
 }

@@ -11,8 +11,10 @@ import {
 } from '@faultline/report';
 import type { CleanPhase } from '../campaign/clean-phase.ts';
 import { compareVictims } from '../judge/comparisons.ts';
+import { goalReport } from '../judge/goal.ts';
 import { gradientReport } from '../judge/gradient.ts';
 import { normName, stoppingName } from '../judge/names.ts';
+import { attackReport } from '../planning/planned-attacks.ts';
 import type { PlannedCampaign } from '../planning/specification.ts';
 
 /** A report without what only the service knows: identifiers, dates, durations. */
@@ -61,12 +63,6 @@ function victimReport(phase: CleanPhase, threatModels: readonly ThreatModelResul
   };
 }
 
-function parametersOf(model: attack.ThreatModel): Record<string, number | string> {
-  return Object.fromEntries(
-    model.parameters.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value.value]])),
-  );
-}
-
 function tradeOffRow(victim: VictimReport, result: ThreatModelResult): TradeOffRow {
   return {
     victim: victim.name,
@@ -74,7 +70,7 @@ function tradeOffRow(victim: VictimReport, result: ThreatModelResult): TradeOffR
     parameters: victim.parameters,
     macs: victim.macs,
     cleanMap: victim.clean.meanAveragePrecision,
-    cleanAccuracy: victim.clean.accuracy,
+    cleanAccuracy: result.cleanAccuracy,
     threatModel: result.threatModel,
     norm: result.norm,
     variables: result.variables.map((one) => one.variable),
@@ -82,10 +78,12 @@ function tradeOffRow(victim: VictimReport, result: ThreatModelResult): TradeOffR
       scale: row.scale,
       epsilons: row.epsilons,
       robustAccuracy: row.robustAccuracy,
-      noiseAccuracy: row.noise.robustAccuracy,
-      robustMap: row.attack.ranking?.meanAveragePrecision ?? null,
-      noiseMap: row.noise.ranking?.meanAveragePrecision ?? null,
+      noiseAccuracy: row.noiseAccuracy,
+      robustMap: row.ranking?.meanAveragePrecision ?? null,
+      noiseMap: row.noiseRanking?.meanAveragePrecision ?? null,
     })),
+    quantiles: result.quantiles,
+    noiseMedian: result.noise.medianCriticalScale,
     medianCriticalScale: result.headline.medianCriticalScale,
     limit: result.limit,
     robustnessScore: result.headline.robustnessScore,
@@ -110,14 +108,14 @@ export function reportBody(
       name: plan.name,
       seed: plan.seed,
       victims: plan.victims.map((victim) => victim.name),
-      threatModels: plan.threatModels.map((model) => ({
+      threatModels: plan.threatModels.map(({ model, attacks, noises, limit }) => ({
         name: model.name,
         norm: normName(model.norm),
-        attack: model.attack,
-        steps: model.steps,
-        restarts: model.restarts,
+        goal: goalReport(model.goal),
+        attacks: attacks.map(attackReport),
+        noises: noises.map(attackReport),
         seed: model.seed,
-        parameters: parametersOf(model),
+        limit,
         variables: model.variables.map(({ variable, rho, region, ...own }) => ({
           variable,
           rho,
@@ -137,7 +135,7 @@ export function reportBody(
     victims,
     comparisons: compareVictims(
       victims,
-      plan.threatModels.map(({ name }) => name),
+      plan.threatModels.map(({ model }) => model.name),
       plan.clips.map(({ groups }) => groups),
       plan.seed,
     ),

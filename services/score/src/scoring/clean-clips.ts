@@ -4,7 +4,7 @@ import { requestedInputs } from '../inputs/requested-inputs.ts';
 import { predictClips } from '../peers/predict-clips.ts';
 import type { Services } from '../peers/services.ts';
 import type { ClipInputs } from '../peers/tensor-rows.ts';
-import { activeLabels, isDeactivated, marginOf, type VictimUnderTest } from '../peers/victim-under-test.ts';
+import { activeLabels, type VictimUnderTest } from '../peers/victim-under-test.ts';
 import type { RequestedClip } from '../planning/requested-clips.ts';
 import type { CleanClip } from './clip-score.ts';
 
@@ -30,10 +30,9 @@ export async function cleanClips(
   const clean = clips.map(({ index, clip }, position): CleanClip => {
     const row = logits[position] ?? new Float32Array(0);
     const labels = clip.labelSource === LABEL_SOURCE_PREDICTION ? activeLabels(victim, row) : clip.labels;
-    const margin = labels.length === 0 ? undefined : marginOf(victim, row, labels);
-    const isOff = margin === undefined || isDeactivated(victim, margin);
     const inputs = points[position] ?? new Map();
-    return { index, clip, sha256: clip.media.sha256, labels, inputs, margin, isOff };
+    // A copy: the row is a view of a whole batch, which would stay in memory with it.
+    return { index, clip, sha256: clip.media.sha256, labels, inputs, logits: row.slice() };
   });
   return { clean, cost };
 }

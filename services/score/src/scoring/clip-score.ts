@@ -1,22 +1,42 @@
 import { type attack, encodeTensor, score } from '@faultline/contracts';
 import { exampleDims } from '@faultline/victim';
+import { collateralOf, goalMargin } from '../judge/goal.ts';
 import type { Candidate } from '../judge/inspect.ts';
 import { Ledger } from '../judge/ledger.ts';
 import type { Verified } from '../judge/verified.ts';
 import type { AttackedClip } from '../peers/attack-batch.ts';
-import type { VictimUnderTest } from '../peers/victim-under-test.ts';
+import { isReached, type VictimUnderTest } from '../peers/victim-under-test.ts';
+import { type PlannedThreatModel, searches } from '../planning/planned-attacks.ts';
 import type { RequestedClip } from '../planning/requested-clips.ts';
 
 /** A requested clip as one victim sees it before any attack. */
 export interface CleanClip extends AttackedClip {
   readonly clip: RequestedClip;
-  /** Undefined when there is no label to deactivate. */
+  /** Logits of the clean clip, [labels]. */
+  readonly logits: Float32Array;
+}
+
+/** How a goal stands on a clean clip. */
+export interface CleanStanding {
+  /** Undefined when the clip has no true label: there is nothing to attack. */
   readonly margin: number | undefined;
-  readonly isOff: boolean;
+  readonly isReached: boolean;
+}
+
+/** How a threat model's goal stands on a clean clip. */
+export function cleanStanding(
+  victim: VictimUnderTest,
+  { model }: PlannedThreatModel,
+  { labels, logits }: CleanClip,
+): CleanStanding {
+  const margin = labels.length === 0 ? undefined : goalMargin(victim, model.goal, logits, labels);
+  return { margin, isReached: margin === undefined || isReached(victim, margin) };
 }
 
 /** One verified candidate with its tensors. */
 export interface Found {
+  /** Name of the attack that found it. */
+  readonly attack: string;
   readonly candidate: Candidate;
   readonly verified: Verified;
 }
@@ -24,27 +44,27 @@ export interface Found {
 /** A score of which nothing is known but what it is of. */
 export function blankScore(
   victim: string,
-  threatModel: attack.ThreatModel,
+  { model, limit }: PlannedThreatModel,
   clip: RequestedClip,
   state: score.ScoreState,
   reason: string,
 ): score.ClipScore {
   return score.ClipScore.fromPartial({
     victim,
-    threatModel: threatModel.name,
+    threatModel: model.name,
     clip: clip.name,
     state,
     reason,
     labels: [...clip.labels],
     labelSource: clip.labelSource,
-    limit: threatModel.rungs.at(-1)?.scale ?? 0,
+    limit: Number.isFinite(limit) ? limit : 0,
   });
 }
 
 /** A score as far as the clean clip tells it. */
 export function cleanScore(
   victim: VictimUnderTest,
-  threatModel: attack.ThreatModel,
+  threatModel: PlannedThreatModel,
   clean: CleanClip,
   state: score.ScoreState,
   reason: string,
@@ -52,13 +72,14 @@ export function cleanScore(
   return {
     ...blankScore(victim.name, threatModel, clean.clip, state, reason),
     labels: [...clean.labels],
-    cleanMargin: clean.margin,
+    cleanMargin: cleanStanding(victim, threatModel, clean).margin,
   };
 }
 
 const REFUSALS: Readonly<Record<string, string>> = {
   'over-budget': 'over budget',
   'out-of-range': 'out of range',
+  'outside-region': 'outside their region',
   refuted: 'not confirmed by a fresh prediction',
 };
 
@@ -80,38 +101,55 @@ function perturbations(threatModel: attack.ThreatModel, scale: number, verified:
   });
 }
 
+/** What the attacks on one clip came to. */
+export interface ClipFindings {
+  /** Candidates of all attacks, verified. */
+  readonly found: readonly Found[];
+  /** Scales of searches that were tried without success below their own. */
+  readonly failedScales: readonly number[];
+  readonly evidence: readonly score.ClipEvidence[];
+  /** Why the search was cut short; undefined: it was not. */
+  readonly cut: string | undefined;
+}
+
 /**
  * The score of one clip from what was found. A search that was cut short says nothing about budgets without a success, so
  * only the success itself is told.
- * @param found its candidates, verified.
- * @param cut why the search was cut short; undefined: it was not.
  */
 export function attackedScore(
   victim: VictimUnderTest,
-  threatModel: attack.ThreatModel,
+  threatModel: PlannedThreatModel,
   clean: CleanClip,
-  found: readonly Found[],
-  cut: string | undefined,
+  { found, failedScales, evidence, cut }: ClipFindings,
   adversarial: score.AdversarialReturn,
 ): score.ClipScore {
   const { SCORE_STATE_FINISHED, SCORE_STATE_CUT_SHORT } = score.ScoreState;
+  const { model, attacks } = threatModel;
   const ledger = new Ledger([false]);
-  let best: { readonly scale: number; readonly one: Found } | undefined;
+  let best: Found | undefined;
   for (const one of found) {
-    const scale = threatModel.rungs[one.verified.rung]?.scale;
-    if (scale === undefined || one.verified.verdict !== 'reached') continue;
-    if (ledger.record(0, scale)) best = { scale, one };
+    const { verdict, scale } = one.verified;
+    if (verdict === 'reached' && ledger.record(0, scale, one.attack)) best = one;
   }
-  const [interval] = ledger.intervals(threatModel.rungs.map(({ scale }) => scale));
+  for (const scale of failedScales) ledger.recordFailures(new Map([[0, scale]]));
+  const climbed = attacks.some((one) => !searches(one));
+  const [interval] = ledger.intervals(climbed ? model.rungs.map(({ scale }) => scale) : []);
   const wanted = adversarial !== score.AdversarialReturn.ADVERSARIAL_RETURN_UNSPECIFIED;
   const state = cut === undefined ? SCORE_STATE_FINISHED : SCORE_STATE_CUT_SHORT;
+  const logits = best?.verified.logits;
+  const collateral =
+    logits === undefined ? undefined : collateralOf(victim, model.goal, clean.logits, logits, clean.labels);
   return {
     ...cleanScore(victim, threatModel, clean, state, [cut ?? '', refusals(found)].filter(Boolean).join('; ')),
-    criticalScale: best?.scale,
+    criticalScale: best?.verified.scale,
     triedWithout: cut === undefined ? (interval?.triedWithout ?? 0) : 0,
-    adversarialMargin: best?.one.verified.margin,
-    perturbations: best === undefined ? [] : perturbations(threatModel, best.scale, best.one.verified),
-    adversarial: best !== undefined && wanted ? tensorsOf(victim, best.one.candidate) : [],
+    adversarialMargin: best?.verified.margin,
+    perturbations: best === undefined ? [] : perturbations(model, best.verified.scale, best.verified),
+    adversarial: best !== undefined && wanted ? tensorsOf(victim, best.candidate) : [],
+    attack: best?.attack ?? '',
+    turnedOff: [...(collateral?.turnedOff ?? [])],
+    turnedOn: [...(collateral?.turnedOn ?? [])],
+    evidence: [...evidence],
   };
 }
 

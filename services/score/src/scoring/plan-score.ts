@@ -1,6 +1,7 @@
-import type { attack, score } from '@faultline/contracts';
+import type { score } from '@faultline/contracts';
 import type { Services } from '../peers/services.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
+import { type PlannedThreatModel, plannedThreatModel } from '../planning/planned-attacks.ts';
 import { checkClipLabels, type RequestedClip, resolveClips } from '../planning/requested-clips.ts';
 import { checkThreatModels, seeded } from '../planning/threat-model-rules.ts';
 import { chooseVictims } from '../planning/victim-choice.ts';
@@ -12,7 +13,7 @@ const MAX_THREAT_MODELS = 16;
 /** A Score request with every name resolved. */
 export interface ScorePlan {
   readonly victims: readonly VictimUnderTest[];
-  readonly threatModels: readonly attack.ThreatModel[];
+  readonly threatModels: readonly PlannedThreatModel[];
   readonly clips: readonly RequestedClip[];
   readonly adversarial: score.AdversarialReturn;
 }
@@ -41,5 +42,6 @@ export async function planScore(
   checkThreatModels(threatModels, 'threatModels', MAX_THREAT_MODELS, attacks, victims, report);
   checkClipLabels(clips, victims, report);
   violations.refuse();
-  return { victims, threatModels: seeded(threatModels, seed), clips, adversarial };
+  const planned = seeded(threatModels, seed).map((model) => plannedThreatModel(model, attacks));
+  return { victims, threatModels: planned, clips, adversarial };
 }

@@ -1,4 +1,4 @@
-import { type attack, score } from '@faultline/contracts';
+import { score } from '@faultline/contracts';
 import type { CostReport } from '@faultline/report';
 import { ProgressMeter, type ProgressState } from '../campaign/progress.ts';
 import type { InputCache } from '../inputs/input-cache.ts';
@@ -6,14 +6,15 @@ import { attackClips, cut } from '../peers/batches.ts';
 import { addCosts, NO_COST } from '../peers/predict-clips.ts';
 import type { Services } from '../peers/services.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
+import type { PlannedThreatModel } from '../planning/planned-attacks.ts';
 import { resolvedClip } from '../planning/requested-clips.ts';
 import { withLookupSpan } from '../spans.ts';
-import { attackWeight, cleanWeight, prepareWeight, verifyWeight } from '../work-plan.ts';
+import { cleanWeight, prepareWeight } from '../work-plan.ts';
 import { cleanClips, type IndexedClip } from './clean-clips.ts';
-import { blankScore, type CleanClip, cleanScore } from './clip-score.ts';
+import { blankScore, type CleanClip, cleanScore, cleanStanding } from './clip-score.ts';
 import { Pace } from './pace.ts';
 import type { ScorePlan } from './plan-score.ts';
-import { searchClips } from './search-clips.ts';
+import { searchClips, searchWeight } from './search-clips.ts';
 import type { TimeBudget } from './time-budget.ts';
 
 const { SCORE_STATE_FINISHED, SCORE_STATE_NOT_STARTED } = score.ScoreState;
@@ -37,7 +38,7 @@ function totalWeight({ victims, threatModels, clips }: ScorePlan): number {
   return victims.reduce(
     (sum, victim) =>
       threatModels.reduce(
-        (ofVictim, model) => ofVictim + attackWeight(victim, model, count) + verifyWeight(victim, model, count),
+        (ofVictim, threatModel) => ofVictim + searchWeight(victim, threatModel, count),
         sum + cleanWeight(victim, count),
       ),
     prepareWeight(count),
@@ -105,21 +106,22 @@ class ScoreRun {
     return clean;
   }
 
-  async #search(victim: VictimUnderTest, threatModel: attack.ThreatModel, clips: readonly CleanClip[]): Promise<void> {
+  async #search(victim: VictimUnderTest, threatModel: PlannedThreatModel, clips: readonly CleanClip[]): Promise<void> {
     const { services, budget } = this.#work;
     const { adversarial } = this.#plan;
-    for (const clip of clips.filter(({ isOff }) => isOff)) {
+    const reached = clips.filter((clip) => cleanStanding(victim, threatModel, clip).isReached);
+    for (const clip of reached) {
       const reason =
-        clip.labels.length === 0 ? 'the victim predicts no label as active: there is nothing to deactivate' : '';
+        clip.labels.length === 0 ? 'the victim predicts no label as active: there is nothing to attack' : '';
       const off = cleanScore(victim, threatModel, clip, SCORE_STATE_FINISHED, reason);
       await this.#send({ ...off, criticalScale: 0 });
     }
-    const on = clips.filter(({ isOff }) => !isOff);
-    const weight = (count: number) =>
-      attackWeight(victim, threatModel, count) + verifyWeight(victim, threatModel, count);
-    this.#meter.begin(weight(clips.length - on.length)).done();
-    for (const batch of cut(on, attackClips(victim, threatModel.rungs.length))) {
-      const work = this.#meter.begin(weight(batch.length), `${victim.name}: ${threatModel.name}`);
+    const on = clips.filter((clip) => !reached.includes(clip));
+    const weight = (count: number) => searchWeight(victim, threatModel, count);
+    this.#meter.begin(weight(reached.length)).done();
+    const { name, rungs } = threatModel.model;
+    for (const batch of cut(on, attackClips(victim, rungs.length))) {
+      const work = this.#meter.begin(weight(batch.length), `${victim.name}: ${name}`);
       const setting = { services, budget, pace: this.#pace, adversarial, onProgress: work.advance };
       const outcome = await searchClips(setting, victim, threatModel, batch);
       work.done();
@@ -139,7 +141,7 @@ class ScoreRun {
     for (const clip of this.#plan.clips) {
       for (const threatModel of this.#plan.threatModels) {
         for (const { name } of this.#plan.victims) {
-          if (this.#sent.has(`${name}/${threatModel.name}/${clip.name}`)) continue;
+          if (this.#sent.has(`${name}/${threatModel.model.name}/${clip.name}`)) continue;
           const reason = 'the time was up before this clip’s turn';
           await this.#send(blankScore(name, threatModel, clip, SCORE_STATE_NOT_STARTED, reason));
         }

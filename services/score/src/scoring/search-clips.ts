@@ -1,10 +1,11 @@
-import { type attack, score } from '@faultline/contracts';
+import { score } from '@faultline/contracts';
 import type { Candidate } from '../judge/inspect.ts';
 import { attackBatch } from '../peers/attack-batch.ts';
-import { NO_COST } from '../peers/predict-clips.ts';
+import { addCosts, NO_COST } from '../peers/predict-clips.ts';
 import type { Services } from '../peers/services.ts';
 import { verifyBatch } from '../peers/verify-batch.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
+import type { PlannedAttack, PlannedThreatModel } from '../planning/planned-attacks.ts';
 import { withSpan } from '../spans.ts';
 import { attackWeight, verifyWeight } from '../work-plan.ts';
 import { attackedScore, type CleanClip, cleanScore, type Found } from './clip-score.ts';
@@ -43,16 +44,28 @@ function seconds(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
+/** Work of all attacks of a threat model on some clips, and of their verification. */
+export function searchWeight(victim: VictimUnderTest, { attacks }: PlannedThreatModel, clips: number): number {
+  return attacks.reduce((sum, one) => sum + attackWeight(victim, one, clips) + verifyWeight(victim, one, clips), 0);
+}
+
+/** What one attack on a batch came to. */
+interface AttackOutcome extends Awaited<ReturnType<typeof attackWithin>> {
+  readonly attack: PlannedAttack;
+  readonly verification: Awaited<ReturnType<typeof verifyWithin>>;
+}
+
 /** Attacks a batch of clips of one victim under one threat model, within the time, and verifies what was found. */
 export async function searchClips(
   setting: SearchSetting,
   victim: VictimUnderTest,
-  threatModel: attack.ThreatModel,
+  threatModel: PlannedThreatModel,
   batch: readonly CleanClip[],
 ): Promise<SearchOutcome> {
-  const { budget, pace, adversarial } = setting;
-  const weight = attackWeight(victim, threatModel, batch.length) + verifyWeight(victim, threatModel, batch.length);
-  const estimate = pace.estimate(victim.name, threatModel.name, weight);
+  const { budget, pace, adversarial, onProgress } = setting;
+  const { name } = threatModel.model;
+  const weight = searchWeight(victim, threatModel, batch.length);
+  const estimate = pace.estimate(victim.name, name, weight);
   const left = budget.remainingMs;
   if (left === 0 || (estimate !== undefined && estimate > left * ESTIMATE_TOLERANCE)) {
     const need = estimate === undefined ? '' : `: about ${seconds(estimate)} are needed, ${seconds(left)} were left`;
@@ -61,33 +74,62 @@ export async function searchClips(
     );
     return { scores, attackCost: NO_COST, verificationCost: NO_COST };
   }
-  const attributes = { 'faultline.victim': victim.name, 'faultline.threat_model': threatModel.name };
+  const attributes = { 'faultline.victim': victim.name, 'faultline.threat_model': name };
   return withSpan('score.attack', attributes, async (span) => {
     const startedAt = performance.now();
-    const attacked = await attackWithin(setting, victim, threatModel, batch, left * VERIFY_SHARE);
-    const verification = await verifyWithin(setting, victim, threatModel, batch, attacked.candidates);
-    const cut = verification === undefined ? UNVERIFIED : attacked.isCut ? CUT : undefined;
+    const outcomes: AttackOutcome[] = [];
+    for (const [index, one] of threatModel.attacks.entries()) {
+      // Once the time is up for one attack it is so for those after it.
+      if (index > 0 && (budget.remainingMs === 0 || cutOf(outcomes) !== undefined)) break;
+      const share = (done: number) => onProgress((index + done) / threatModel.attacks.length);
+      const verifyMs = budget.remainingMs * VERIFY_SHARE;
+      const attacked = await attackWithin({ ...setting, onProgress: share }, victim, one, batch, verifyMs);
+      const verification = await verifyWithin(setting, victim, one, batch, attacked.candidates);
+      outcomes.push({ ...attacked, attack: one, verification });
+    }
+    const cut = cutOf(outcomes) ?? (outcomes.length < threatModel.attacks.length ? CUT : undefined);
     span.setAttribute('faultline.cut_short', cut !== undefined);
     const took = performance.now() - startedAt;
-    if (cut === undefined) pace.observe(victim.name, threatModel.name, weight, took);
-    else pace.observeUnfinished(victim.name, threatModel.name, weight, took);
-    const found = attacked.candidates.flatMap((candidate, index): Found[] => {
-      const verified = verification?.verified[index];
-      return verified === undefined ? [] : [{ candidate, verified }];
-    });
-    const scores = batch.map((clip) => {
-      const ofClip = found.filter(({ verified }) => verified.clip === clip.index);
-      return attackedScore(victim, threatModel, clip, ofClip, cut, adversarial);
-    });
-    return { scores, attackCost: attacked.cost, verificationCost: verification?.cost ?? NO_COST };
+    if (cut === undefined) pace.observe(victim.name, name, weight, took);
+    else pace.observeUnfinished(victim.name, name, weight, took);
+    return {
+      scores: batch.map((clip) =>
+        attackedScore(victim, threatModel, clip, { ...findingsOf(clip, outcomes), cut }, adversarial),
+      ),
+      attackCost: outcomes.reduce((sum, { cost }) => addCosts(sum, cost), NO_COST),
+      verificationCost: outcomes.reduce((sum, one) => addCosts(sum, one.verification?.cost ?? NO_COST), NO_COST),
+    };
   });
+}
+
+/** Why attacks were cut short; undefined: none was. */
+function cutOf(outcomes: readonly AttackOutcome[]): string | undefined {
+  if (outcomes.some(({ verification }) => verification === undefined)) return UNVERIFIED;
+  return outcomes.some(({ isCut }) => isCut) ? CUT : undefined;
+}
+
+/** What all attacks found on one clip. */
+function findingsOf({ index: clip }: CleanClip, outcomes: readonly AttackOutcome[]) {
+  return {
+    found: outcomes.flatMap(({ attack: { name }, candidates, verification }) =>
+      candidates.flatMap((candidate, index): Found[] => {
+        const verified = verification?.verified[index];
+        return verified === undefined || verified.clip !== clip ? [] : [{ attack: name, candidate, verified }];
+      }),
+    ),
+    failedScales: outcomes.flatMap(({ failedScales }) => failedScales.get(clip) ?? []),
+    evidence: outcomes.flatMap(({ attack: { name }, evidence }) => {
+      const examples = evidence.filter((one) => one.clip === clip);
+      return examples.length === 0 ? [] : [{ attack: name, examples }];
+    }),
+  };
 }
 
 /** Candidates of an attack that is stopped when only the time to verify them is left. */
 async function attackWithin(
   { services, budget, onProgress }: SearchSetting,
   victim: VictimUnderTest,
-  threatModel: attack.ThreatModel,
+  { model }: PlannedAttack,
   batch: readonly CleanClip[],
   verifyMs: number,
 ) {
@@ -95,11 +137,10 @@ async function attackWithin(
   const stop = budget.isBounded ? budget.earlier(verifyMs) : budget.signal;
   try {
     const listener = { onProgress, onCandidates: (some: readonly Candidate[]) => received.push(...some) };
-    const { candidates, cost } = await attackBatch(services, victim, threatModel, batch, listener, stop);
-    return { candidates, cost, isCut: false };
+    return { ...(await attackBatch(services, victim, model, batch, listener, stop)), isCut: false };
   } catch (thrown) {
     if (!stop.aborted || budget.isCancelled) throw thrown;
-    return { candidates: received, cost: NO_COST, isCut: true };
+    return { candidates: received, failedScales: new Map<number, number>(), evidence: [], cost: NO_COST, isCut: true };
   }
 }
 
@@ -107,13 +148,13 @@ async function attackWithin(
 async function verifyWithin(
   { services, budget }: SearchSetting,
   victim: VictimUnderTest,
-  threatModel: attack.ThreatModel,
+  { model }: PlannedAttack,
   batch: readonly CleanClip[],
   candidates: readonly Candidate[],
 ) {
   try {
     return await withSpan('score.verify', { 'faultline.candidates': candidates.length }, () =>
-      verifyBatch(services, victim, threatModel, batch, candidates, budget.signal),
+      verifyBatch(services, victim, model, batch, candidates, budget.signal),
     );
   } catch (thrown) {
     if (!budget.isOver) throw thrown;

@@ -40,6 +40,10 @@ test('a campaign file becomes a specification, its ladder ascending and its defa
         restarts: 1,
         seed: 7,
         parameters: [],
+        attackName: '',
+        furtherAttacks: [],
+        goal: undefined,
+        maxScale: undefined,
       },
     ],
     seed: 7,
@@ -107,6 +111,29 @@ test('a norm, frames, steps and a range of a variable reach the specification', 
     low: 0.1,
     high: 0.9,
   });
+});
+
+test('several attacks, a goal and a search reach the specification', () => {
+  const attacks = `
+    goal: { kind: top-k, k: 3 }
+    attacks:
+      - { attack: pgd }
+      - { attack: pgd, name: pgd-long, steps: 200, restarts: 2 }
+      - { attack: sigma_zero, parameters: { step_size: 0.5 } }
+`;
+  const text = VALID.replace('    ladder: { early: [1, 0.25], never: [0.5] }\n', `    maxScale: 8${attacks}`);
+  const [model] = parseCampaign(text, 'x.yaml').threatModels;
+  assert.deepEqual([model?.rungs, model?.maxScale, model?.attack, model?.steps], [[], 8, 'pgd', 20]);
+  assert.deepEqual(model?.goal, { kind: attack.GoalKind.GOAL_KIND_TOP_K, label: '', k: 3 });
+  assert.deepEqual(
+    model?.furtherAttacks.map(({ name, attack: algorithm, steps, restarts }) => [name, algorithm, steps, restarts]),
+    [
+      ['pgd-long', 'pgd', 200, 2],
+      ['', 'sigma_zero', 20, 1],
+    ],
+  );
+  assert.throws(() => parseCampaign(`${VALID}    maxScale: 3\n`, 'x.yaml'), { message: /maxScale: bounds searches/ });
+  assert.throws(() => parseCampaign(`${VALID}    attack: pgd${attacks}`, 'x.yaml'), { message: /put it into attacks/ });
 });
 
 test('an empty file and a missing file are refused', async () => {

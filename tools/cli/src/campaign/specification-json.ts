@@ -1,5 +1,5 @@
 import { attack, type score } from '@faultline/contracts';
-import { NORM_NAMES, NORMS } from '../threat-model/threat-model.ts';
+import { goalName, NORM_NAMES, NORMS } from '../threat-model/threat-model.ts';
 
 /** What a campaign measures, as `--json` prints it: the terms of a campaign file. */
 export interface SpecificationJson {
@@ -18,7 +18,16 @@ export interface ThreatModelJson {
   readonly variables: Readonly<Record<string, number>>;
   /** Variables that may change in a region alone. */
   readonly confined: readonly string[];
+  /** Empty: attacks search up to `maxScale`. */
   readonly ladder: { readonly early: readonly number[]; readonly never: readonly number[] };
+  readonly maxScale: number | null;
+  readonly goal: { readonly kind: string; readonly label: string; readonly k: number } | null;
+  readonly attacks: readonly AttackJson[];
+}
+
+export interface AttackJson {
+  /** In results. */
+  readonly name: string;
   readonly attack: string;
   readonly steps: number;
   readonly restarts: number;
@@ -39,17 +48,27 @@ export function specificationJson(from: score.CampaignSpecification | undefined)
 function threatModelJson(model: attack.ThreatModel): ThreatModelJson {
   const scales = (stopping: attack.Stopping) =>
     model.rungs.filter((rung) => rung.stopping === stopping).map(({ scale }) => scale);
+  const { goal } = model;
   return {
     name: model.name,
     norm: NORM_NAMES.find((name) => NORMS[name] === model.norm) ?? '',
     variables: Object.fromEntries(model.variables.map(({ variable, rho }) => [variable, rho])),
     confined: model.variables.filter(({ region }) => region !== undefined).map(({ variable }) => variable),
     ladder: { early: scales(attack.Stopping.STOPPING_EARLY), never: scales(attack.Stopping.STOPPING_NEVER) },
-    attack: model.attack,
-    steps: model.steps,
-    restarts: model.restarts,
+    maxScale: model.maxScale ?? null,
+    goal: goal === undefined ? null : { kind: goalName(goal.kind), label: goal.label, k: goal.k },
+    attacks: [{ ...model, name: model.attackName }, ...model.furtherAttacks].map(attackJson),
+  };
+}
+
+function attackJson({ name, attack: algorithm, steps, restarts, parameters }: attack.FurtherAttack): AttackJson {
+  return {
+    name: name === '' ? algorithm : name,
+    attack: algorithm,
+    steps,
+    restarts,
     parameters: Object.fromEntries(
-      model.parameters.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value.value]])),
+      parameters.flatMap(({ name: parameter, value }) => (value === undefined ? [] : [[parameter, value.value]])),
     ),
   };
 }

@@ -43,6 +43,7 @@ export const attack: CommandDefinition = {
     'faultline attack zoo/clips/unseen-004.mp4 --victim late',
     'faultline attack unseen-004 seen-001 --norm l2 --variable frames --epsilon 0.1,0.2,0.4,0.8 --save /tmp/examples',
     'faultline attack unseen-004 --variable waveform=0.0008,frames=0.005 --epsilon 0.1,0.3,1 --json',
+    'faultline attack unseen-004 --attack fmn --norm l2 --steps 100',
   ],
   configure: (command) => {
     addVictim(command)
@@ -60,6 +61,10 @@ export const attack: CommandDefinition = {
         '--epsilon <budgets>',
         'budgets to try, ascending: 0.1,0.2,0.4; of several variables: scales',
         parseBudgets,
+      )
+      .option(
+        '--search',
+        'no ladder: the smallest budget of each clip, up to the largest of --epsilon; attacks of minimum norm always do so',
       )
       .option('--steps <count>', 'gradient steps a restart', wholeNumber(1), DEFAULT_STEPS)
       .option('--restarts <count>', 'restarts', wholeNumber(1), 1)

@@ -16,6 +16,10 @@ const FOUND: ClipScoreJson = {
   limit: 16,
   adversarialMargin: -0.1,
   perturbations: [{ variable: 'waveform', epsilon: 0.0032, norm: 0.0032, rootMeanSquare: 0.001, decibels: 30.6 }],
+  attack: 'pgd',
+  turnedOff: [],
+  turnedOn: [],
+  evidence: [],
 };
 
 const cells = (scores: ClipScoreJson[], rhos: Record<string, number>) =>

@@ -43,7 +43,10 @@ export function scoreTable(scores: readonly ClipScoreJson[], rhos: Readonly<Reco
 
 function criticalText({ state, criticalScale, limit }: ClipScoreJson, unit: number): string {
   if (state === 'not started') return '-';
-  if (criticalScale === null) return state === 'finished' ? `> ${budget(limit * unit)}` : '?';
+  if (criticalScale === null) {
+    if (state !== 'finished') return '?';
+    return limit > 0 ? `> ${budget(limit * unit)}` : 'none found';
+  }
   if (criticalScale === 0) return '0 (off)';
   const figure = budget(criticalScale * unit);
   return state === 'finished' ? figure : `<= ${figure}`;

@@ -1,5 +1,5 @@
 import type { score } from '@faultline/contracts';
-import { specificationJson } from '../campaign/specification-json.ts';
+import { type AttackJson, specificationJson, type ThreatModelJson } from '../campaign/specification-json.ts';
 import { budget } from './figures.ts';
 import { type Column, textColumn, textTable } from './text-table.ts';
 
@@ -22,10 +22,17 @@ const COLUMNS: readonly Column[] = [
   textColumn('variables at scale 1'),
   textColumn('scales, early'),
   textColumn('scales, never'),
-  textColumn('attack'),
-  { title: 'steps' },
-  { title: 'restarts' },
+  textColumn('attacks'),
 ];
+
+const goalText = ({ kind, label, k }: NonNullable<ThreatModelJson['goal']>): string =>
+  [kind, label, k > 0 ? String(k) : ''].filter(Boolean).join(' ');
+
+function attackText({ name, attack, steps, restarts, parameters }: AttackJson): string {
+  const told = Object.entries(parameters).map(([parameter, value]) => `${parameter}=${value}`);
+  const again = restarts > 1 ? [`${restarts} restarts`] : [];
+  return [name === attack ? attack : `${name}: ${attack}`, `${steps} steps`, ...again, ...told].join(', ');
+}
 
 /** A line a threat model. */
 export function threatModelTable(from: score.CampaignSpecification | undefined): string[] {
@@ -34,16 +41,13 @@ export function threatModelTable(from: score.CampaignSpecification | undefined):
       const region = model.confined.includes(variable) ? ' in a region' : '';
       return `${variable} ${budget(rho)}${region}`;
     });
-    const parameters = Object.entries(model.parameters).map(([name, value]) => `${name}=${value}`);
     return [
-      model.name,
+      model.goal === null ? model.name : `${model.name} (${goalText(model.goal)})`,
       model.norm,
       variables.join(', '),
-      model.ladder.early.map(budget).join(' '),
+      model.maxScale === null ? model.ladder.early.map(budget).join(' ') : `search up to ${budget(model.maxScale)}`,
       model.ladder.never.map(budget).join(' '),
-      [model.attack, ...parameters].join(' '),
-      String(model.steps),
-      String(model.restarts),
+      model.attacks.map(attackText).join('; '),
     ];
   });
   return rows.length === 0 ? [] : textTable(COLUMNS, rows);

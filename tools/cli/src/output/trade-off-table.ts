@@ -1,4 +1,4 @@
-import type { Report, ThreatModelReport, TradeOffRow } from '@faultline/report';
+import type { AttackReport, Report, ThreatModelReport, TradeOffRow } from '@faultline/report';
 import { budget, count, duration, percent, ratio } from './figures.ts';
 import { type Column, textTable } from './text-table.ts';
 
@@ -19,6 +19,7 @@ const LEGEND = [
   'RA: robust deactivation accuracy, % of clips that no verified attack switched off; mAP: robust mAP, %. Each is',
   'attack/noise: the attack, and random noise of the same norm. median: smallest budget that switches half of the clips off.',
   'R: robustness score, mean of RA from 0 to the largest budget. * a flag: see the report.',
+  'Noise: the best of its distributions, of as many draws as the attack has restarts. Of searches: the budget that so many % of the clips need.',
 ];
 
 /** Clean figures of each victim. */
@@ -50,47 +51,87 @@ function cleanTable({ victims }: Report): string[] {
 }
 
 function threatModelTable(report: Report, threatModel: ThreatModelReport): string[] {
-  const { name, norm, variables, rungs, attack, steps, restarts } = threatModel;
+  const { name, norm, variables, rungs, attacks, goal } = threatModel;
   const [only, ...others] = variables;
   // One variable: the budgets themselves. Several: the scale s, with each variable's budget at s = 1 beside the name.
   const unit = only !== undefined && others.length === 0 ? only.rho : 1;
   const symbol = unit === 1 && others.length > 0 ? 's' : 'eps';
   const joint =
     others.length > 0 ? `, s x ${variables.map(({ variable, rho }) => `${variable} ${budget(rho)}`).join(', ')}` : '';
+  const rows = report.tradeOff.filter((row) => row.threatModel === name);
+  const middle = rungs.length === 0 ? searchColumns(rows, unit) : ladderColumns(threatModel, unit, symbol);
   const columns: Column[] = [
     { title: 'variant', align: 'left' },
     { title: 'parameters' },
     { title: 'MACs' },
     { title: 'clean mAP' },
-    ...rungs.map(({ scale }) => ({ title: `RA ${budget(scale * unit)}` })),
-    ...rungs
-      .filter(({ stopping }) => stopping === 'never')
-      .map(({ scale }) => ({ title: `mAP ${budget(scale * unit)}` })),
-    { title: `median ${symbol}` },
+    ...middle.columns,
     { title: 'R' },
     { title: 'time' },
   ];
-  const rows = report.tradeOff
-    .filter((row) => row.threatModel === name)
-    .map((row) => [
-      row.victim + (row.flags > 0 ? '*' : ''),
-      count(row.parameters),
-      count(row.macs),
-      ratio(row.cleanMap),
+  const lines = rows.map((row) => [
+    row.victim + (row.flags > 0 ? '*' : ''),
+    count(row.parameters),
+    count(row.macs),
+    ratio(row.cleanMap),
+    ...middle.cells(row),
+    ratio(row.robustnessScore),
+    duration(timeOf(report, row)),
+  ]);
+  const told = [goal.kind, goal.label ?? goal.k].filter((part) => part !== null).join(' ');
+  const aim = goal.kind === 'deactivate all' ? '' : `; goal: ${told}`;
+  return [`${name} (${norm}${joint}; ${attacks.map(attackText).join(' + ')}${aim})`, ...textTable(columns, lines)];
+}
+
+/** Columns of a block that depend on what was measured, and their cells in a row. */
+interface Middle {
+  readonly columns: readonly Column[];
+  cells(row: TradeOffRow): string[];
+}
+
+function ladderColumns({ rungs }: ThreatModelReport, unit: number, symbol: string): Middle {
+  return {
+    columns: [
+      ...rungs.map(({ scale }) => ({ title: `RA ${budget(scale * unit)}` })),
+      ...rungs
+        .filter(({ stopping }) => stopping === 'never')
+        .map(({ scale }) => ({ title: `mAP ${budget(scale * unit)}` })),
+      { title: `median ${symbol}` },
+    ],
+    cells: (row) => [
       ...row.ladder.map(({ robustAccuracy, noiseAccuracy }) => `${percent(robustAccuracy)}/${percent(noiseAccuracy)}`),
       ...row.ladder
         .filter(({ robustMap }) => robustMap !== null)
         .map(({ robustMap, noiseMap }) => `${percent(robustMap)}/${percent(noiseMap)}`),
-      medianBudget(row, unit),
-      ratio(row.robustnessScore),
-      duration(timeOf(report, row)),
-    ]);
-  const restarted = restarts > 1 ? `, ${restarts} restarts` : '';
-  return [`${name} (${norm}${joint}; ${attack}, ${steps} steps${restarted})`, ...textTable(columns, rows)];
+      scaleText(row.medianCriticalScale, row, unit),
+    ],
+  };
 }
 
-const medianBudget = ({ medianCriticalScale, limit }: TradeOffRow, unit: number): string =>
-  medianCriticalScale === null ? `> ${budget(limit * unit)}` : budget(medianCriticalScale * unit);
+/** Of a search: the budgets that these shares of the clips need, and what half of them need of noise. */
+function searchColumns([first]: readonly TradeOffRow[], unit: number): Middle {
+  const shares = first?.quantiles.map(({ share }) => ({ title: `${percent(share)} %` })) ?? [];
+  return {
+    columns: [{ title: 'on, %' }, ...shares, { title: 'noise 50 %' }],
+    cells: (row) => [
+      percent(row.cleanAccuracy),
+      ...row.quantiles.map(({ scale }) => scaleText(scale, row, unit)),
+      scaleText(row.noiseMedian, row, unit),
+    ],
+  };
+}
+
+function attackText({ name, attack, form, knowledge, steps, restarts }: AttackReport): string {
+  return [
+    name === attack ? attack : `${name}: ${attack}`,
+    ...(form === 'search' ? ['search'] : []),
+    ...(knowledge === 'gradients' ? [`${steps} steps`] : []),
+    ...(restarts > 1 ? [`${restarts} restarts`] : []),
+  ].join(', ');
+}
+
+const scaleText = (scale: number | null, { limit }: TradeOffRow, unit: number): string =>
+  scale === null ? `> ${budget(limit * unit)}` : budget(scale * unit);
 
 function timeOf({ timings }: Report, { victim, threatModel }: TradeOffRow): number {
   const timing = timings.attacks.find((entry) => entry.victim === victim && entry.threatModel === threatModel);

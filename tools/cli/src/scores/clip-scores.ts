@@ -26,6 +26,13 @@ export interface ClipScoreJson {
   readonly limit: number;
   readonly adversarialMargin: number | null;
   readonly perturbations: readonly PerturbationJson[];
+  /** Attack that found it; empty without one. */
+  readonly attack: string;
+  /** Labels other than the goal's that it switched. */
+  readonly turnedOff: readonly string[];
+  readonly turnedOn: readonly string[];
+  /** What the attacks' loops told of the clip, as in the contract's ClipEvidence: their own numbers, never results. */
+  readonly evidence: readonly unknown[];
 }
 
 export function clipScoreJson(from: score.ClipScore): ClipScoreJson {
@@ -42,6 +49,10 @@ export function clipScoreJson(from: score.ClipScore): ClipScoreJson {
     limit: from.limit,
     adversarialMargin: from.adversarialMargin ?? null,
     perturbations: from.perturbations.map(({ decibels, ...same }) => ({ ...same, decibels: decibels ?? null })),
+    attack: from.attack,
+    turnedOff: from.turnedOff,
+    turnedOn: from.turnedOn,
+    evidence: from.evidence.map((one) => score.ClipEvidence.toJSON(one)),
   };
 }
 

@@ -3,9 +3,21 @@ import type { ScoredClips } from './score-clips.ts';
 
 /** What `faultline attack --json` prints, and scores.json holds. */
 export function scoreDocument({ threatModel, scores, summary }: ScoredClips, seed: number) {
-  const { name, attack, norm, variables, ladder, steps, restarts, parameters } = threatModel;
+  const { name, attack, norm, variables, ladder, maxScale = null, steps, restarts, parameters } = threatModel;
   return {
-    threatModel: { name, attack, norm, variables, scales: ladder.early, steps, restarts, parameters, seed },
+    threatModel: {
+      name,
+      attack,
+      norm,
+      variables,
+      /** Empty: a search, up to maxScale where there is one. */
+      scales: ladder?.early ?? [],
+      maxScale,
+      steps,
+      restarts,
+      parameters,
+      seed,
+    },
     clips: summary.clips.map(({ name, sha256, labels }) => ({ clip: name, sha256, labels })),
     scores,
     complete: summary.complete,

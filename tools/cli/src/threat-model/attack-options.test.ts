@@ -20,20 +20,27 @@ const asked = (options: Partial<AttackOptions>, cards = [both]) =>
 test('nothing said: the sound, with usual budgets; what all victims have, where one is deaf', () => {
   const { name, variables, ladder } = asked({});
   assert.deepEqual([name, variables], ['linf-waveform', { waveform: 0.0008 }]);
-  assert.deepEqual(ladder.early, [0.125, 0.25, 0.5, 1, 2, 4, 8, 16]);
+  assert.deepEqual(ladder?.early, [0.125, 0.25, 0.5, 1, 2, 4, 8, 16]);
   assert.deepEqual(asked({ norm: 'l2' }, [both, deaf]).variables, { frames: 0.8 });
 });
 
 test('budgets of one variable are epsilons, ascending, each once', () => {
   const { variables, ladder } = asked({ variable: ['frames'], epsilon: [0.4, 0.1, 0.4] });
-  assert.deepEqual([variables, ladder.early], [{ frames: 1 }, [0.1, 0.4]]);
+  assert.deepEqual([variables, ladder?.early], [{ frames: 1 }, [0.1, 0.4]]);
 });
 
 test('with budgets at scale 1, given or usual, epsilon is a scale', () => {
   assert.deepEqual(asked({ variable: ['waveform=0.01'], epsilon: [2] }).variables, { waveform: 0.01 });
   const { name, variables, ladder } = asked({ variable: ['waveform', 'frames=0.1'], epsilon: [2] });
   assert.deepEqual([name, variables], ['linf-waveform-frames', { waveform: 0.0008, frames: 0.1 }]);
-  assert.deepEqual(ladder.early, [2]);
+  assert.deepEqual(ladder?.early, [2]);
+});
+
+test('a search has no ladder: where it is asked for, and for attacks that do nothing else; budgets bound it', () => {
+  const free = asked({ search: true, norm: 'l1' });
+  assert.deepEqual([free.ladder, free.maxScale, free.variables], [undefined, undefined, { waveform: 1 }]);
+  const bounded = asked({ attack: 'fmn', variable: ['waveform=0.01'], epsilon: [2, 4] });
+  assert.deepEqual([bounded.ladder, bounded.maxScale, bounded.variables], [undefined, 4, { waveform: 0.01 }]);
 });
 
 test('parameters are numbers where they look like numbers', () => {

@@ -1,3 +1,4 @@
+import { catalogue } from '@faultline/attack-algorithms';
 import type { victim } from '@faultline/contracts';
 import { UsageError } from '../exit-code.ts';
 import { type NormName, type ThreatModelInput, threatModelSchema } from './threat-model.ts';
@@ -8,8 +9,10 @@ export interface AttackOptions {
   readonly norm: NormName;
   /** "waveform", or "waveform=0.001" with the budget at scale 1. */
   readonly variable?: readonly string[];
-  /** Budgets of one variable without "=", scales otherwise. */
+  /** Budgets of one variable without "=", scales otherwise. Of a search the largest of them is its bound. */
   readonly epsilon?: readonly number[];
+  /** True: no ladder, a search for the smallest budget of each clip. Attacks of minimum norm do nothing else. */
+  readonly search?: boolean;
   readonly steps: number;
   readonly restarts: number;
   /** "step_scale=1.5" */
@@ -17,7 +20,10 @@ export interface AttackOptions {
 }
 
 /** Of the whole input: options name no regions. */
-export type AskedThreatModel = ThreatModelInput & { readonly variables: Readonly<Record<string, number>> };
+export type AskedThreatModel = ThreatModelInput & {
+  readonly variables: Readonly<Record<string, number>>;
+  readonly attack: string;
+};
 
 type InputKind = 'waveform' | 'frames';
 
@@ -43,15 +49,19 @@ export function threatModelOf(options: AttackOptions, cards: readonly victim.Car
   const { norm, attack, steps, restarts } = options;
   const variables = options.variable === undefined ? [usualVariable(cards)] : options.variable.map(parseVariable);
   const [only, ...others] = variables;
+  const searches = options.search === true || catalogue.get(attack)?.kind === 'minimum norm';
   // A single variable without "=": the budgets are epsilons, in its unit.
-  const plain = only !== undefined && others.length === 0 && only.rho === undefined && options.epsilon !== undefined;
+  const isSingle = only !== undefined && others.length === 0 && only.rho === undefined;
+  const plain = isSingle && (searches || options.epsilon !== undefined);
   const model = {
     name: `${norm}-${variables.map(({ name }) => name).join('-')}`.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-'),
     norm,
     variables: Object.fromEntries(
       variables.map((variable) => [variable.name, plain ? 1 : (variable.rho ?? usualRho(variable.name, norm, cards))]),
     ),
-    ladder: { early: [...new Set(options.epsilon ?? USUAL_SCALES)].sort((a, b) => a - b) },
+    ...(searches
+      ? boundOf(options)
+      : { ladder: { early: [...new Set(options.epsilon ?? USUAL_SCALES)].sort((a, b) => a - b) } }),
     attack,
     steps,
     restarts,
@@ -63,6 +73,9 @@ export function threatModelOf(options: AttackOptions, cards: readonly victim.Car
   throw new UsageError([...new Set(faults)].join('\n'));
 }
 
+/** How far a search goes: nowhere ended where nothing is said. */
+const boundOf = ({ epsilon }: AttackOptions) => (epsilon === undefined ? {} : { maxScale: Math.max(...epsilon) });
+
 /** Option behind a field of a threat model. */
 export const optionOf = (field: string): string => OPTIONS[field] ?? field;
 
@@ -70,6 +83,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
   variables: '--variable',
   ladder: '--epsilon',
   rungs: '--epsilon',
+  maxScale: '--epsilon',
   norm: '--norm',
   attack: '--attack',
   steps: '--steps',

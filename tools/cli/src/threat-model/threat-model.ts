@@ -3,6 +3,10 @@ import { z } from 'zod';
 
 const MAX_RUNGS = 16;
 const MAX_STEPS = 10_000;
+const MAX_ATTACKS = 16;
+
+/** The attack where nothing is said. */
+const DEFAULT_ATTACK = 'pgd';
 
 /** Gradient steps a restart where nothing is said. */
 export const DEFAULT_STEPS = 20;
@@ -79,23 +83,83 @@ const budget = z.union([rho.transform((value): z.output<typeof fullBudget> => ({
     'give its budget at scale 1, a number above 0, or { rho, region, norm, frames, stepScale, low, high }, of which all but rho may be left out',
 });
 
-/** A threat model as people write it. */
-export const threatModelSchema = z.strictObject({
-  name,
-  norm: z.enum(NORM_NAMES),
-  /** Each variable's budget at scale 1, or that with a region. */
-  variables: z.record(foreignName, budget).refine((value) => Object.keys(value).length > 0, 'name a variable'),
-  ladder,
-  attack: name.default('pgd'),
-  steps: z.number().int().min(1).max(MAX_STEPS).default(DEFAULT_STEPS),
-  restarts: z.number().int().min(1).default(1),
-  parameters: z.record(foreignName, z.union([z.number(), z.string()])).default({}),
+/** Attacks of the catalogue have underscores. */
+const attackName = z.string().regex(/^[a-z0-9][a-z0-9_-]*$/, 'use the name of an attack of `faultline attacks`');
+const steps = z.number().int().min(1).max(MAX_STEPS).default(DEFAULT_STEPS);
+const restarts = z.number().int().min(1).default(1);
+const parameters = z.record(foreignName, z.union([z.number(), z.string()])).default({});
+
+/** One of several attacks under a threat model. */
+const listedAttack = z.strictObject({
+  /** In results; that of the attack where it is left out. */
+  name: attackName.optional(),
+  attack: attackName,
+  steps,
+  restarts,
+  parameters,
 });
+
+const GOALS = {
+  'deactivate-all': attack.GoalKind.GOAL_KIND_DEACTIVATE_ALL,
+  'deactivate-one': attack.GoalKind.GOAL_KIND_DEACTIVATE_ONE,
+  'fabricate-one': attack.GoalKind.GOAL_KIND_FABRICATE_ONE,
+  'top-k': attack.GoalKind.GOAL_KIND_TOP_K,
+  targeted: attack.GoalKind.GOAL_KIND_TARGETED,
+} as const;
+
+type GoalName = keyof typeof GOALS;
+const GOAL_NAMES = [
+  'deactivate-all',
+  'deactivate-one',
+  'fabricate-one',
+  'top-k',
+  'targeted',
+] as const satisfies readonly GoalName[];
+
+/** A goal's kind as campaign files name it. */
+export const goalName = (kind: attack.GoalKind): GoalName =>
+  GOAL_NAMES.find((name) => GOALS[name] === kind) ?? 'deactivate-all';
+
+/** What the attacks want of the logits, as in the contract's Goal. */
+const goal = z.strictObject({
+  kind: z.enum(GOAL_NAMES),
+  label: z.string().default(''),
+  k: z.number().int().min(0).default(0),
+});
+
+/** A threat model as people write it: with a ladder, or with a bound up to which attacks search; with one attack, or several in a list. */
+export const threatModelSchema = z
+  .strictObject({
+    name,
+    norm: z.enum(NORM_NAMES),
+    /** Each variable's budget at scale 1, or that with a region. */
+    variables: z.record(foreignName, budget).refine((value) => Object.keys(value).length > 0, 'name a variable'),
+    goal: goal.optional(),
+    ladder: ladder.optional(),
+    /** Of searches: the largest scale. */
+    maxScale: scale.optional(),
+    attack: attackName.optional(),
+    steps,
+    restarts,
+    parameters,
+    attacks: z.array(listedAttack).min(1).max(MAX_ATTACKS).optional(),
+  })
+  .refine(({ ladder: rungs, maxScale }) => rungs === undefined || maxScale === undefined, {
+    path: ['maxScale'],
+    error: 'bounds searches; leave out it, or the ladder',
+  })
+  .refine(({ attack: one, attacks }) => one === undefined || attacks === undefined, {
+    path: ['attack'],
+    error: 'put it into attacks, which holds all of them',
+  });
 
 export type ThreatModelInput = z.input<typeof threatModelSchema>;
 
 /** The threat model as a message. */
 export function threatModelMessage(model: z.output<typeof threatModelSchema>, seed: number): attack.ThreatModel {
+  const { attack: algorithm = DEFAULT_ATTACK, steps, restarts, parameters } = model;
+  const alone = { name: undefined, attack: algorithm, steps, restarts, parameters };
+  const [first = alone, ...further] = model.attacks ?? [];
   return {
     name: model.name,
     variables: Object.entries(model.variables).map(([variable, { region, norm, ...own }]) =>
@@ -107,17 +171,28 @@ export function threatModelMessage(model: z.output<typeof threatModelSchema>, se
       }),
     ),
     norm: NORMS[model.norm],
-    rungs: rungsOf(model.ladder),
-    attack: model.attack,
-    steps: model.steps,
-    restarts: model.restarts,
+    rungs: model.ladder === undefined ? [] : rungsOf(model.ladder),
+    ...attackMessage(first),
+    attackName: first.name ?? '',
     seed,
-    parameters: Object.entries(model.parameters).map(([parameter, value]) => ({
-      name: parameter,
-      value: typeof value === 'number' ? { $case: 'number', value } : { $case: 'choice', value },
-    })),
+    goal: model.goal === undefined ? undefined : { ...model.goal, kind: GOALS[model.goal.kind] },
+    maxScale: model.maxScale,
+    furtherAttacks: further.map((one) => ({ name: one.name ?? '', ...attackMessage(one) })),
   };
 }
+
+/** One attack's part of a message. */
+const attackMessage = ({ attack: algorithm, steps, restarts, parameters }: z.output<typeof listedAttack>) => ({
+  attack: algorithm,
+  steps,
+  restarts,
+  parameters: Object.entries(parameters).map(
+    ([parameter, value]): attack.AttackParameter => ({
+      name: parameter,
+      value: typeof value === 'number' ? { $case: 'number', value } : { $case: 'choice', value },
+    }),
+  ),
+});
 
 const regionMessage = ({ windows, frames, boxes, bands }: z.output<typeof region>): attack.Region => ({
   windows: windows.map(([startSeconds, endSeconds]) => ({ startSeconds, endSeconds })),

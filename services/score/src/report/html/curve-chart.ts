@@ -1,5 +1,5 @@
-import type { LadderRow, ThreatModelResult, VictimReport } from '@faultline/report';
-import { budgetText, NORM_TEXT, percent, short, threatText } from './figures.ts';
+import type { ThreatModelResult, VictimReport } from '@faultline/report';
+import { budgetText, criticalText, NORM_TEXT, percent, short, threatText } from './figures.ts';
 import { type Markup, markup } from './markup.ts';
 import { SERIES_COLOURS } from './styles.ts';
 
@@ -33,7 +33,7 @@ export function seriesColour(index: number): string {
   return `var(--series-${index % SERIES_COLOURS})`;
 }
 
-function marker(index: number, x: number, y: number): Markup {
+export function marker(index: number, x: number, y: number): Markup {
   const draw = MARKERS[index % MARKERS.length] ?? MARKERS[0];
   return markup`<path d="${draw?.(x, y) ?? ''}" fill="${seriesColour(index)}"/>`;
 }
@@ -56,37 +56,92 @@ function axesOf(scales: readonly number[]): Axes {
   };
 }
 
-function polyline(points: readonly (readonly [number, number])[]): string {
+export function polyline(points: readonly (readonly [number, number])[]): string {
   return points.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(' ');
 }
 
-function curveMarkup(curve: Curve, index: number, total: number, rows: readonly LadderRow[], axes: Axes): Markup {
+/** One point of the curve: a rung, or where a search's curve falls. */
+interface Point {
+  readonly scale: number;
+  readonly share: number;
+}
+
+/** Falling staircase of a search: share of clips whose critical scale is larger, wherever it changes, up to the limit. */
+function staircase(criticals: readonly (number | null)[], limit: number): Point[] {
+  const beyond = (scale: number) =>
+    criticals.filter((critical) => critical === null || critical > scale).length / criticals.length;
+  const falls = [...new Set(criticals.filter((critical) => critical !== null && critical > 0))].sort(
+    (a, b) => (a ?? 0) - (b ?? 0),
+  );
+  let share = beyond(0);
+  const points = falls.flatMap((critical): Point[] => {
+    const scale = critical ?? limit;
+    const before = { scale, share };
+    share = beyond(scale);
+    return [before, { scale, share }];
+  });
+  return [...points, { scale: limit, share }];
+}
+
+/** The attack's curve and that of noise; `rungs` are the points that were measured, empty of a search. */
+function linesOf({ ladder, criticals, noiseCriticals, limit }: ThreatModelResult) {
+  const rungs = ladder.filter((row) => row.scale > 0);
+  if (ladder.length === 0) {
+    const attacked = staircase(
+      criticals.map(({ critical }) => critical),
+      limit,
+    );
+    return { rungs, attacked, noise: staircase(noiseCriticals, limit) };
+  }
+  return {
+    rungs,
+    attacked: rungs.map(({ scale, robustAccuracy: share }) => ({ scale, share })),
+    noise: rungs.map(({ scale, noiseAccuracy: share }) => ({ scale, share })),
+  };
+}
+
+function curveMarkup({ result }: Curve, index: number, total: number, axes: Axes): Markup {
   const colour = seriesColour(index);
-  const clean: [number, number] = [axes.cleanX, axes.y(curve.victim.clean.accuracy)];
-  const points = rows.map((row): [number, number] => [axes.x(row.scale), axes.y(row.robustAccuracy)]);
-  const noise = rows.map((row): [number, number] => [axes.x(row.scale), axes.y(row.noise.robustAccuracy)]);
+  const { rungs, attacked, noise } = linesOf(result);
+  const at = ({ scale, share }: Point): [number, number] => [axes.x(scale), axes.y(share)];
+  const clean: [number, number] = [axes.cleanX, axes.y(result.cleanAccuracy)];
+  const points = attacked.map(at);
   const shift = (index - (total - 1) / 2) * WHISKER_STEP;
-  const whiskers = rows.flatMap(({ scale, interval }) =>
+  const whiskers = rungs.flatMap(({ scale, interval }) =>
     interval === null
       ? []
       : markup`<line x1="${axes.x(scale) + shift}" x2="${axes.x(scale) + shift}" y1="${axes.y(interval.low)}" y2="${axes.y(interval.high)}" stroke="${colour}" stroke-opacity=".45" stroke-width="1.5"/>`,
   );
+  const marked = rungs.length === 0 ? [clean, ...points.slice(-1)] : [clean, ...points];
   return markup`<g>
     ${whiskers}
-    <polyline points="${polyline(noise)}" fill="none" stroke="${colour}" stroke-width="1.5" stroke-dasharray="2 4" stroke-linecap="round"/>
+    <polyline points="${polyline(noise.map(at))}" fill="none" stroke="${colour}" stroke-width="1.5" stroke-dasharray="2 4" stroke-linecap="round"/>
     <polyline points="${polyline([clean, ...points.slice(0, 1)])}" fill="none" stroke="${colour}" stroke-width="1" stroke-opacity=".4"/>
     <polyline points="${polyline(points)}" fill="none" stroke="${colour}" stroke-width="2" stroke-linejoin="round"/>
-    ${[clean, ...points].map(([x, y]) => marker(index, x, y))}
+    ${marked.map(([x, y]) => marker(index, x, y))}
   </g>`;
 }
 
-/** Rungs whose labels do not run into each other: every one, or every second. */
-function labelled(rows: readonly LadderRow[], axes: Axes): readonly LadderRow[] {
+/** Ticks of a search's axis, which has no rungs. */
+const SEARCH_TICKS = 5;
+
+/** Scales that the axis names: those of the ladder; of a search some from the smallest critical one to the limit, a constant factor apart. */
+function ticksOf(curves: readonly Curve[]): number[] {
+  const ladder = curves[0]?.result.ladder.filter(({ scale }) => scale > 0).map(({ scale }) => scale) ?? [];
+  if (ladder.length > 0) return ladder;
+  const limit = curves[0]?.result.limit ?? 1;
+  const scales = curves.flatMap(({ result }) => linesOf(result).attacked.map(({ scale }) => scale));
+  const first = Math.min(limit / 10, ...scales);
+  return Array.from({ length: SEARCH_TICKS }, (_, tick) => first * (limit / first) ** (tick / (SEARCH_TICKS - 1)));
+}
+
+/** Ticks whose labels do not run into each other: every one, or every second. */
+function labelled(scales: readonly number[], axes: Axes): readonly number[] {
   const least = 34;
-  const kept: LadderRow[] = [];
-  for (const row of rows) {
+  const kept: number[] = [];
+  for (const scale of scales) {
     const previous = kept.at(-1);
-    if (previous === undefined || axes.x(row.scale) - axes.x(previous.scale) >= least) kept.push(row);
+    if (previous === undefined || axes.x(scale) - axes.x(previous) >= least) kept.push(scale);
   }
   return kept;
 }
@@ -108,15 +163,16 @@ function axisTitle(result: ThreatModelResult): string {
 export function curveChart(curves: readonly Curve[]): Markup {
   const result = curves[0]?.result;
   if (result === undefined) throw new RangeError('a chart needs at least one curve');
-  const rowsOf = (curve: Curve) => curve.result.ladder.filter((row) => row.scale > 0);
-  const rows = curves[0] === undefined ? [] : rowsOf(curves[0]);
-  const axes = axesOf(rows.map((row) => row.scale));
+  const ticks = ticksOf(curves);
+  const axes = axesOf(ticks);
   const floor = axes.y(0);
   const described = curves.map(
     ({ victim, result: own }) =>
-      `${victim.name}: clean ${percent(victim.clean.accuracy)}, ${own.ladder
-        .map((row) => `${budgetText(row.scale, own)}: ${percent(row.robustAccuracy)}`)
-        .join(', ')}`,
+      `${victim.name}: clean ${percent(own.cleanAccuracy)}, ${
+        own.ladder.length === 0
+          ? `half of the clips reached at ${criticalText(own.headline, own)}`
+          : own.ladder.map((row) => `${budgetText(row.scale, own)}: ${percent(row.robustAccuracy)}`).join(', ')
+      }`,
   );
   return markup`<figure>
   <figcaption>${threatText(result)} <span class="soft">(${result.threatModel})</span></figcaption>
@@ -127,13 +183,13 @@ export function curveChart(curves: readonly Curve[]): Markup {
     )}
     <line class="axis" x1="${LEFT + CLEAN_GAP - 18}" x2="${WIDTH - RIGHT}" y1="${floor}" y2="${floor}"/>
     <text x="${axes.cleanX}" y="${floor + 16}" text-anchor="middle">clean</text>
-    ${rows.map((row) => markup`<line class="axis" x1="${axes.x(row.scale)}" x2="${axes.x(row.scale)}" y1="${floor}" y2="${floor + 4}"/>`)}
-    ${labelled(rows, axes).map(
-      (row) =>
-        markup`<text x="${axes.x(row.scale)}" y="${floor + 16}" text-anchor="middle">${budgetText(row.scale, result).replace('s = ', '')}</text>`,
+    ${ticks.map((scale) => markup`<line class="axis" x1="${axes.x(scale)}" x2="${axes.x(scale)}" y1="${floor}" y2="${floor + 4}"/>`)}
+    ${labelled(ticks, axes).map(
+      (scale) =>
+        markup`<text x="${axes.x(scale)}" y="${floor + 16}" text-anchor="middle">${budgetText(scale, result).replace('s = ', '')}</text>`,
     )}
     <text x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 8}" text-anchor="middle">${axisTitle(result)}</text>
-    ${curves.map((curve, index) => curveMarkup(curve, index, curves.length, rowsOf(curve), axes))}
+    ${curves.map((curve, index) => curveMarkup(curve, index, curves.length, axes))}
   </svg>
 </figure>`;
 }

@@ -1,4 +1,11 @@
-import type { NormName, RobustnessSummary, ThreatModelResult, VariableReport } from '@faultline/report';
+import type {
+  AttackReport,
+  GoalReport,
+  NormName,
+  RobustnessSummary,
+  ThreatModelResult,
+  VariableReport,
+} from '@faultline/report';
 
 // How numbers are written in the page.
 
@@ -51,11 +58,31 @@ export function variableText(variable: Pick<VariableReport, 'kind' | 'variable'>
   return variable.variable;
 }
 
-/** "L∞ on waveform + frames"; of norms of their own "L2 per frame on waveform + L∞ on frames". */
-export function threatText({ variables }: Pick<ThreatModelResult, 'variables'>): string {
+/** "top 3", "fabricate one: siren"; empty where every true label is to be deactivated. */
+export function goalText({ kind, label, k }: GoalReport): string {
+  if (kind === 'deactivate all') return '';
+  return (k === null ? kind : `top ${k}`) + (label === null ? '' : `: ${label}`);
+}
+
+/** "L∞ on waveform + frames"; of norms of their own "L2 per frame on waveform + L∞ on frames"; with the goal where it is another than to deactivate. */
+export function threatText({ variables, goal }: Pick<ThreatModelResult, 'variables' | 'goal'>): string {
   const measures = variables.map(({ norm, perFrame }) => `${NORM_TEXT[norm]}${perFrame ? ' per frame' : ''} on `);
   const alike = measures.every((measure) => measure === measures[0]);
-  return variables.map((one, index) => `${alike && index > 0 ? '' : measures[index]}${variableText(one)}`).join(' + ');
+  const told = variables.map((one, index) => `${alike && index > 0 ? '' : measures[index]}${variableText(one)}`);
+  return [told.join(' + '), goalText(goal)].filter(Boolean).join('; ');
+}
+
+const counted = (value: number, noun: string) => `${value} ${noun}${value === 1 ? '' : 's'}`;
+
+/** "pgd, 20 steps, 2 restarts, loss=ce" */
+export function attackText({ name, attack, form, knowledge, steps, restarts, parameters }: AttackReport): string {
+  return [
+    name === attack ? attack : `${name}: ${attack}`,
+    ...(form === 'search' ? ['search'] : []),
+    ...(knowledge === 'gradients' ? [counted(steps, 'step')] : []),
+    ...(restarts > 1 ? [counted(restarts, 'restart')] : []),
+    ...Object.entries(parameters).map(([parameter, value]) => `${parameter}=${value}`),
+  ].join(', ');
 }
 
 /** A budget as people read it: the epsilon where one variable is attacked, else the scale. */
@@ -66,8 +93,10 @@ export function budgetText(scale: number, result: Pick<ThreatModelResult, 'varia
 }
 
 /** Median critical budget, "> E" where fewer than half of the clips were reached. */
-export function criticalText(summary: RobustnessSummary, result: ThreatModelResult): string {
-  const { medianCriticalScale } = summary;
+export function criticalText(
+  { medianCriticalScale }: Pick<RobustnessSummary, 'medianCriticalScale'>,
+  result: Pick<ThreatModelResult, 'limit' | 'variables'>,
+): string {
   return medianCriticalScale === null
     ? `> ${budgetText(result.limit, result)}`
     : budgetText(medianCriticalScale, result);

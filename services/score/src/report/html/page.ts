@@ -1,8 +1,9 @@
 import type { Report } from '@faultline/report';
 import type { Example } from '../example.ts';
+import { attackSection } from './attack-section.ts';
 import { type Curve, curveChart, curveLegend } from './curve-chart.ts';
 import { exampleSection } from './example-section.ts';
-import { count, duration } from './figures.ts';
+import { attackText, count, duration } from './figures.ts';
 import { Markup, markup } from './markup.ts';
 import { STYLES } from './styles.ts';
 import { cleanTable, comparisonTable, ladderTable, tradeOffTable } from './tables.ts';
@@ -41,13 +42,14 @@ function flagList(report: Report): Markup {
 function method(report: Report): Markup {
   const { environment: where, campaign } = report;
   const attacks = campaign.threatModels.map(
-    (model) =>
-      `${model.name}: ${model.attack}, ${model.steps} steps, ${model.restarts} restart${model.restarts === 1 ? '' : 's'}, seed ${model.seed}`,
+    (model) => `${model.name}: ${[...model.attacks, ...model.noises].map(attackText).join(' + ')}; seed ${model.seed}`,
   );
   const cost = report.victims
     .flatMap((victim) => victim.threatModels)
     .reduce((sum, one) => sum + one.cost.attack.gradientExamples, 0);
   return markup`<dl>
+<dt>Reached</dt><dd>a goal's margin is below 0, by a fresh forward pass on the final tensors; norms, ranges and regions are checked on these in float64. Budgets over all attacks of a threat model: each clip's smallest</dd>
+<dt>Collateral</dt><dd>labels other than the goal's that crossed their thresholds, on the smallest verified perturbation of each clip</dd>
 <dt>Deactivated</dt><dd>every true label's logit is below its threshold, by a fresh forward pass on the final tensors; norms are recomputed from them in float64</dd>
 <dt>Robust deactivation accuracy</dt><dd>share of clips that no verified attack deactivated at this or a smaller budget; clips that are off when clean count as deactivated at budget 0</dd>
 <dt>R</dt><dd>area under that curve up to the ladder's end, between 0 and 1; not divided by clean accuracy</dd>
@@ -95,7 +97,7 @@ ${
   examples.length === 0
     ? ''
     : markup`<h2 id="examples">One clip, clean and attacked</h2>
-<p class="soft">The smallest budget of the ladder that deactivated it, for each victim.</p>
+<p class="soft">The smallest verified budget, for each victim.</p>
 ${examples.map(exampleSection)}`
 }
 <h2 id="clean">Clean figures and fusion check</h2>
@@ -104,6 +106,9 @@ ${cleanTable(report)}
 ${flagList(report)}
 <h2 id="ladders">All budgets</h2>
 ${models.map((model) => ladderTable(report, model))}
+<h2 id="attacks">How the attacks went</h2>
+<p class="soft">What the attacks' own loops told: evidence of whether they worked as they should. Only clips that a fresh prediction confirmed count as reached.</p>
+${models.map((model) => attackSection(report, model))}
 <h2 id="method">Method</h2>
 ${method(report)}
 </main>

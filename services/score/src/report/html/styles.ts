@@ -30,6 +30,7 @@ td .beside, th .beside { display: block; font-size: 12px; color: var(--soft); fo
 figure { margin: 0; background: var(--panel); border: 1px solid var(--line); border-radius: 8px; padding: 14px 14px 8px; }
 figcaption { font-weight: 600; font-size: 14px; } figcaption .soft { font-weight: 400; }
 svg { display: block; width: 100%; height: auto; } svg text { fill: var(--soft); font-size: 11px; font-family: inherit; }
+.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 8px; margin-top: 6px; }
 .grid { stroke: var(--line); stroke-width: 1; } .axis { stroke: var(--soft); stroke-width: 1; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 20px; margin: 12px 0 0; font-size: 13px; }
 .legend svg { width: 34px; height: 12px; display: inline-block; vertical-align: -1px; margin-right: 6px; }

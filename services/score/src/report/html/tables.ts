@@ -1,4 +1,4 @@
-import type { Report, ThreatModelResult, VictimReport } from '@faultline/report';
+import type { CandidateCounts, Report, ThreatModelResult, VictimReport } from '@faultline/report';
 import { seriesColour } from './curve-chart.ts';
 import { budgetText, count, criticalText, decibels, duration, percent, ratio, short, threatText } from './figures.ts';
 import { type Markup, markup } from './markup.ts';
@@ -53,34 +53,61 @@ export function ladderTable(report: Report, threatModel: string): Markup {
   const results = report.victims.map((victim) => resultOf(victim, threatModel));
   const first = results.find((result) => result !== undefined);
   if (first === undefined) return markup``;
+  if (first.ladder.length === 0) return quantileTable(report, threatModel, first);
   return markup`<h3>${threatText(first)} <span class="soft">(${threatModel})</span></h3>
 <div class="scroll"><table>
-  <caption>Robust deactivation accuracy at each budget; small: equal-norm random noise.</caption>
+  <caption>Robust deactivation accuracy at each budget; small: equal-norm random noise, the best of its distributions and draws.</caption>
   <thead><tr><th scope="col">victim</th><th scope="col">clean</th>${first.ladder.map((row) => markup`<th scope="col">${budgetText(row.scale, first)}</th>`)}<th scope="col">paired R</th><th scope="col">flags</th></tr></thead>
   <tbody>${report.victims.map((victim, index) => {
     const result = results[index];
     if (result === undefined) return markup``;
-    return markup`<tr>${victimHead(victim, index)}${heatCell(victim.clean.accuracy, percent(victim.clean.accuracy))}${result.ladder.map(
-      (row) => heatCell(row.robustAccuracy, percent(row.robustAccuracy), [percent(row.noise.robustAccuracy)]),
-    )}<td>${ratio(result.paired?.robustnessScore ?? null)}<span class="beside">${result.paired === null ? '' : `${result.paired.clips} clips`}</span></td><td>${result.flags.length === 0 ? '–' : markup`<span class="fired">${result.flags.length}</span>`}</td></tr>`;
+    return markup`<tr>${victimHead(victim, index)}${heatCell(result.cleanAccuracy, percent(result.cleanAccuracy))}${result.ladder.map(
+      (row) => heatCell(row.robustAccuracy, percent(row.robustAccuracy), [percent(row.noiseAccuracy)]),
+    )}<td>${ratio(result.paired?.robustnessScore ?? null)}<span class="beside">${result.paired === null ? '' : `${result.paired.clips} clips`}</span></td><td>${flagsText(result)}</td></tr>`;
   })}</tbody></table></div>
 ${fullStepTable(report, threatModel)}`;
+}
+
+/** How large a rung's perturbations were, of each variable. */
+function sizesText({ variables }: ThreatModelResult, measured: CandidateCounts['measured'] | undefined): string[] {
+  return variables.flatMap(({ variable, kind }) => {
+    const size = measured?.[variable];
+    if (size === undefined) return [];
+    return [`${variable} ${short(size.max)}, ${kind === 'waveform' ? 'SNR' : 'PSNR'} ${decibels(size.medianDecibels)}`];
+  });
+}
+
+/** Critical budgets of a search: below which a share of the clips is. */
+function quantileTable(report: Report, threatModel: string, first: ThreatModelResult): Markup {
+  return markup`<h3>${threatText(first)} <span class="soft">(${threatModel})</span></h3>
+<div class="scroll"><table>
+  <caption>Critical budgets, searched up to ${budgetText(first.limit, first)}: this share of the clips needs no more. Clips that have the goal when clean need 0.</caption>
+  <thead><tr><th scope="col">victim</th><th scope="col">clean</th>${first.quantiles.map(({ share }) => markup`<th scope="col">${percent(share)}</th>`)}<th scope="col">noise, 50 %</th><th scope="col">left</th><th scope="col">paired R</th><th scope="col">flags</th></tr></thead>
+  <tbody>${report.victims.map((victim, index) => {
+    const result = resultOf(victim, threatModel);
+    if (result === undefined) return markup``;
+    const scaleText = (scale: number | null) => criticalText({ medianCriticalScale: scale }, result);
+    const left = result.criticals.filter(({ critical }) => critical === null).length / result.criticals.length;
+    return markup`<tr>${victimHead(victim, index)}${heatCell(result.cleanAccuracy, percent(result.cleanAccuracy))}${result.quantiles.map(
+      ({ scale }) => markup`<td>${scaleText(scale)}</td>`,
+    )}<td>${criticalText(result.noise, result)}</td>${heatCell(left, percent(left))}<td>${ratio(result.paired?.robustnessScore ?? null)}</td><td>${flagsText(result)}</td></tr>`;
+  })}</tbody></table></div>`;
+}
+
+function flagsText({ flags }: ThreatModelResult): Markup | string {
+  return flags.length === 0 ? '–' : markup`<span class="fired">${flags.length}</span>`;
 }
 
 /** mAP, AUC, d' and the measured size of what was done, at the budgets where all steps were made on all clips. */
 function fullStepTable(report: Report, threatModel: string): Markup {
   const rows = report.victims.flatMap((victim, index) => {
     const result = resultOf(victim, threatModel);
-    return (result?.ladder ?? []).flatMap((row) => {
-      const { ranking, measured } = row.attack;
+    return (result?.ladder ?? []).flatMap((row, at) => {
+      const { ranking } = row;
       if (result === undefined || ranking === null) return [];
-      const sizes = result.variables.map(({ variable, kind }) => {
-        const size = measured[variable];
-        if (size === undefined) return '';
-        return `${variable} ${short(size.max)}, ${kind === 'waveform' ? 'SNR' : 'PSNR'} ${decibels(size.medianDecibels)}`;
-      });
+      const sizes = result.attacks.flatMap(({ rungs }) => sizesText(result, rungs[at]?.measured));
       return [
-        markup`<tr>${victimHead(victim, index)}<td>${budgetText(row.scale, result)}</td><td>${ratio(victim.clean.meanAveragePrecision)}</td><td>${ratio(ranking.meanAveragePrecision)}<span class="beside">noise ${ratio(row.noise.ranking?.meanAveragePrecision ?? null)}</span></td><td>${ratio(ranking.areaUnderCurve)}</td><td>${ratio(ranking.dPrime)}</td><td>${sizes.join('; ')}</td></tr>`,
+        markup`<tr>${victimHead(victim, index)}<td>${budgetText(row.scale, result)}</td><td>${ratio(victim.clean.meanAveragePrecision)}</td><td>${ratio(ranking.meanAveragePrecision)}<span class="beside">noise ${ratio(row.noiseRanking?.meanAveragePrecision ?? null)}</span></td><td>${ratio(ranking.areaUnderCurve)}</td><td>${ratio(ranking.dPrime)}</td><td>${sizes.join('; ')}</td></tr>`,
       ];
     });
   });
