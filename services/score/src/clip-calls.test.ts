@@ -117,7 +117,7 @@ test('media without labels: the goal is the victim’s own prediction; nothing a
   assert.equal(of('seen')?.labelSource, LABEL_SOURCE_PREDICTION);
   assert.ok((of('seen')?.criticalScale ?? 0) > 0);
   assert.deepEqual([of('clips[1]')?.labels, of('clips[1]')?.criticalScale], [[], 0]);
-  assert.match(of('clips[1]')?.reason ?? '', /nothing to deactivate/);
+  assert.match(of('clips[1]')?.reason ?? '', /nothing to attack/);
   assert.equal(of('told')?.labelSource, LABEL_SOURCE_REQUEST);
   assert.equal(of('told')?.criticalScale, 0, 'a label that is off needs no attack');
 });

@@ -90,6 +90,76 @@ test('the report says what was asked, what was measured, and how large it was', 
   assert.equal(report.tradeOff.length, 1);
 });
 
+test('a search gives critical budgets with their intervals, noise beside it, and what its loops told', async () => {
+  const search = threatModel({ attack: 'fmn', rungs: [], maxScale: 4 });
+  const report = await runToReport(startRequest({ threatModels: [search] }));
+  for (const [victim, gain] of [
+    ['strong', 2],
+    ['weak', 1],
+  ] as const) {
+    const { criticals, limit, ladder, attacks, noises, cleanAccuracy, censoring } = resultOf(report, victim);
+    const margins = report.victims.find((one) => one.name === victim)?.cleanMargins ?? [];
+    assert.deepEqual([limit, ladder, cleanAccuracy], [4, [], 1]);
+    for (const [clip, { critical, triedWithout, attack: name }] of criticals.entries()) {
+      const optimum = ((margins[clip] ?? Number.NaN) + 1e-4) / gain / 0.1;
+      if (optimum > 4) assert.deepEqual([critical, name], [null, null]);
+      else {
+        assert.ok(Math.abs((critical ?? 0) / optimum - 1) < 1e-4, `${victim}, clip ${clip}: ${critical} ${optimum}`);
+        assert.ok(triedWithout < (critical ?? 0) && triedWithout > 0.98 * (critical ?? 0));
+        assert.equal(name, 'fmn');
+      }
+    }
+    const [own] = attacks;
+    assert.deepEqual([own?.form, own?.rungs, noises.length], ['search', [], 1]);
+    const found = criticals.filter(({ critical }) => critical !== null).length;
+    assert.deepEqual([own?.search?.verified, own?.search?.candidates], [found, found]);
+    const [course] = own?.evidence?.courses ?? [];
+    assert.deepEqual(
+      course?.points.map(({ step, reached }) => [step, reached]),
+      [
+        [0, 0],
+        [1, found / CLIPS],
+      ],
+    );
+    assert.equal(own?.evidence?.silentSuccesses, 0);
+    assert.equal(censoring, found >= 0.9 * CLIPS ? 'none' : 'below');
+  }
+  assert.equal(report.tradeOff[0]?.quantiles.length, 5);
+});
+
+test('several attacks share a ledger; each is seen by itself', async () => {
+  const further = { name: 'search', attack: 'fmn', steps: 1, restarts: 1, parameters: [] };
+  const report = await runToReport(startRequest({ threatModels: [threatModel({ furtherAttacks: [further] })] }));
+  const { attacks, criticals, ladder } = resultOf(report, 'weak');
+  assert.deepEqual(
+    attacks.map(({ name, attack: algorithm, form }) => [name, algorithm, form]),
+    [
+      ['pgd', 'pgd', 'ladder'],
+      ['search', 'fmn', 'search'],
+    ],
+  );
+  // The search finds the optimum, the ladder the rung above it.
+  assert.ok(criticals.every(({ critical, attack: name }) => critical === null || name === 'search'));
+  assert.deepEqual(
+    ladder.map(({ robustAccuracy }) => robustAccuracy),
+    attacks[0]?.robustAccuracy,
+  );
+});
+
+test('goals beside deactivation are judged by their own margins; other labels that change are told', async () => {
+  const goal = { kind: attack.GoalKind.GOAL_KIND_FABRICATE_ONE, label: 'dog', k: 0 };
+  const report = await runToReport(startRequest({ victims: ['weak'], threatModels: [threatModel({ goal })] }));
+  const result = resultOf(report, 'weak');
+  assert.deepEqual(result.goal, { kind: 'fabricate one', label: 'dog', k: null });
+  // Every third clip is a dog: there the goal is reached when clean. The attack of these tests lowers true labels, and so never reaches it elsewhere.
+  assert.deepEqual(
+    result.criticals.map(({ critical }) => critical),
+    Array.from({ length: CLIPS }, (_, clip) => (clip % 3 === 0 ? 0 : null)),
+  );
+  assert.equal(result.cleanAccuracy, 2 / 3);
+  assert.deepEqual(result.collateral, { clips: 0, changed: 0, turnedOff: 0, turnedOn: 0 });
+});
+
 test('a fused victim loses when either modality is swapped', async () => {
   const report = await runToReport(startRequest());
   for (const { fusionCheck } of report.victims) {
@@ -253,7 +323,7 @@ test('a bad specification is refused with every violation, each naming field, va
     `${path}.variables[0].rho: is 0; give a finite budget above 0`,
     `${path}.variables[0].variable: 'smell' is no input of victim 'weak' (inputs: waveform, frames)`,
     `${path}.norm: is not set; give NORM_LINF, NORM_L2, NORM_L1 or NORM_L0`,
-    `${path}.attack: 'magic' is not in the catalogue (known: pgd, noise)`,
+    `${path}.attack: 'magic' is not in the catalogue (known: pgd, noise, fmn)`,
     `${path}.steps: is 0; give 1 to 10000 gradient steps`,
     `${path}.restarts: is 0; give 1 to 100`,
     `${path}.rungs[1].scale: is 1 after 2; sort the ladder, ascending, no repeats`,

@@ -6,7 +6,7 @@ import type { Services } from '../peers/services.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 import { findClipSet } from './clip-set-choice.ts';
 import { NOISE_ATTACK, type PlannedThreatModel, plannedThreatModel } from './planned-attacks.ts';
-import { checkThreatModels, seeded } from './threat-model-rules.ts';
+import { checkDistinct, checkThreatModels, seeded } from './threat-model-rules.ts';
 import { chooseVictims } from './victim-choice.ts';
 import { isWholeBetween, type Report, Violations } from './violations.ts';
 
@@ -102,6 +102,7 @@ export async function planCampaign(
   checkThreatModels(threatModels, 'specification.threatModels', MAX_THREAT_MODELS, attacks, victims, report);
   checkNoise(threatModels, attacks, report);
   checkLimits(threatModels, report);
+  checkDistinct(threatModels, 'specification.threatModels', report);
   // A set lists its clips so that the first n are a stratified choice for any n.
   const clips = clipSet?.clips.slice(0, specification.clips?.limit || undefined) ?? [];
   checkLabels(clips, victims, report);

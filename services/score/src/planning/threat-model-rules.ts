@@ -268,11 +268,16 @@ export function checkThreatModels(
     if (models.findIndex((other) => other.name === model.name) !== index) {
       report(`${path}[${index}].name`, `'${model.name}' is used twice; results are filed by name`);
     }
+  }
+}
+
+/** Threat models of a campaign differ in more than their attacks: what attacks find counts over all of one threat model. */
+export function checkDistinct(models: readonly attack.ThreatModel[], path: string, report: Report): void {
+  for (const [index, model] of models.entries()) {
     const same = models.slice(0, index).find((other) => sameThreat(other, model));
-    if (same !== undefined) {
-      const remedy = 'add its attack to that one, so that both share what they find';
-      report(`${path}[${index}]`, `has the variables, norm and goal of '${same.name}'; ${remedy}`);
-    }
+    if (same === undefined) continue;
+    const remedy = 'add its attack to that one, so that both share what they find';
+    report(`${path}[${index}]`, `has the variables, norm and goal of '${same.name}'; ${remedy}`);
   }
 }
 

@@ -125,12 +125,54 @@ function noiseDirection(size: number): Float32Array {
   return Float32Array.from({ length: size }, (_, index) => (Math.imul(index + 1, 0x9e3779b1) >>> 31 === 0 ? 1 : -1));
 }
 
+/** Beyond it nothing in the range is left to change, at the budgets of these tests. */
+const LARGEST_SCALE = 1_000;
+/** Share of its result up to which a search says that it failed. */
+const FAILED_SHARE = 0.99;
+const BISECTIONS = 40;
+
+/** The smallest scale whose margin is below the tolerance, above `bound` where that is none. */
+function smallestScale(margin: (scale: number) => number, bound: number): number {
+  let [low, high] = [0, bound];
+  if (!(margin(bound) <= -1e-4)) return Number.POSITIVE_INFINITY;
+  for (let round = 0; round < BISECTIONS; round += 1) {
+    const middle = (low + high) / 2;
+    if (margin(middle) <= -1e-4) high = middle;
+    else low = middle;
+  }
+  return high;
+}
+
+/** What a search of two points tells of a clip. */
+function told(clip: number, scale: number): attack.ExampleEvidence {
+  const isFound = Number.isFinite(scale);
+  return attack.ExampleEvidence.fromPartial({
+    clip,
+    evaluations: 2,
+    reachedRestart: isFound ? 0 : undefined,
+    reachedStep: isFound ? 1 : undefined,
+    lowestMargin: isFound ? -1e-4 : 1,
+    path: [
+      { step: 0, margin: 1, best: Number.POSITIVE_INFINITY },
+      { step: 1, margin: isFound ? -1e-4 : 1, best: scale },
+    ],
+    bestByRestart: [scale],
+    gradients: [{ variable: 'waveform', evaluations: 1, zeros: 0, largest: 1 }],
+  });
+}
+
 export function serveAttack(models: readonly LinearVictim[], faults: AttackFaults = {}): Promise<RunningServer> {
   const { overshoot = 1, optimism = 0 } = faults;
   const norms = [attack.Norm.NORM_LINF, attack.Norm.NORM_L2];
   const handlers: Handlers<typeof attack.AttackServiceService> = {
     async listAttacks() {
-      return { attacks: ['pgd', 'noise'].map((name) => attack.AttackDescription.fromPartial({ name, norms })) };
+      const { ATTACK_KIND_MINIMUM_NORM, ATTACK_KIND_UNSPECIFIED } = attack.AttackKind;
+      return {
+        attacks: ['pgd', 'noise', 'fmn'].map((name) => {
+          const kind = name === 'fmn' ? ATTACK_KIND_MINIMUM_NORM : ATTACK_KIND_UNSPECIFIED;
+          return attack.AttackDescription.fromPartial({ name, norms, kind });
+        }),
+      };
     },
     async *attack(request, { signal }) {
       await faults.before?.(request, signal);
@@ -139,29 +181,24 @@ export function serveAttack(models: readonly LinearVictim[], faults: AttackFault
       if (model === undefined || threatModel === undefined) throw new FaultlineError('not_found', 'no such victim');
       const clean = { waveform: inputRows(request.inputs, 'waveform'), frames: inputRows(request.inputs, 'frames') };
       const targets = float32Rows(request.targets, clean.waveform.length, 'targets');
-      const reached = new Set<number>();
-      for (const [rung, { scale, stopping }] of threatModel.rungs.entries()) {
-        yield { kind: { $case: 'progress', value: { stepsDone: rung, stepsPlanned: threatModel.rungs.length } } };
-        const rows = targets.map((target, clip) => {
-          const label = target.indexOf(1);
-          const point = { waveform: clean.waveform[clip], frames: clean.frames[clip] };
-          for (const { variable, rho } of threatModel.variables) {
-            const name = variable === 'waveform' ? 'waveform' : 'frames';
-            const weights = model.weights[name][label] ?? new Float32Array(0);
-            const direction = threatModel.attack === 'noise' ? noiseDirection(weights.length) : weights;
-            const x0 = clean[name][clip] ?? new Float32Array(0);
-            const low = name === 'waveform' ? -1 : 0;
-            point[name] = perturbed(x0, direction, threatModel, scale * rho * overshoot, low);
-          }
-          const { waveform = new Float32Array(0), frames = new Float32Array(0) } = point;
-          const margin =
-            (linearLogits(model, waveform, frames)[label] ?? 0) - (model.card.labels[label]?.threshold ?? 0);
-          return { clip, waveform, frames, margin: margin - optimism };
-        });
-        const never = stopping === attack.Stopping.STOPPING_NEVER;
-        const kept = rows.filter((row) => never || (row.margin <= -1e-4 && !reached.has(row.clip)));
-        for (const row of rows) if (row.margin <= -1e-4) reached.add(row.clip);
-        const adversarial = threatModel.variables.map(({ variable }) => {
+      /** A clip perturbed at a scale. */
+      const attacked = (target: Float32Array, clip: number, scale: number) => {
+        const label = target.indexOf(1);
+        const point = { waveform: clean.waveform[clip], frames: clean.frames[clip] };
+        for (const { variable, rho } of threatModel.variables) {
+          const name = variable === 'waveform' ? 'waveform' : 'frames';
+          const weights = model.weights[name][label] ?? new Float32Array(0);
+          const direction = threatModel.attack === 'noise' ? noiseDirection(weights.length) : weights;
+          const x0 = clean[name][clip] ?? new Float32Array(0);
+          const low = name === 'waveform' ? -1 : 0;
+          point[name] = perturbed(x0, direction, threatModel, scale * rho * overshoot, low);
+        }
+        const { waveform = new Float32Array(0), frames = new Float32Array(0) } = point;
+        const margin = (linearLogits(model, waveform, frames)[label] ?? 0) - (model.card.labels[label]?.threshold ?? 0);
+        return { clip, waveform, frames, margin: margin - optimism };
+      };
+      const tensorsOf = (kept: readonly ReturnType<typeof attacked>[]) =>
+        threatModel.variables.map(({ variable }) => {
           const name = variable === 'waveform' ? 'waveform' : 'frames';
           const shape = name === 'waveform' ? [SAMPLES] : [2, 3, 2, 2];
           const size = name === 'waveform' ? SAMPLES : PIXELS;
@@ -169,10 +206,36 @@ export function serveAttack(models: readonly LinearVictim[], faults: AttackFault
           for (const [index, row] of kept.entries()) data.set(row[name], index * size);
           return { name, tensor: encodeTensor({ dims: [kept.length, ...shape], data }) };
         });
+      if (threatModel.rungs.length === 0) {
+        const found = targets.map((target, clip) => {
+          const bound = threatModel.maxScale ?? LARGEST_SCALE;
+          const scale = smallestScale((one) => attacked(target, clip, one).margin, bound);
+          return { clip, scale, row: scale > bound ? undefined : attacked(target, clip, scale) };
+        });
+        const rows = found.flatMap(({ row }) => row ?? []);
+        const intervals = found.map(({ clip, scale, row }) => ({
+          clip,
+          failedScale: Math.min(scale, threatModel.maxScale ?? scale) * FAILED_SHARE,
+          reachedScale: row === undefined ? undefined : scale,
+        }));
+        const clips = rows.map(({ clip }) => clip);
+        const scales = found.flatMap(({ scale, row }) => (row === undefined ? [] : [scale]));
+        const margins = rows.map(({ margin }) => margin);
+        yield { kind: { $case: 'search', value: { intervals, clips, adversarial: tensorsOf(rows), scales, margins } } };
+        yield { kind: { $case: 'evidence', value: { examples: found.map(({ clip, scale }) => told(clip, scale)) } } };
+        yield { kind: { $case: 'cost', value: { forwardExamples: rows.length, gradientExamples: rows.length } } };
+        return;
+      }
+      const reached = new Set<number>();
+      for (const [rung, { scale, stopping }] of threatModel.rungs.entries()) {
+        yield { kind: { $case: 'progress', value: { stepsDone: rung, stepsPlanned: threatModel.rungs.length } } };
+        const rows = targets.map((target, clip) => attacked(target, clip, scale));
+        const never = stopping === attack.Stopping.STOPPING_NEVER;
+        const kept = rows.filter((row) => never || (row.margin <= -1e-4 && !reached.has(row.clip)));
+        for (const row of rows) if (row.margin <= -1e-4) reached.add(row.clip);
         const clips = kept.map((row) => row.clip);
-        yield {
-          kind: { $case: 'result', value: { rung, clips, adversarial, margins: kept.map((row) => row.margin) } },
-        };
+        const margins = kept.map((row) => row.margin);
+        yield { kind: { $case: 'result', value: { rung, clips, adversarial: tensorsOf(kept), margins } } };
       }
       const examples = targets.length * threatModel.rungs.length;
       yield { kind: { $case: 'cost', value: { forwardExamples: examples, gradientExamples: examples } } };
