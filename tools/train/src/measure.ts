@@ -7,19 +7,21 @@ import type { MeasuringSets } from './measuring-sets.ts';
 import { OPERATING_POINT, spreadOf, thresholdsOf } from './operating-point.ts';
 import type { Measured } from './write-victim.ts';
 
-/** Thresholds, scale and clean figures of a victim, the latter on every set in their order. */
+/** Thresholds, scale and clean figures of a victim, the latter on every set. */
 export async function measure(
   model: Model | Uint8Array,
   spec: VictimSpec | FeatureSpec,
-  { validation, others }: MeasuringSets,
+  { validation, tests, shipped }: MeasuringSets,
   threads: number,
 ): Promise<Measured> {
   const logits = await logitsOf(model, spec, validation, { threads });
+  const figures = async (split: string, set: LabelledSet) =>
+    cleanMetrics(split, set, await logitsOf(model, spec, set, { threads }));
   const metrics = [cleanMetrics('validation', validation, logits)];
-  for (const [split, set] of others) {
-    const figures = cleanMetrics(split, set, await logitsOf(model, spec, set, { threads }));
-    metrics.push({ ...figures, ...(await swappedPrecisions(model, spec, set, threads)) });
+  for (const [split, set] of tests) {
+    metrics.push({ ...(await figures(split, set)), ...(await swappedPrecisions(model, spec, set, threads)) });
   }
+  for (const [split, set] of shipped) metrics.push(await figures(split, set));
   const labels = thresholdsOf(validation.labels, logits, validation.targets);
   return { labels, operatingPoint: OPERATING_POINT, logitScale: spreadOf(logits), metrics };
 }

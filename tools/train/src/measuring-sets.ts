@@ -8,8 +8,10 @@ const BATCH = 32;
 /** Sets to measure on. Thresholds and the choice of weights come from `validation` alone. */
 export interface MeasuringSets {
   readonly validation: LabelledSet;
-  /** By the name that the card gives them: the test clips of each stratum, and the shipped clips. */
-  readonly others: ReadonlyMap<string, LabelledSet>;
+  /** The set's test clips, by the name that the card gives each stratum. */
+  readonly tests: ReadonlyMap<string, LabelledSet>;
+  /** The shipped clips likewise. */
+  readonly shipped: ReadonlyMap<string, LabelledSet>;
 }
 
 /**
@@ -21,17 +23,18 @@ export async function loadMeasuringSets(
   clipsDir: string,
   spec: VictimSpec | FeatureSpec,
 ): Promise<MeasuringSets> {
-  const others = new Map<string, LabelledSet>();
+  const tests = new Map<string, LabelledSet>();
+  const shipped = new Map<string, LabelledSet>();
   const strata = new Set(set.clips({ split: 'test' }).map(({ stratum }) => stratum));
   for (const stratum of strata) {
     const part: SetPart = { split: 'test', ...(stratum === null ? {} : { stratum }) };
-    others.set(stratum === null ? 'test' : `test-${stratum}`, await loadPart(set, part));
+    tests.set(stratum === null ? 'test' : `test-${stratum}`, await loadPart(set, part));
   }
-  if (others.size === 0) throw new RangeError('the set has no test clips; build or import it with some');
+  if (tests.size === 0) throw new RangeError('the set has no test clips; build or import it with some');
   if ('waveform' in spec && set.manifest.labels.join() === LABELS.join()) {
-    for (const stratum of STRATA) others.set(`clips-${stratum}`, await loadShippedClips(clipsDir, stratum, spec));
+    for (const stratum of STRATA) shipped.set(`clips-${stratum}`, await loadShippedClips(clipsDir, stratum, spec));
   }
-  return { validation: await loadPart(set, { split: 'validation' }), others };
+  return { validation: await loadPart(set, { split: 'validation' }), tests, shipped };
 }
 
 async function loadPart(set: OpenSet, part: SetPart): Promise<LabelledSet> {

@@ -47,7 +47,7 @@ export const campaignRun: CommandDefinition = {
           clips: options.clips,
           victims: options.victim,
           json: options.json === true,
-          stack: { ...foldersOf(options), only: options.victim ?? [] },
+          stack: foldersOf(options),
         }),
     );
   },
@@ -88,7 +88,10 @@ async function runCampaignFile(file: string, options: CampaignRunOptions): Promi
   using interruption = new Interruption();
   using ownSpans = new SpanFolder();
   const telemetry = await startTelemetry('cli', { traceDir: ownSpans.path });
-  const needs = { ...options.stack, needs: 'attacks' as const, traceDir: ownSpans.path, signal: interruption.signal };
+  // Services of its own serve what the campaign asks for, not every victim there is.
+  const only = options.victims ?? specification.victims;
+  const { signal } = interruption;
+  const needs = { ...options.stack, only, needs: 'attacks' as const, traceDir: ownSpans.path, signal };
   let started: Started | undefined;
   let traceId = '';
   const work = inSpan('faultline campaign run', async (span) => {

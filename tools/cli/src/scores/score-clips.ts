@@ -6,6 +6,7 @@ import { UsageError } from '../exit-code.ts';
 import { ProgressLine } from '../output/progress-line.ts';
 import type { Session } from '../session.ts';
 import { type AskedThreatModel, type AttackOptions, optionOf, threatModelOf } from '../threat-model/attack-options.ts';
+import { attackableVictims } from '../threat-model/attackable-victims.ts';
 import { threatModelMessage, threatModelSchema } from '../threat-model/threat-model.ts';
 import { type ClipScoreJson, clipScoreJson } from './clip-scores.ts';
 import { fileStems, saveExample } from './save-examples.ts';
@@ -40,7 +41,8 @@ export async function scoreClips(
   clips: readonly score.ClipSource[],
   options: ScoreOptions,
 ): Promise<ScoredClips> {
-  const cards = await cardsOf(session, options.victims);
+  const known = await cardsOf(session, options.victims);
+  const cards = options.victims.length > 0 ? known : attackableVictims(known, options.variable);
   const threatModel = threatModelOf(options, [...cards.values()]);
   const { ADVERSARIAL_RETURN_TENSORS, ADVERSARIAL_RETURN_UNSPECIFIED } = score.AdversarialReturn;
   const request: score.ScoreRequest = {
