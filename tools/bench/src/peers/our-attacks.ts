@@ -1,0 +1,75 @@
+import { type AttackRun, runAttack } from '@faultline/attack-algorithms';
+import { attack as contract } from '@faultline/contracts';
+import type { Case } from './case.ts';
+import { NORMS, type Problem, sizeOf, WIDTH } from './problem.ts';
+
+/** Scale 1 is a budget of this size for an input in [0, 1]. */
+const UNIT = 1e-3;
+
+function runOf(
+  { clips, targets }: Case,
+  { norm, variables }: Problem,
+  model: Pick<contract.ThreatModel, 'attack' | 'steps'> & Partial<contract.ThreatModel>,
+): AttackRun {
+  return {
+    threatModel: contract.ThreatModel.fromPartial({
+      name: 'peers',
+      variables: variables.map((variable) => ({ variable, rho: UNIT * WIDTH[variable] })),
+      norm: NORMS[norm],
+      restarts: 1,
+      seed: 1,
+      ...model,
+    }),
+    modelSha256: '',
+    inputs: clips.inputs,
+    targets,
+    clipSha256: clips.sha256,
+  };
+}
+
+/** For each clip, the smallest of the budgets at which a fresh prediction confirms the attack; infinite without one. */
+export async function ourRungs(
+  given: Case,
+  problem: Problem,
+  attack: string,
+  { steps, epsilons }: { readonly steps: number; readonly epsilons: readonly number[] },
+): Promise<number[]> {
+  const rungs = epsilons.map((epsilon) => ({ scale: epsilon / UNIT, stopping: contract.Stopping.STOPPING_EARLY }));
+  const smallest: number[] = Array(given.size).fill(Number.POSITIVE_INFINITY);
+  for await (const event of runAttack(given.victim, runOf(given, problem, { attack, steps, rungs }))) {
+    if (event.kind !== 'result') continue;
+    const epsilon = epsilons[event.result.rung] ?? Number.POSITIVE_INFINITY;
+    for (const [row, clip] of event.result.clips.entries()) {
+      const isOff = await given.isOff(clip, given.point(clip, event.result.adversarial, row));
+      if (isOff) smallest[clip] = Math.min(epsilon, smallest[clip] ?? epsilon);
+    }
+  }
+  return smallest;
+}
+
+/** The size of the smallest confirmed perturbation of each clip, infinite without one. */
+export async function ourSizes(given: Case, problem: Problem, attack: string, steps: number): Promise<number[]> {
+  const sizes: number[] = Array(given.size).fill(Number.POSITIVE_INFINITY);
+  for await (const event of runAttack(given.victim, runOf(given, problem, { attack, steps }))) {
+    if (event.kind !== 'search') continue;
+    for (const [row, clip] of event.result.clips.entries()) {
+      const point = given.point(clip, event.result.adversarial, row);
+      if (await given.isOff(clip, point)) sizes[clip] = sizeOf(problem, given.clean(clip), point);
+    }
+  }
+  return sizes;
+}
+
+/** Seconds of an attack at one budget in which no clip leaves before the last step. */
+export async function ourSeconds(given: Case, problem: Problem, attack: string, steps: number, epsilon: number) {
+  const rungs = [{ scale: epsilon / UNIT, stopping: contract.Stopping.STOPPING_NEVER }];
+  const started = performance.now();
+  for await (const event of runAttack(given.victim, runOf(given, problem, { attack, steps, rungs }))) {
+    if (event.kind === 'cost' && event.cost.gradientExamples < steps * given.size) {
+      throw new Error(
+        `'${attack}' took ${event.cost.gradientExamples} gradients, not ${steps} for each of ${given.size} clips`,
+      );
+    }
+  }
+  return (performance.now() - started) / 1000;
+}
