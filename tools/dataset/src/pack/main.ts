@@ -1,0 +1,58 @@
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { userPath, wholeNumber } from '../set/option-value.ts';
+import { progressReporter } from '../set/progress.ts';
+import { SetError } from '../set/set-manifest.ts';
+import { makePack } from './make-pack.ts';
+import { downloadPackages, readPackageList } from './package-store.ts';
+import { readSourceList } from './source-list.ts';
+
+const USAGE = `Makes the source pack again from the Debian and npm packages that its sources came from.
+
+  npm run make-pack -w @faultline/dataset -- --packages DIR --out DIR [--download]
+
+  --packages DIR  the packages, as 'apt-get download' and 'npm pack' leave them
+  --out DIR       where the pack goes; files that are there stay, so the same command continues
+  --download      first fetch the packages that are missing (3.2 GB; needs Debian 12 with 'deb' sources)
+  --work DIR      where packages are unpacked (unpacked, in the folder of the packages)
+  --workers N     packages at once (as many as there are cores)
+
+  Needs dpkg-deb and tar; fluidsynth and timidity for the phrases of sound fonts.`;
+
+const { values } = parseArgs({
+  options: {
+    packages: { type: 'string' },
+    out: { type: 'string' },
+    work: { type: 'string' },
+    download: { type: 'boolean', default: false },
+    workers: { type: 'string', default: String(availableParallelism()) },
+    help: { type: 'boolean' },
+  },
+});
+
+if (values.help || values.packages === undefined || values.out === undefined) {
+  process.stdout.write(`${USAGE}\n`);
+  process.exitCode = values.help ? 0 : 2;
+} else {
+  const packagesDir = userPath(values.packages);
+  const out = userPath(values.out);
+  try {
+    const workers = wholeNumber('workers', values.workers, 1);
+    if (values.download) await downloadPackages(packagesDir, await readPackageList());
+    const outcomes = await makePack({
+      sources: await readSourceList(),
+      packagesDir,
+      work: values.work === undefined ? join(packagesDir, 'unpacked') : userPath(values.work),
+      out,
+      workers,
+      onProgress: progressReporter(),
+    });
+    const made = outcomes.filter((outcome) => 'entry' in outcome).length;
+    process.stdout.write(`${made} of ${outcomes.length} sources in ${out}; see its README.md\n`);
+  } catch (error) {
+    if (!(error instanceof SetError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 2;
+  }
+}
