@@ -149,6 +149,10 @@ ${
 function labelWeaknesses({ clips, labels }: SetManifest, parts: readonly NamedPart[]): string[] {
   return labels.flatMap((label) => {
     const own = clips.filter((clip) => clip.labels.includes(label));
+    const few = parts.flatMap(({ name, clips: inPart }) => {
+      const groups = groupsOfLabel(inPart, label);
+      return groups > 0 && groups < FEW_GROUPS ? [`${groups} group(s) in ${name}`] : [];
+    });
     const absent = parts.filter((part) => !part.clips.some((clip) => clip.labels.includes(label)));
     return [
       ...(absent.length > 0
@@ -156,8 +160,8 @@ function labelWeaknesses({ clips, labels }: SetManifest, parts: readonly NamedPa
             `"${label}" does not occur in ${absent.map(({ name }) => name).join(' and ')}: its figures there are undefined.`,
           ]
         : []),
-      ...(groupsOfLabel(own, label) < FEW_GROUPS
-        ? [`"${label}" comes from ${groupsOfLabel(own, label)} group(s): a victim may learn the origin in its place.`]
+      ...(few.length > 0
+        ? [`"${label}" comes from ${few.join(', ')}: what is learnt or measured there may be their origin.`]
         : []),
       ...(own.length === clips.length ? [`"${label}" is in every clip: nothing can be learnt of it.`] : []),
     ];
