@@ -234,7 +234,10 @@ test('media that cannot be decoded are the caller’s fault, by their place in t
     assert.ok(error instanceof FaultlineError);
     assert.equal(error.code, 'invalid_argument');
     assert.equal(error.violations[0]?.field, 'clips[0]');
-    assert.match(error.message, /clip 'noise.mp4', for victim 'weak': features service: media: is not JSON/);
+    assert.match(
+      error.message,
+      /clip 'noise.mp4', for victim 'weak': features service: media: is neither JSON nor media/,
+    );
     return true;
   });
   await assert.rejects(setting.client.predict(predictRequest({})), { message: /clips: has 0 entries; give 1 to 256/ });

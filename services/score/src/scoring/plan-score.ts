@@ -6,6 +6,8 @@ import { checkClipLabels, type RequestedClip, resolveClips } from '../planning/r
 import { checkThreatModels, seeded } from '../planning/threat-model-rules.ts';
 import { chooseVictims } from '../planning/victim-choice.ts';
 import { isWholeBetween, Violations } from '../planning/violations.ts';
+import type { WriteBack } from '../write-back/write-back.ts';
+import { checkWriteForms } from '../write-back/write-forms.ts';
 
 const MAX_CLIPS = 64;
 const MAX_THREAT_MODELS = 16;
@@ -16,6 +18,7 @@ export interface ScorePlan {
   readonly threatModels: readonly PlannedThreatModel[];
   readonly clips: readonly RequestedClip[];
   readonly adversarial: score.AdversarialReturn;
+  readonly writeBack: WriteBack;
 }
 
 /**
@@ -41,7 +44,9 @@ export async function planScore(
   ]);
   checkThreatModels(threatModels, 'threatModels', MAX_THREAT_MODELS, attacks, victims, report);
   checkClipLabels(clips, victims, report);
+  const forms = checkWriteForms(request.writeBack, 'writeBack', victims, threatModels, report);
   violations.refuse();
   const planned = seeded(threatModels, seed).map((model) => plannedThreatModel(model, attacks));
-  return { victims, threatModels: planned, clips, adversarial };
+  const writeBack = { forms, keepMedia: request.writtenMedia };
+  return { victims, threatModels: planned, clips, adversarial, writeBack };
 }

@@ -108,7 +108,7 @@ class ScoreRun {
 
   async #search(victim: VictimUnderTest, threatModel: PlannedThreatModel, clips: readonly CleanClip[]): Promise<void> {
     const { services, budget } = this.#work;
-    const { adversarial } = this.#plan;
+    const { adversarial, writeBack } = this.#plan;
     const reached = clips.filter((clip) => cleanStanding(victim, threatModel, clip).isReached);
     for (const clip of reached) {
       const reason =
@@ -122,7 +122,7 @@ class ScoreRun {
     const { name, rungs } = threatModel.model;
     for (const batch of cut(on, attackClips(victim, rungs.length))) {
       const work = this.#meter.begin(weight(batch.length), `${victim.name}: ${name}`);
-      const setting = { services, budget, pace: this.#pace, adversarial, onProgress: work.advance };
+      const setting = { services, budget, pace: this.#pace, adversarial, writeBack, onProgress: work.advance };
       const outcome = await searchClips(setting, victim, threatModel, batch);
       work.done();
       this.#attackCost = addCosts(this.#attackCost, outcome.attackCost);

@@ -8,6 +8,7 @@ import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 import type { PlannedAttack, PlannedThreatModel } from '../planning/planned-attacks.ts';
 import { withSpan } from '../spans.ts';
 import { attackWeight, verifyWeight } from '../work-plan.ts';
+import { type WriteBack, type WrittenExamples, writeBackClip } from '../write-back/write-back.ts';
 import { attackedScore, type CleanClip, cleanScore, type Found } from './clip-score.ts';
 import type { Pace } from './pace.ts';
 import type { TimeBudget } from './time-budget.ts';
@@ -20,6 +21,7 @@ export interface SearchSetting {
   readonly budget: TimeBudget;
   readonly pace: Pace;
   readonly adversarial: score.AdversarialReturn;
+  readonly writeBack: WriteBack;
   /** Share of the search's weight that is done. */
   readonly onProgress: (share: number) => void;
 }
@@ -39,6 +41,7 @@ const VERIFY_SHARE = 0.15;
 
 const CUT = 'the time ended during the attack: a longer search may find a smaller budget';
 const UNVERIFIED = 'the time ended before what the attack found could be verified';
+const UNWRITTEN = 'the time ended before all files were written and scored';
 
 function seconds(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(1)} s`;
@@ -89,15 +92,23 @@ export async function searchClips(
     }
     const cut = cutOf(outcomes) ?? (outcomes.length < threatModel.attacks.length ? CUT : undefined);
     span.setAttribute('faultline.cut_short', cut !== undefined);
+    const scores: score.ClipScore[] = [];
+    let verificationCost = outcomes.reduce((sum, one) => addCosts(sum, one.verification?.cost ?? NO_COST), NO_COST);
+    for (const clip of batch) {
+      const findings = findingsOf(clip, outcomes);
+      const files = await writeWithin(setting, victim, threatModel, clip, findings.found);
+      const unwritten = files === undefined ? UNWRITTEN : undefined;
+      const one = attackedScore(victim, threatModel, clip, { ...findings, cut: cut ?? unwritten }, adversarial);
+      scores.push({ ...one, written: [...(files?.written ?? [])] });
+      verificationCost = addCosts(verificationCost, files?.cost ?? NO_COST);
+    }
     const took = performance.now() - startedAt;
     if (cut === undefined) pace.observe(victim.name, name, weight, took);
     else pace.observeUnfinished(victim.name, name, weight, took);
     return {
-      scores: batch.map((clip) =>
-        attackedScore(victim, threatModel, clip, { ...findingsOf(clip, outcomes), cut }, adversarial),
-      ),
+      scores,
       attackCost: outcomes.reduce((sum, { cost }) => addCosts(sum, cost), NO_COST),
-      verificationCost: outcomes.reduce((sum, one) => addCosts(sum, one.verification?.cost ?? NO_COST), NO_COST),
+      verificationCost,
     };
   });
 }
@@ -155,6 +166,29 @@ async function verifyWithin(
   try {
     return await withSpan('score.verify', { 'faultline.candidates': candidates.length }, () =>
       verifyBatch(services, victim, model, batch, candidates, budget.signal),
+    );
+  } catch (thrown) {
+    if (!budget.isOver) throw thrown;
+    return undefined;
+  }
+}
+
+/** Undefined when the time was not enough. */
+async function writeWithin(
+  { services, budget, writeBack }: SearchSetting,
+  victim: VictimUnderTest,
+  { model: threatModel }: PlannedThreatModel,
+  clip: CleanClip,
+  found: readonly Found[],
+): Promise<WrittenExamples | undefined> {
+  const reached = found
+    .filter(({ verified }) => verified.verdict === 'reached')
+    .map(({ candidate, verified: { scale } }) => ({ candidate, scale }));
+  if (writeBack.forms.length === 0 || reached.length === 0) return { written: [], cost: NO_COST };
+  const attributes = { 'faultline.forms': writeBack.forms.length, 'faultline.candidates': reached.length };
+  try {
+    return await withSpan('score.write_back', attributes, () =>
+      writeBackClip({ services, victim, threatModel, writeBack, signal: budget.signal }, clip, reached),
     );
   } catch (thrown) {
     if (!budget.isOver) throw thrown;

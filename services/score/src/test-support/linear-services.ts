@@ -1,7 +1,8 @@
 import { attack, type common, decodeTensor, encodeTensor, features, inference } from '@faultline/contracts';
+import { decodeMedia } from '@faultline/media';
 import { FaultlineError, type Handlers, type RunningServer, register, startServer } from '@faultline/service-kit';
 import { float32Rows, toFloat32 } from '../peers/tensor-rows.ts';
-import { LABELS, type LinearVictim, linearLogits, PIXELS, SAMPLES } from './linear-victim.ts';
+import { FRAMES, LABELS, type LinearVictim, linearLogits, PIXELS, SAMPLES } from './linear-victim.ts';
 
 // Features, inference and attack services of linear victims, over real gRPC. For tests of the score service alone.
 
@@ -17,17 +18,23 @@ function inputRows(inputs: readonly common.NamedTensor[], name: string): Float32
   return Array.from({ length: dims[0] ?? 0 }, (_, row) => toFloat32(data.slice(row * size, (row + 1) * size)));
 }
 
-/** Media of these services: JSON with the two inputs, pixels as 0..255. */
+/** Media of these services: JSON with the two inputs, pixels as 0..255; or what adversarial clips are written as, which is decoded. */
 export interface LinearMedia {
   readonly waveform: readonly number[];
   readonly frames: readonly number[];
 }
 
-function parseMedia(bytes: Uint8Array): LinearMedia {
+async function parseMedia(bytes: Uint8Array): Promise<LinearMedia> {
   try {
     return JSON.parse(Buffer.from(bytes).toString('utf8'));
   } catch {
-    throw FaultlineError.invalid('media', 'is not JSON');
+    const [waveform, frames] = await decodeMedia(bytes, [
+      { kind: 'waveform', sampleRateHz: 16_000, samples: SAMPLES },
+      { kind: 'frames', frameRateHz: 4, ...FRAMES },
+    ]).catch(() => {
+      throw FaultlineError.invalid('media', 'is neither JSON nor media');
+    });
+    return { waveform: [...(waveform?.data ?? [])], frames: [...(frames?.data ?? [])] };
   }
 }
 
@@ -35,7 +42,7 @@ export function serveFeatures(onExtract: () => void): Promise<RunningServer> {
   const handlers: Handlers<typeof features.FeaturesServiceService> = {
     async extract(request) {
       onExtract();
-      const media = parseMedia(request.media);
+      const media = await parseMedia(request.media);
       const inputs = request.inputs.map(({ name, kind }) => {
         const waveform = kind?.$case === 'waveform';
         const tensor = waveform

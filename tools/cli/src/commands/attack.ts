@@ -6,6 +6,7 @@ import { UsageError } from '../exit-code.ts';
 import { bytes, counted } from '../output/figures.ts';
 import { note, printJson, printLines } from '../output/print.ts';
 import { scoreTable } from '../output/score-table.ts';
+import { writtenTable } from '../output/written-table.ts';
 import { makeSaveFolder } from '../scores/save-examples.ts';
 import { scoreClips } from '../scores/score-clips.ts';
 import { scoreDocument } from '../scores/score-document.ts';
@@ -27,10 +28,12 @@ import {
   wholeNumber,
 } from './options.ts';
 
-interface ClipAttackOptions extends AttackOptions, VictimOption {
+interface ClipAttackOptions extends Omit<AttackOptions, 'codec'>, VictimOption {
+  readonly codec?: readonly string[];
   readonly seed: number;
   readonly labels?: readonly string[];
   readonly save?: string;
+  readonly write?: string;
   /** Seconds. */
   readonly timeout?: number;
 }
@@ -44,6 +47,7 @@ export const attack: CommandDefinition = {
     'faultline attack unseen-004 seen-001 --norm l2 --variable frames --epsilon 0.1,0.2,0.4,0.8 --save /tmp/examples',
     'faultline attack unseen-004 --variable waveform=0.0008,frames=0.005 --epsilon 0.1,0.3,1 --json',
     'faultline attack unseen-004 --attack fmn --norm l2 --steps 100',
+    'faultline attack unseen-004 --victim late --write /tmp/files --codec lossless --codec h264:60k,aac:24k',
   ],
   configure: (command) => {
     addVictim(command)
@@ -76,6 +80,12 @@ export const attack: CommandDefinition = {
         collect,
       )
       .option('--save <folder>', 'write the adversarial examples and scores.json there: sound as .wav, frames as .npy')
+      .option('--write <folder>', 'write the adversarial examples there as media files, and score the files')
+      .option(
+        '--codec <form>',
+        'form of these files: lossless, or h264:60k,aac:24k, vp9:60k,opus:24k; several: repeat it (default: lossless)',
+        (form: string, earlier: readonly string[] = []) => [...earlier, form],
+      )
       .option('--timeout <seconds>', 'end in time, with what was found until then', wholeNumber(1));
     addJson(addVictims(addRuns(command))).action(
       (clips: string[], options: FolderOptions & JsonOption & ClipAttackOptions) =>
@@ -92,7 +102,15 @@ function parseBudgets(text: string, earlier: readonly number[] = []): number[] {
 
 async function attackClips(
   names: readonly string[],
-  { victim = [], labels, save, timeout, ...options }: ClipAttackOptions,
+  {
+    victim = [],
+    labels,
+    save,
+    write,
+    codec = write === undefined ? [] : ['lossless'],
+    timeout,
+    ...options
+  }: ClipAttackOptions,
   { json, stack }: CommandOptions,
 ): Promise<void> {
   const clips = await readClips(names, labels);
@@ -103,20 +121,26 @@ async function attackClips(
     );
   }
   if (save !== undefined) await makeSaveFolder(save);
+  if (write !== undefined) await makeSaveFolder(write, '--write');
   const deadlineMs = timeout === undefined ? undefined : timeout * 1000;
   const sources = clips.map(({ source }) => source);
   const asked = await victimNames(victim);
   const scored = await inSession({ ...stack, only: victim }, 'attacks', (session) =>
-    scoreClips(session, sources, { ...options, victims: asked, save, deadlineMs }),
+    scoreClips(session, sources, { ...options, codec, victims: asked, save, write, deadlineMs }),
   );
   const document = scoreDocument(scored, options.seed);
   const { threatModel, scores, summary } = scored;
   if (save !== undefined) await writeFile(join(save, 'scores.json'), `${JSON.stringify(document, undefined, 2)}\n`);
   if (json) printJson(document);
   else printLines(scoreTable(scores, threatModel.variables));
+  if (!json && codec.length > 0) printLines(['', ...writtenTable(scores, threatModel.variables)]);
   if (!summary.complete) note(summary.shortfall);
   if (save !== undefined) {
     const files = scores.reduce((sum, one) => sum + one.files.length, 0);
     note(`${counted(files, 'adversarial tensor')} and scores.json are in ${save}`);
+  }
+  if (write !== undefined) {
+    const files = scores.reduce((sum, one) => sum + one.media.length, 0);
+    note(`${counted(files, 'media file')} in ${write}`);
   }
 }

@@ -198,6 +198,12 @@ test('victims, their predictions and attacks on single clips', async () => {
     '5',
     '--save',
     folder,
+    '--write',
+    folder,
+    '--codec',
+    'lossless',
+    '--codec',
+    'h264:60k,aac:24k',
   );
   const [found] = attacked.scores;
   assert.deepEqual([found.labels, found.labelSource, found.state], [['drum'], 'prediction', 'finished']);
@@ -215,6 +221,19 @@ test('victims, their predictions and attacks on single clips', async () => {
     ...(clean ?? []).map((amplitude, index) => Math.abs(amplitude - (adversarial?.[index] ?? 0))),
   );
   assert.equal(distance, found.perturbations[0].norm);
+
+  // The file that was written is media like any other: a victim makes of it what was told.
+  const [lossless, coded] = found.written;
+  assert.deepEqual([lossless.form, coded.form, found.media.length], ['lossless', 'h264:60k,aac:24k', 2]);
+  for (const [index, written] of [lossless, coded].entries()) {
+    assert.equal(written.outcome, written.margin < 0 ? 'survived' : 'lost');
+    const [waveform] = written.variables;
+    assert.ok(waveform.writtenNorm <= waveform.epsilon);
+    const again = await printed('predict', join(folder, found.media[index]), '--victim', 'late');
+    const drum = again.victims[0].predictions[0].labels.find(({ label }: { label: string }) => label === 'drum');
+    assert.ok(Math.abs(drum.margin - written.margin) < 1e-4, `${written.form}: ${drum.margin}, not ${written.margin}`);
+  }
+  assert.deepEqual([lossless.outcome, lossless.variables[0].kept > 0.9], ['survived', true]);
 });
 
 test('what cannot be used is refused with exit code 2, and the message names the remedy', async () => {
@@ -224,6 +243,7 @@ test('what cannot be used is refused with exit code 2, and the message names the
     [['predict', 'unseen-004', '--victim', 'early'], /--victim: .*early.*late/s],
     [['attack', 'unseen-004', '--victim', 'early'], /there is no victim early; there are: late, edited/],
     [['attack', 'unseen-004', '--labels', 'cow'], /--labels: 'cow' is no label .*faultline victims --json/],
+    [['attack', 'unseen-004', '--codec', 'h263:9k'], /--codec: 'h263' is no codec .*lossless/],
     [['attack', 'unseen-004', '--attack', 'punch'], /--attack: 'punch' .*pgd/],
     [['campaign', 'show', 'nowhere'], /no campaign 'nowhere'; `faultline campaign list`/],
   ] as const) {

@@ -20,6 +20,7 @@ const FOUND: ClipScoreJson = {
   turnedOff: [],
   turnedOn: [],
   evidence: [],
+  written: [],
 };
 
 const cells = (scores: ClipScoreJson[], rhos: Record<string, number>) =>

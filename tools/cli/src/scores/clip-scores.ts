@@ -1,4 +1,5 @@
 import { score } from '@faultline/contracts';
+import { type WrittenExampleJson, writtenExampleJson } from './written-examples.ts';
 
 /** A perturbation of one variable at the critical budget. */
 export interface PerturbationJson {
@@ -33,6 +34,8 @@ export interface ClipScoreJson {
   readonly turnedOn: readonly string[];
   /** What the attacks' loops told of the clip, as in the contract's ClipEvidence: their own numbers, never results. */
   readonly evidence: readonly unknown[];
+  /** Examples that were written as media files, by form, the smallest scale first. */
+  readonly written: readonly WrittenExampleJson[];
 }
 
 export function clipScoreJson(from: score.ClipScore): ClipScoreJson {
@@ -53,6 +56,7 @@ export function clipScoreJson(from: score.ClipScore): ClipScoreJson {
     turnedOff: from.turnedOff,
     turnedOn: from.turnedOn,
     evidence: from.evidence.map((one) => score.ClipEvidence.toJSON(one)),
+    written: from.written.map(writtenExampleJson),
   };
 }
 

@@ -6,9 +6,11 @@ import { UsageError } from '../exit-code.ts';
 import { encodeNpy } from './npy.ts';
 
 /** Makes the folder; called before the work, so that a mistake costs no minutes. */
-export async function makeSaveFolder(folder: string): Promise<void> {
+export async function makeSaveFolder(folder: string, option = '--save'): Promise<void> {
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
-    throw new UsageError(`--save: ${folder} cannot be made: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(
+      `${option}: ${folder} cannot be made: ${error instanceof Error ? error.message : String(error)}`,
+    );
   });
 }
 

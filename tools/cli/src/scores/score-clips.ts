@@ -10,6 +10,7 @@ import { attackableVictims } from '../threat-model/attackable-victims.ts';
 import { threatModelMessage, threatModelSchema } from '../threat-model/threat-model.ts';
 import { type ClipScoreJson, clipScoreJson } from './clip-scores.ts';
 import { fileStems, saveExample } from './save-examples.ts';
+import { saveMedia } from './written-examples.ts';
 
 /** What to do to the clips, beside the threat model. */
 export interface ScoreOptions extends AttackOptions {
@@ -18,12 +19,14 @@ export interface ScoreOptions extends AttackOptions {
   readonly seed: number;
   /** Folder for adversarial examples, which exists; undefined: they are not fetched. */
   readonly save: string | undefined;
+  /** Folder for media files, which exists; undefined: they are not fetched. */
+  readonly write: string | undefined;
   /** Milliseconds; undefined: as long as it takes. */
   readonly deadlineMs: number | undefined;
 }
 
 /** A score, and the files in the folder for adversarial examples that belong to it. */
-export type SavedScore = ClipScoreJson & { readonly files: readonly string[] };
+export type SavedScore = ClipScoreJson & { readonly files: readonly string[]; readonly media: readonly string[] };
 
 export interface ScoredClips {
   readonly threatModel: AskedThreatModel;
@@ -53,6 +56,8 @@ export async function scoreClips(
     threatModels: [threatModelMessage(threatModelSchema.parse(threatModel), options.seed)],
     seed: options.seed,
     adversarial: options.save === undefined ? ADVERSARIAL_RETURN_UNSPECIFIED : ADVERSARIAL_RETURN_TENSORS,
+    writeBack: [...options.codec],
+    writtenMedia: options.write !== undefined,
   };
   const { scores, summary } = await inTermsOf(wordsFor(clips), () => collectScores(session, request, options, cards));
   const order = new Map(clips.map(({ name }, index) => [name, index]));
@@ -63,7 +68,7 @@ export async function scoreClips(
 async function collectScores(
   { score, signal }: Session,
   request: score.ScoreRequest,
-  { save, deadlineMs }: ScoreOptions,
+  { save, write, deadlineMs }: ScoreOptions,
   cards: ReadonlyMap<string, victim.Card>,
 ): Promise<{ readonly scores: SavedScore[]; readonly summary: score.ScoreSummary }> {
   const stems = fileStems(request.clips.map(({ name }) => name));
@@ -76,7 +81,8 @@ async function collectScores(
     const { clip, victim } = kind.value;
     const inputs = cards.get(victim)?.inputs ?? [];
     const files = save === undefined ? [] : await saveExample(save, stems.get(clip) ?? clip, kind.value, inputs);
-    scores.push({ ...clipScoreJson(kind.value), files });
+    const media = write === undefined ? [] : await saveMedia(write, stems.get(clip) ?? clip, kind.value);
+    scores.push({ ...clipScoreJson(kind.value), files, media });
   }
   throw new FaultlineError('internal', 'the score service ended without a summary');
 }
@@ -86,6 +92,7 @@ const wordsFor = (clips: readonly score.ClipSource[]): FieldWords[] => [
   ...clipWords(clips),
   optionWords(/^victims/, () => '--victim'),
   optionWords(/^seed/, () => '--seed'),
+  optionWords(/^write_?back/i, () => '--codec'),
   // "threatModels[0].rungs[2].scale"
   optionWords(/^threat_?models/i, (field) => optionOf(/\.(\w+)/.exec(field)?.[1] ?? field)),
 ];

@@ -11,7 +11,7 @@ export function scoreDocument({ threatModel, scores, summary }: ScoredClips, see
       norm,
       variables,
       /** Empty: a search, up to maxScale where there is one. */
-      scales: ladder?.early ?? [],
+      scales: ladder?.early ?? ladder?.never ?? [],
       maxScale,
       steps,
       restarts,

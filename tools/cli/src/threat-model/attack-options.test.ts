@@ -15,7 +15,7 @@ const both = victim.Card.fromPartial({ name: 'both', inputs: [FRAMES, WAVEFORM] 
 const deaf = victim.Card.fromPartial({ name: 'deaf', inputs: [FRAMES] });
 
 const asked = (options: Partial<AttackOptions>, cards = [both]) =>
-  threatModelOf({ attack: 'pgd', norm: 'linf', steps: 20, restarts: 1, ...options }, cards);
+  threatModelOf({ attack: 'pgd', norm: 'linf', steps: 20, restarts: 1, codec: [], ...options }, cards);
 
 test('nothing said: the sound, with usual budgets; what all victims have, where one is deaf', () => {
   const { name, variables, ladder } = asked({});

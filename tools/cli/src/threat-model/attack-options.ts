@@ -17,6 +17,8 @@ export interface AttackOptions {
   readonly restarts: number;
   /** "step_scale=1.5" */
   readonly parameter?: readonly string[];
+  /** Forms in which examples are written as media files. Then attacks do all their steps, for one that stops at success leaves nothing to lose. */
+  readonly codec: readonly string[];
 }
 
 /** Of the whole input: options name no regions. */
@@ -53,15 +55,14 @@ export function threatModelOf(options: AttackOptions, cards: readonly victim.Car
   // A single variable without "=": the budgets are epsilons, in its unit.
   const isSingle = only !== undefined && others.length === 0 && only.rho === undefined;
   const plain = isSingle && (searches || options.epsilon !== undefined);
+  const scales = [...new Set(options.epsilon ?? USUAL_SCALES)].sort((a, b) => a - b);
   const model = {
     name: `${norm}-${variables.map(({ name }) => name).join('-')}`.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-'),
     norm,
     variables: Object.fromEntries(
       variables.map((variable) => [variable.name, plain ? 1 : (variable.rho ?? usualRho(variable.name, norm, cards))]),
     ),
-    ...(searches
-      ? boundOf(options)
-      : { ladder: { early: [...new Set(options.epsilon ?? USUAL_SCALES)].sort((a, b) => a - b) } }),
+    ...(searches ? boundOf(options) : { ladder: options.codec.length === 0 ? { early: scales } : { never: scales } }),
     attack,
     steps,
     restarts,
