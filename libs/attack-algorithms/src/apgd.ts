@@ -11,10 +11,10 @@ import { LOSSES } from './losses.ts';
 import { epsilonName, epsilonParameters, stepwise } from './parameters.ts';
 import { ProgramBuilder } from './program-builder.ts';
 import {
-  atSize,
   type BallNorm,
   confined,
   keepBounds,
+  noiseAtSize,
   project,
   projectAgain,
   scaledTo,
@@ -71,8 +71,8 @@ function initProgram(setting: AttackSetting<BallNorm>): Uint8Array {
     const { name, dims, norm = setting.norm } = variable;
     const epsilon = b.read(`param/${epsilonName(name)}`);
     const radius = b.times(epsilon, b.read('param/start'));
-    const noise = confined(b, b.read(`noise/${name}`, dims), variable);
-    const delta = norm === 'l1' ? noise : atSize(b, norm, noise, radius, variable);
+    const noise = b.read(`noise/${name}`, dims);
+    const delta = norm === 'l1' ? confined(b, noise, variable) : noiseAtSize(b, norm, noise, radius, variable);
     const start = b.plus(b.read(`x0/${name}`, dims), delta);
     b.write(`next/${name}`, project(b, norm, start, radius, variable), dims);
     keepBounds(b, norm, epsilon, variable);

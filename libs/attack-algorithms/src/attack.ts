@@ -2,6 +2,7 @@ import type { LoopMode, NoiseSlot, Programs, Samples, Tensors } from '@faultline
 import type { ParameterSpecs, ParameterValues, ValuesOf } from './attack-parameters.ts';
 import type { BandRegion } from './band-region.ts';
 import type { Goal } from './goals.ts';
+import type { WeightedRegion } from './weighted-region.ts';
 
 /** Norms in which budgets are measured. */
 export type NormName = 'linf' | 'l2' | 'l1' | 'l0';
@@ -19,6 +20,8 @@ export interface AttackVariable<Norm extends NormName = NormName> {
   readonly mask?: Float32Array | undefined;
   /** The frequencies and times to which the perturbation is confined. Default: none. Not together with a mask. */
   readonly band?: BandRegion | undefined;
+  /** How coefficients are weighted, where the budget is one of weighted coefficients; not together with mask, band or frames. Default: the samples are measured. */
+  readonly weighted?: WeightedRegion | undefined;
   /** Norm of its budget. Default: the setting's. */
   readonly norm?: Norm | undefined;
   /** Coordinates of a frame, where the budget holds in each frame by itself (the last one may be shorter). Default: it holds for all together. */

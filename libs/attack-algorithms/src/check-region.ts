@@ -1,5 +1,6 @@
 import type { attack, victim } from '@faultline/contracts';
-import { type BandRegion, binFrequencyHz, cosineAtoms, hopOf } from './band-region.ts';
+import { binFrequencyHz, cosineAtoms, hopOf } from '@faultline/metrics';
+import type { BandRegion } from './band-region.ts';
 import type { Faults } from './faults.ts';
 
 /** Limits of a region, as the contract states them. */
@@ -90,21 +91,40 @@ const isInside = (windows: readonly attack.TimeWindow[], seconds: number) =>
   windows.length === 0 ||
   windows.some(({ startSeconds, endSeconds }) => seconds >= startSeconds && seconds < endSeconds);
 
+/** 1 at the samples whose time lies in one of the windows, 0 elsewhere; 1 everywhere without windows. */
+export function freeSamples(
+  windows: readonly attack.TimeWindow[],
+  { sampleRateHz, samples }: victim.WaveformSpecification,
+): Float32Array {
+  return Float32Array.from({ length: samples }, (_, sample) => (isInside(windows, sample / sampleRateHz) ? 1 : 0));
+}
+
+/** The bins whose frequency lies in one of the bands; all of them without bands. */
+export function freeFrequencies(
+  bands: readonly attack.FrequencyBand[],
+  bins: readonly number[],
+  hop: number,
+  sampleRateHz: number,
+): number[] {
+  const isFree = (hz: number) => bands.length === 0 || bands.some(({ lowHz, highHz }) => hz >= lowHz && hz < highHz);
+  return bins.filter((bin) => isFree(binFrequencyHz(bin, hop, sampleRateHz)));
+}
+
 function freeWaveform(
   { windows, bands }: attack.Region,
   { sampleRateHz, samples }: victim.WaveformSpecification,
   field: string,
   faults: Faults,
 ): FreeRegion | undefined {
-  const mask = Float32Array.from({ length: samples }, (_, sample) =>
-    isInside(windows, sample / sampleRateHz) ? 1 : 0,
-  );
+  const mask = freeSamples(windows, { sampleRateHz, samples });
   if (!freesAnything(mask, field, faults)) return undefined;
   if (bands.length === 0) return { mask };
   const hop = hopOf(sampleRateHz);
-  const isFree = (hz: number) => bands.some(({ lowHz, highHz }) => hz >= lowHz && hz < highHz);
-  const bins = Array.from({ length: hop }, (_, bin) => bin).filter((bin) =>
-    isFree(binFrequencyHz(bin, hop, sampleRateHz)),
+  const bins = freeFrequencies(
+    bands,
+    Array.from({ length: hop }, (_, bin) => bin),
+    hop,
+    sampleRateHz,
   );
   const spacing = sampleRateHz / (2 * hop);
   if (bins.length === 0) {

@@ -133,7 +133,11 @@ export function checkVariables(
     const single = own === undefined || (free.mask === undefined && free.band === undefined);
     faults.unless(single, `masks['${variable}']`, 'comes on top of a region; give one of them');
     const ownBudget = checkOwnBudget(threatModel, budget, input, field, faults);
-    checked.push({ name: variable, dims, ...ownBudget, mask: own ?? free.mask, band: free.band, rho });
+    // Weighted coefficients stand in the region themselves.
+    const place = ownBudget.weighted === undefined ? { mask: own ?? free.mask, band: free.band } : {};
+    const placed = own === undefined || ownBudget.weighted === undefined;
+    faults.unless(placed, `masks['${variable}']`, 'comes on top of weighted coefficients; give one of them');
+    checked.push({ name: variable, dims, ...ownBudget, ...place, rho });
   }
   return checked;
 }

@@ -1,6 +1,7 @@
-import type { attack, victim } from '@faultline/contracts';
-import { frameSize, normName, normOf, valueRange } from '@faultline/victim';
+import { attack, type victim } from '@faultline/contracts';
+import { frameSize, normName, normOf, valueRange, weightingOf } from '@faultline/victim';
 import type { AttackVariable } from './attack.ts';
+import { weightedRegion } from './check-weighting.ts';
 import type { Faults } from './faults.ts';
 
 /** Step sizes beyond these are typos: the budget itself ends a step. */
@@ -8,14 +9,18 @@ const LEAST_STEP_SCALE = 1e-3;
 const MOST_STEP_SCALE = 1e3;
 
 /** The part of a variable's budget that is its own: norm, frames, step, range. */
-export type OwnBudget = Pick<AttackVariable, 'norm' | 'frameSize' | 'stepScale' | 'isNarrowed' | 'low' | 'high'>;
+export type OwnBudget = Pick<
+  AttackVariable,
+  'norm' | 'weighted' | 'frameSize' | 'stepScale' | 'isNarrowed' | 'low' | 'high'
+>;
 
 /** What of a budget only attacks with `mixes` know, by its field; empty where it is as plain as the threat model's. */
 export function ownParts(threatModel: attack.ThreatModel, budget: attack.VariableBudget): string[] {
-  const { frames, stepScale, low, high } = budget;
+  const { frames, stepScale, low, high, weighting } = budget;
   const isOwn = Object.entries({
     norm: normOf(threatModel, budget) !== threatModel.norm,
     frames: frames !== undefined,
+    weighting: weighting !== attack.Weighting.WEIGHTING_UNSPECIFIED,
     step_scale: stepScale !== undefined,
     low: low !== undefined,
     high: high !== undefined,
@@ -47,12 +52,33 @@ export function checkOwnBudget(
     `${field}.step_scale`,
     `is ${stepScale}; give a number from ${LEAST_STEP_SCALE} to ${MOST_STEP_SCALE}`,
   );
+  const weighting = weightingOf(budget, input);
+  if (budget.weighting !== attack.Weighting.WEIGHTING_UNSPECIFIED) {
+    const isSound = weighting !== undefined;
+    faults.unless(isSound, `${field}.weighting`, `weighs sound; '${input.name}' is no waveform: leave it out`);
+    const fits = (norm === 'linf' || norm === 'l2') && frames === undefined;
+    const given = `${norm}${frames === undefined ? '' : ' and frames'}`;
+    faults.unless(fits, `${field}.weighting`, `comes with ${given}; it takes NORM_LINF or NORM_L2 without frames`);
+  }
   return {
     norm,
+    weighted: weightedOf(budget, input, `${field}.region`, faults),
     frameSize: frames === undefined ? undefined : frameSize(frames, input),
     stepScale,
     ...checkRange(budget, input, field, faults),
   };
+}
+
+/** The coefficients of a budget that is one of weighted coefficients. */
+function weightedOf(
+  budget: attack.VariableBudget,
+  input: victim.InputSpecification,
+  field: string,
+  faults: Faults,
+): AttackVariable['weighted'] {
+  const weighting = weightingOf(budget, input);
+  if (weighting === undefined || input.kind?.$case !== 'waveform') return undefined;
+  return weightedRegion(weighting, budget.region, input.kind.value, field, faults);
 }
 
 function checkFrames({ seconds }: attack.FrameBudget, input: victim.InputSpecification, field: string, faults: Faults) {

@@ -6,7 +6,7 @@ import { deactivationPlan } from './deactivation-plan.ts';
 import { goalMargin } from './goals.ts';
 import { epsilonName, epsilonParameters, stepwise, variableNoise } from './parameters.ts';
 import { ProgramBuilder } from './program-builder.ts';
-import { atSize, type BallNorm, clipToRange, confined, project } from './projection.ts';
+import { type BallNorm, clipToRange, noiseAtSize, project } from './projection.ts';
 
 const PARAMETERS = {
   distribution: {
@@ -36,12 +36,12 @@ function initProgram(setting: AttackSetting<BallNorm>): Uint8Array {
   const { variables } = setting;
   const b = new ProgramBuilder();
   for (const variable of variables) {
-    const { name, dims, band, norm = setting.norm } = variable;
+    const { name, dims, band, weighted, norm = setting.norm } = variable;
     const epsilon = b.read(`param/${epsilonName(name)}`);
-    const direction = confined(b, b.read(`noise/${name}`, dims), variable);
     const x0 = b.read(`x0/${name}`, dims);
-    const delta = atSize(b, norm, direction, epsilon, variable);
-    const start = band === undefined ? turnedInside(b, x0, delta, variable) : b.plus(x0, delta);
+    const delta = noiseAtSize(b, norm, b.read(`noise/${name}`, dims), epsilon, variable);
+    const start =
+      band === undefined && weighted === undefined ? turnedInside(b, x0, delta, variable) : b.plus(x0, delta);
     b.write(`next/${name}`, project(b, norm, start, epsilon, variable), dims);
   }
   keepBest(b, variables);

@@ -4,6 +4,7 @@ import type { AttackSetting, ExampleBudget, NormName, Parameters } from './attac
 import { bandConstants } from './band-projection.ts';
 import type { MinimumNormExample } from './minimum-norm.ts';
 import { maskName } from './projection.ts';
+import { isWeighted, weightedConstants } from './weighted-ball.ts';
 
 /** Name of the parameter that holds a variable's epsilon, [examples]. */
 export const epsilonName = (variable: string) => `epsilon/${variable}`;
@@ -53,8 +54,10 @@ export function pathParameters(
 export function settingConstants(setting: AttackSetting): Map<string, DenseTensor> {
   const constants = new Map<string, DenseTensor>();
   constants.set('thresholds', { dims: [setting.thresholds.length], data: Float32Array.from(setting.thresholds) });
-  for (const { name, dims, mask, band } of setting.variables) {
-    if (band !== undefined) for (const [slot, tensor] of bandConstants(name, band)) constants.set(slot, tensor);
+  for (const variable of setting.variables) {
+    const { name, dims, mask, band } = variable;
+    if (isWeighted(variable)) for (const [slot, tensor] of weightedConstants(variable)) constants.set(slot, tensor);
+    else if (band !== undefined) for (const [slot, tensor] of bandConstants(name, band)) constants.set(slot, tensor);
     else if (mask !== undefined) constants.set(maskName(name), { dims: [1, ...dims], data: mask });
   }
   return constants;

@@ -9,10 +9,10 @@ import { LOSSES } from './losses.ts';
 import { epsilonName, epsilonParameters, stepwise } from './parameters.ts';
 import { ProgramBuilder } from './program-builder.ts';
 import {
-  atSize,
   type BallNorm,
   confined,
   keepBounds,
+  noiseAtSize,
   project,
   projectAgain,
   scaledTo,
@@ -110,8 +110,11 @@ function initProgram(setting: AttackSetting<BallNorm>): Uint8Array {
     const { name, dims, norm = setting.norm } = variable;
     const epsilon = b.read(`param/${epsilonName(name)}`);
     const radius = b.times(epsilon, b.read('param/start'));
-    const noise = confined(b, b.read(`noise/${name}`, dims), variable);
-    const delta = norm === 'linf' ? b.times(noise, b.spread(radius, dims)) : atSize(b, norm, noise, radius, variable);
+    const noise = b.read(`noise/${name}`, dims);
+    const fills = norm === 'linf' && variable.weighted === undefined;
+    const delta = fills
+      ? b.times(confined(b, noise, variable), b.spread(radius, dims))
+      : noiseAtSize(b, norm, noise, radius, variable);
     const start = b.plus(b.read(`x0/${name}`, dims), delta);
     b.write(`next/${name}`, project(b, norm, start, epsilon, variable), dims);
     keepBounds(b, norm, epsilon, variable);

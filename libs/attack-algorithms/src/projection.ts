@@ -5,6 +5,7 @@ import { fromRows, inRows, perRow, rowsOf } from './frames.ts';
 import { projectOntoL1 } from './l1-ball.ts';
 import type { ProgramBuilder } from './program-builder.ts';
 import { clipToRange } from './range.ts';
+import { isWeighted, noiseWeighted, projectWeighted, steepestWeighted, type WeightedNorm } from './weighted-ball.ts';
 
 export { clipToRange } from './range.ts';
 
@@ -107,6 +108,7 @@ export function project(
   variable: AttackVariable,
 ) {
   const { name, dims, band } = variable;
+  if (isWeighted(variable)) return projectWeighted(b, weightedNorm(norm), tentative, epsilon, variable);
   if (norm === 'linf' && band === undefined) return between(b, tentative, bounds(b, epsilon, variable));
   const x0 = b.read(`x0/${name}`, dims);
   if (norm === 'l1' && band === undefined) {
@@ -122,7 +124,8 @@ export function project(
 }
 
 /** Whether a point can be limited coordinate by coordinate. */
-const hasBounds = (norm: BallNorm, { band }: AttackVariable) => norm === 'linf' && band === undefined;
+const hasBounds = (norm: BallNorm, { band, weighted }: AttackVariable) =>
+  norm === 'linf' && band === undefined && weighted === undefined;
 
 /** Part of an init program: keeps what `projectAgain` needs. */
 export function keepBounds(b: ProgramBuilder, norm: BallNorm, epsilon: string, variable: AttackVariable): void {
@@ -153,6 +156,7 @@ export function projectAgain(
  */
 export function steepest(b: ProgramBuilder, norm: BallNorm, vector: string, variable: AttackVariable, length: string) {
   const { dims, band } = variable;
+  if (isWeighted(variable)) return steepestWeighted(b, weightedNorm(norm), vector, variable, length);
   if (norm === 'linf' && band === undefined) return b.times(b.op('Sign', [vector]), b.spread(length, dims));
   const direction = norm === 'l2' ? vector : confined(b, corner(b, norm, vector, dims), variable);
   return atSize(b, norm, direction, length, variable);
@@ -167,8 +171,30 @@ function corner(b: ProgramBuilder, norm: BallNorm, vector: string, dims: readonl
   return b.op('Where', [b.op('GreaterOrEqual', [b.op('Abs', [vector]), largest]), signs, b.scalar(0)]);
 }
 
-/** What of a perturbation [examples, ...dims] the variable's region leaves: all of it where there is no region. */
-export function confined(b: ProgramBuilder, delta: string, { name, dims, mask, band }: AttackVariable): string {
+/** Budgets of weighted coefficients in other norms are refused before. */
+function weightedNorm(norm: BallNorm): WeightedNorm {
+  if (norm === 'l1') throw new RangeError('weighted coefficients have no L1 ball');
+  return norm;
+}
+
+/** Noise of the variable's region at size `length` [examples] as its budget measures it, from noise [examples, ...dims] whose coordinates are independent. */
+export function noiseAtSize(
+  b: ProgramBuilder,
+  norm: BallNorm,
+  noise: string,
+  length: string,
+  variable: AttackVariable,
+): string {
+  if (isWeighted(variable)) return noiseWeighted(b, weightedNorm(norm), noise, variable, length);
+  return atSize(b, norm, confined(b, noise, variable), length, variable);
+}
+
+/**
+ * What of a perturbation [examples, ...dims] the variable's region leaves: all of it where there is no region. A gradient that goes to `steepest` needs it for masks and
+ * bands alone: weighted coefficients are confined there.
+ */
+export function confined(b: ProgramBuilder, delta: string, variable: AttackVariable): string {
+  const { name, dims, mask, band } = variable;
   if (band !== undefined) return confineToBand(b, delta, name, band, dims);
   return mask === undefined ? delta : b.times(delta, b.constantSlot(maskName(name), [1, ...dims]));
 }

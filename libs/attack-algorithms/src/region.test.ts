@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { attack, type DenseTensor } from '@faultline/contracts';
+import { binFrequencyHz, cosineAtoms, hopOf } from '@faultline/metrics';
 import { valueRange } from '@faultline/victim';
 import fc from 'fast-check';
-import { binFrequencyHz, cosineAtoms, hopOf } from './band-region.ts';
 import { AttackRequestError } from './faults.ts';
 import { vectorNorm } from './float32-bounds.ts';
 import { collect, type RunOptions, runOf } from './testing/attack-run.ts';

@@ -56,6 +56,11 @@ export function checkRun(run: AttackRun, { card }: VictimDescription): CheckedRu
   if (algorithm !== undefined) checkLoss(algorithm, card.labels.length, goal, faults);
   const isLadder = threatModel.rungs.length > 0 || algorithm?.definition.kind === 'minimum norm';
   const closesIn = isLadder || algorithm === undefined || !('members' in algorithm.definition);
+  const bounded = isLadder || threatModel.maxScale !== undefined;
+  for (const [index, { weighted }] of variables.entries()) {
+    const field = `threat_model.variables[${index}].weighting`;
+    faults.unless(bounded || weighted === undefined, field, 'has no largest size; give a ladder, or max_scale');
+  }
   faults.unless(closesIn, 'threat_model.rungs', `is empty; '${threatModel.attack}' needs a ladder`);
   // What is undefined has left a fault.
   if (faults.any || algorithm === undefined || targets === undefined) throw new AttackRequestError(faults.violations);

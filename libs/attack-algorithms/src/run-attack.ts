@@ -7,7 +7,8 @@ import { type Candidate, type LadderExample, LadderLoop, type LoopProgress } fro
 import { noiseKey } from './noise-keys.ts';
 import { type AttackRun, type CheckedRun, checkRun } from './request.ts';
 import { type SearchResult, searchBlocks, searchResult } from './search.ts';
-import { budgetOf, cleanSize } from './variable-size.ts';
+import { budgetOf, cleanSize, measureOf, trimmed } from './variable-size.ts';
+import { weightedData } from './weighted-data.ts';
 import { Work } from './work.ts';
 
 /** What a running attack reports, in order; results of a block of clips come when its loop ends, then what its outcomes told; the cost comes last. */
@@ -137,10 +138,27 @@ async function* climb(
       evidence.push(...ladder.evidence(member));
     }
     const smallest = early.filter(({ clip, rung }) => reached.get(clip) === rung);
-    for (const result of byRung(lowestOf([...smallest, ...complete]))) yield { kind: 'result', result };
+    const candidates = lowestOf([...smallest, ...complete]).map((candidate) => withinBudget(candidate, run, checked));
+    for (const result of byRung(candidates)) yield { kind: 'result', result };
     yield { kind: 'evidence', examples: evidence };
   }
   yield { kind: 'cost', cost: work.cost };
+}
+
+/** A candidate whose variables of weighted coefficients are trimmed to their budgets. */
+function withinBudget(candidate: Candidate, { inputs, threatModel }: AttackRun, checked: CheckedRun): Candidate {
+  const scale = threatModel.rungs[candidate.rung]?.scale ?? Number.NaN;
+  const point = new Map(candidate.point);
+  for (const variable of checked.variables) {
+    const tensor = point.get(variable.name);
+    if (variable.weighted === undefined || tensor === undefined) continue;
+    const size = tensor.data.length;
+    const all = floatsOrBytes(variable.name, inputs.get(variable.name));
+    const clean = Float32Array.from(all.subarray(candidate.clip * size, (candidate.clip + 1) * size));
+    const data = trimmed(tensor.data, clean, measureOf(variable, checked.norm), scale * variable.rho);
+    point.set(variable.name, { ...tensor, data });
+  }
+  return { ...candidate, point };
 }
 
 /** Of the candidates of one clip and rung, that with the lowest margin, the first of them; other clips and rungs in their order. */
@@ -219,19 +237,24 @@ function floatsOrBytes(name: string, tensor: DenseTensor | undefined): Float32Ar
 /** The part of the clean batch that a block needs. */
 function blockBatch(
   { firstClip, clips }: Block,
-  { inputs }: AttackRun,
-  { targets }: CheckedRun,
+  run: AttackRun,
+  { targets, variables }: CheckedRun,
   examples: readonly LadderExample[],
-): Pick<LoopPlan, 'inputs' | 'targets' | 'exampleClips'> {
+): Pick<LoopPlan, 'inputs' | 'targets' | 'exampleClips' | 'data'> {
   const labels = targets.dims[1] ?? 0;
   const rows = new Float32Array(examples.length * labels);
   for (const [row, { clip }] of examples.entries()) {
     rows.set(targets.data.subarray(clip * labels, (clip + 1) * labels), row * labels);
   }
+  const exampleClips = examples.map(({ clip }) => clip - firstClip);
+  const inputs = new Map(
+    Array.from(run.inputs, ([name, tensor]) => [name, sliceRows(tensor, firstClip, firstClip + clips)]),
+  );
   return {
-    inputs: new Map(Array.from(inputs, ([name, tensor]) => [name, sliceRows(tensor, firstClip, firstClip + clips)])),
+    inputs,
     targets: { dims: [examples.length, labels], data: rows },
-    exampleClips: examples.map(({ clip }) => clip - firstClip),
+    exampleClips,
+    data: weightedData(variables, inputs, exampleClips),
   };
 }
 

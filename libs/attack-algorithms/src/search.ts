@@ -11,6 +11,7 @@ import { type ClipSearch, MinimumNormLoop } from './minimum-norm-loop.ts';
 import { noiseKey } from './noise-keys.ts';
 import type { AttackRun, CheckedRun } from './request.ts';
 import { cleanSize, measureOf } from './variable-size.ts';
+import { weightedData } from './weighted-data.ts';
 
 /** What a search found for some clips. */
 export interface SearchResult {
@@ -134,7 +135,9 @@ function blocksOf(clips: number, size: number, run: AttackRun, checked: CheckedR
 /** The scale beyond which nothing more can change: that of the farthest corner of the range, [0, infinity). */
 function scaleOfRange(clip: number, run: AttackRun, checked: CheckedRun): number {
   const scales = checked.variables.map((variable) => {
-    const { name, low, high, mask, rho } = variable;
+    const { name, low, high, mask, rho, weighted } = variable;
+    // What the ends of a range come to in weighted coefficients says nothing: the caller gives a bound.
+    if (weighted !== undefined) return Number.POSITIVE_INFINITY;
     const clean = cleanRow(name, clip, run, variable);
     const reach = Float32Array.from(clean, (value, i) => (mask?.[i] ?? 1) * Math.max(value - low, high - value));
     return cleanSize(variable, checked.norm, reach).norm / rho;
@@ -176,12 +179,15 @@ function loopBatch(
   for (const [row, clip] of clips.entries()) {
     rows.set(targets.data.subarray(clip * labels, (clip + 1) * labels), row * labels);
   }
+  const own = new Map(Array.from(inputs, ([name, tensor]) => [name, sliceRows(tensor, first, end)]));
+  const exampleClips = clips.map((clip) => clip - first);
   return {
     modelSha256: card.sha256,
     variables: variables.map(({ name }) => ({ name, scope: 'example' })),
-    inputs: new Map(Array.from(inputs, ([name, tensor]) => [name, sliceRows(tensor, first, end)])),
+    inputs: own,
     targets: { dims: [examples.length, labels], data: rows },
-    exampleClips: clips.map((clip) => clip - first),
+    exampleClips,
+    data: weightedData(variables, own, exampleClips),
     noiseKeys: BigUint64Array.from(clips, (clip) => noiseKey(threatModel, clipSha256[clip] ?? '')),
   };
 }

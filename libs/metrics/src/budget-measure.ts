@@ -1,10 +1,40 @@
+import { binFrequencyHz, hopOf, lappedCoefficients, lappedPositions } from './lapped-cosine.ts';
+import { kWeightingGain } from './loudness.ts';
+import { maskingThresholds } from './masking.ts';
 import { type PerturbationNorms, perturbationNorms } from './perturbation.ts';
+
+/** Weights of the coefficients of a waveform's perturbation in the lapped cosine basis: by how loud they are, or by what the clip masks. */
+export interface Weighting {
+  readonly kind: 'loudness' | 'masking';
+  readonly sampleRateHz: number;
+}
 
 /** How the size of a variable's perturbation is measured. */
 export interface BudgetMeasure {
   readonly norm: keyof PerturbationNorms;
   /** Coordinates of a frame, where the size is that of the largest frame; the last one may be shorter. Default: all coordinates together. */
   readonly frameSize?: number | undefined;
+  /** Of waveforms, without frames: the norm is that of weighted coefficients. Default: that of the samples. */
+  readonly weighting?: Weighting | undefined;
+}
+
+/** The weight of each coefficient of `lappedCoefficients` beside this clip, [positions][hop]. */
+export function coefficientWeights({ kind, sampleRateHz }: Weighting, clip: Float32Array): Float64Array {
+  const hop = hopOf(sampleRateHz);
+  if (kind === 'masking') return maskingThresholds(clip, sampleRateHz, hop).map((threshold) => 1 / threshold);
+  const gains = Float64Array.from({ length: hop }, (_, bin) =>
+    kWeightingGain(binFrequencyHz(bin, hop, sampleRateHz), sampleRateHz),
+  );
+  const weights = new Float64Array(lappedPositions(clip.length, hop) * hop);
+  for (let first = 0; first < weights.length; first += hop) weights.set(gains, first);
+  return weights;
+}
+
+/** (point - clean) in weighted coefficients, float64. */
+function weightedDifference(point: Float32Array, clean: Float32Array, weighting: Weighting): Float64Array {
+  const difference = Float64Array.from(point, (value, index) => value - (clean[index] ?? Number.NaN));
+  const weights = coefficientWeights(weighting, clean);
+  return lappedCoefficients(difference, hopOf(weighting.sampleRateHz)).map((one, index) => one * (weights[index] ?? 0));
 }
 
 /**
@@ -12,9 +42,13 @@ export interface BudgetMeasure {
  * @throws RangeError when the lengths differ.
  */
 export function perturbationSize(point: Float32Array, clean: Float32Array, measure: BudgetMeasure): number {
-  const { norm, frameSize = Math.max(1, point.length) } = measure;
+  const { norm, frameSize = Math.max(1, point.length), weighting } = measure;
   if (point.length !== clean.length) {
     throw new RangeError(`point has ${point.length} elements but its clean point ${clean.length}`);
+  }
+  if (weighting !== undefined) {
+    const weighted = weightedDifference(point, clean, weighting);
+    return perturbationNorms(weighted, new Float64Array(weighted.length))[norm];
   }
   let largest = 0;
   for (let first = 0; first < point.length; first += frameSize) {

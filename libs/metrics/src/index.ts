@@ -6,7 +6,7 @@ export {
   type MeanDifference,
   meanDifferences,
 } from './bootstrap.ts';
-export { type BudgetMeasure, perturbationSize } from './budget-measure.ts';
+export { type BudgetMeasure, coefficientWeights, perturbationSize, type Weighting } from './budget-measure.ts';
 export {
   type Censoring,
   type CriticalEpsilons,
@@ -16,8 +16,12 @@ export {
   robustAccuracy,
   robustnessScore,
 } from './critical.ts';
+export { fourierTransform } from './fourier.ts';
 export { holmAdjusted } from './holm.ts';
+export { binFrequencyHz, cosineAtoms, hopOf, lappedCoefficients, lappedPositions } from './lapped-cosine.ts';
+export { gatedLoudness, kWeighting, kWeightingGain, ungatedLoudness } from './loudness.ts';
 export { dPrime, type RankingFigures, rankingFigures, type ScoredSet, type UndefinedLabel } from './macro.ts';
+export { maskingThresholds } from './masking.ts';
 export { normalInverseCdf } from './normal.ts';
 export {
   firstOutside,

@@ -10,17 +10,17 @@ export interface PerturbationNorms {
   readonly l0: number;
 }
 
-function requireSameLength(point: Float32Array, clean: Float32Array): void {
+function requireSameLength(point: ArrayLike<number>, clean: ArrayLike<number>): void {
   if (point.length !== clean.length) {
     throw new RangeError(`point has ${point.length} elements but its clean point ${clean.length}`);
   }
 }
 
 /**
- * L-inf, L2, L1 and L0 norm of (point - clean), computed in float64 from the float32 elements. Not a number when an element is not.
+ * L-inf, L2, L1 and L0 norm of (point - clean), computed in float64 from the elements. Not a number when an element is not.
  * @throws RangeError when the lengths differ.
  */
-export function perturbationNorms(point: Float32Array, clean: Float32Array): PerturbationNorms {
+export function perturbationNorms(point: ArrayLike<number>, clean: ArrayLike<number>): PerturbationNorms {
   requireSameLength(point, clean);
   let linf = 0;
   let squares = 0;

@@ -14,9 +14,16 @@ export interface VariableReport {
   /** In which its budget is measured; in each frame by itself where `perFrame`. */
   readonly norm: NormName;
   readonly perFrame: boolean;
+  /** Whose coefficients are weighted, by what; null: its samples are measured. */
+  readonly weighting: 'loudness' | 'masking' | null;
   /** Budget at scale 1, in `unit`. */
   readonly rho: number;
-  readonly unit: 'amplitude in [-1, 1]' | 'pixels in [0, 1]' | 'coordinates';
+  readonly unit:
+    | 'amplitude in [-1, 1]'
+    | 'pixels in [0, 1]'
+    | 'coordinates'
+    | 'K-weighted amplitude'
+    | 'shares of the masking threshold';
 }
 
 export type GoalName = 'deactivate all' | 'deactivate one' | 'fabricate one' | 'top k' | 'targeted';
@@ -145,6 +152,8 @@ export interface MeasuredPerturbation {
   readonly medianRootMeanSquare: number;
   /** Median SNR (waveform) or PSNR (frames), dB; null when nothing was perturbed. */
   readonly medianDecibels: number | null;
+  /** Median loudness of the perturbation as a whole (waveform), LKFS; null for frames and when nothing was perturbed. */
+  readonly medianLoudness: number | null;
 }
 
 /** What became of the candidates of one attack: at one rung, or of its search. */

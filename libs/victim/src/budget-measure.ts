@@ -1,5 +1,5 @@
 import { attack, type victim } from '@faultline/contracts';
-import type { BudgetMeasure } from '@faultline/metrics';
+import type { BudgetMeasure, Weighting } from '@faultline/metrics';
 import { exampleDims } from './card.ts';
 
 const NORMS = new Map<attack.Norm, BudgetMeasure['norm']>([
@@ -25,6 +25,21 @@ export function frameSize({ seconds }: attack.FrameBudget, input: victim.InputSp
     .reduce((product, size) => product * size, 1);
 }
 
+const WEIGHTINGS = new Map<attack.Weighting, Weighting['kind']>([
+  [attack.Weighting.WEIGHTING_LOUDNESS, 'loudness'],
+  [attack.Weighting.WEIGHTING_MASKING, 'masking'],
+]);
+
+/** The weights of a waveform's coefficients; undefined where its samples are measured. */
+export function weightingOf(
+  { weighting }: attack.VariableBudget,
+  { kind: input }: victim.InputSpecification,
+): Weighting | undefined {
+  const kind = WEIGHTINGS.get(weighting);
+  if (kind === undefined || input?.$case !== 'waveform') return undefined;
+  return { kind, sampleRateHz: input.value.sampleRateHz };
+}
+
 /**
  * How a threat model measures the perturbation of an input.
  * @throws RangeError for a norm that is not known; requests with one are refused before.
@@ -36,5 +51,9 @@ export function budgetMeasure(
 ): BudgetMeasure {
   const norm = normName(normOf(threatModel, budget));
   if (norm === undefined) throw new RangeError(`the norm of variable '${budget.variable}' is not known`);
-  return { norm, frameSize: budget.frames === undefined ? undefined : frameSize(budget.frames, input) };
+  return {
+    norm,
+    frameSize: budget.frames === undefined ? undefined : frameSize(budget.frames, input),
+    weighting: weightingOf(budget, input),
+  };
 }

@@ -1,10 +1,12 @@
 import type { attack } from '@faultline/contracts';
 import {
   firstOutside,
+  gatedLoudness,
   peakSignalToNoiseDb,
   perturbationNorms,
   perturbationSize,
   signalToNoiseDb,
+  ungatedLoudness,
 } from '@faultline/metrics';
 import { budgetMeasure, valueRange } from '@faultline/victim';
 import { type ClipInputs, toFloat32 } from '../peers/tensor-rows.ts';
@@ -30,6 +32,10 @@ export interface Measured {
   readonly rootMeanSquare: number;
   /** SNR (waveform) or PSNR (frames); null without a perturbation. */
   readonly decibels: number | null;
+  /** Loudness of the perturbation (waveform) as a whole, LKFS; null for frames and without a perturbation. */
+  readonly loudness: number | null;
+  /** Programme loudness of the clean waveform, LKFS; null for frames and where nothing passes the gates. */
+  readonly cleanLoudness: number | null;
 }
 
 /** What the tensors of a candidate say by themselves, before any prediction. */
@@ -67,11 +73,14 @@ export function inspectCandidate(
     const cleanPoint = toFloat32(cleanRow.data);
     const norms = perturbationNorms(point, cleanPoint);
     const norm = perturbationSize(point, cleanPoint, budgetMeasure(threatModel, budget, input));
-    const toDecibels = input.kind?.$case === 'waveform' ? signalToNoiseDb : peakSignalToNoiseDb;
+    const sound = input.kind?.$case === 'waveform' ? input.kind.value : undefined;
+    const toDecibels = sound === undefined ? peakSignalToNoiseDb : signalToNoiseDb;
     measured.set(variable, {
       norm,
       rootMeanSquare: norms.l2 / Math.sqrt(point.length),
       decibels: toDecibels(point, cleanPoint),
+      cleanLoudness: sound === undefined ? null : gatedLoudness(cleanPoint, sound.sampleRateHz),
+      loudness: sound === undefined ? null : ungatedLoudness(difference(point, cleanPoint), sound.sampleRateHz),
     });
     const range = valueRange(input);
     const { low = range.low, high = range.high } = budget;
@@ -81,3 +90,6 @@ export function inspectCandidate(
   }
   return { measured, scale: candidate.rung === undefined ? Math.max(...scales) : largest, rejection };
 }
+
+const difference = (point: Float32Array, clean: Float32Array) =>
+  Float64Array.from(point, (value, index) => value - (clean[index] ?? Number.NaN));

@@ -26,6 +26,7 @@ function measuredPerturbations(
           median,
           medianRootMeanSquare: medianOf(sizes.map((size) => size.rootMeanSquare)) ?? 0,
           medianDecibels: medianOf(sizes.flatMap((size) => size.decibels ?? [])) ?? null,
+          medianLoudness: medianOf(sizes.flatMap((size) => size.loudness ?? [])) ?? null,
         },
       ],
     ];

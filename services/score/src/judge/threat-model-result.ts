@@ -8,7 +8,7 @@ import {
   robustnessScore,
 } from '@faultline/metrics';
 import type { CostReport, LadderRow, ThreatModelResult, VariableReport } from '@faultline/report';
-import { normOf } from '@faultline/victim';
+import { normOf, weightingOf } from '@faultline/victim';
 import { addCosts, NO_COST } from '../peers/predict-clips.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 import {
@@ -44,6 +44,13 @@ export interface Evidence extends JudgedSetting {
 /** Shares of clips whose critical scales are printed. */
 const QUANTILES = [0.1, 0.25, 0.5, 0.75, 0.9];
 
+const UNITS = {
+  waveform: 'amplitude in [-1, 1]',
+  frames: 'pixels in [0, 1]',
+  loudness: 'K-weighted amplitude',
+  masking: 'shares of the masking threshold',
+} as const;
+
 /** The variables of a threat model with their units, as the victim's card gives them. */
 export function variableReports(threatModel: attack.ThreatModel, victim: VictimUnderTest): VariableReport[] {
   return threatModel.variables.map((budget) => {
@@ -51,13 +58,15 @@ export function variableReports(threatModel: attack.ThreatModel, victim: VictimU
     const norm = normName(normOf(threatModel, budget));
     const input = victim.card.inputs.find((one) => one.name === variable);
     const isWaveform = input?.kind?.$case === 'waveform';
+    const weighting = (input && weightingOf(budget, input)?.kind) ?? null;
     return {
       variable,
       kind: isWaveform ? 'waveform' : 'frames',
       norm,
       perFrame: frames !== undefined,
+      weighting,
       rho,
-      unit: norm === 'l0' ? 'coordinates' : isWaveform ? 'amplitude in [-1, 1]' : 'pixels in [0, 1]',
+      unit: norm === 'l0' ? 'coordinates' : UNITS[weighting ?? (isWaveform ? 'waveform' : 'frames')],
     };
   });
 }

@@ -1,3 +1,5 @@
+import { fourierTransform } from '@faultline/metrics';
+
 /** A power spectrogram: `decibels` is [bins, columns], highest frequency first, so that it can be drawn row by row. */
 export interface Spectrogram {
   readonly bins: number;
@@ -9,37 +11,6 @@ const WINDOW = 512;
 const HOP = 128;
 /** Quietest power that is told apart from silence. */
 const FLOOR = 1e-10;
-
-/** In-place radix-2 Cooley-Tukey transform; the length must be a power of two. */
-function transform(real: Float64Array, imaginary: Float64Array): void {
-  const size = real.length;
-  for (let index = 1, reversed = 0; index < size; index += 1) {
-    let bit = size >> 1;
-    for (; reversed & bit; bit >>= 1) reversed ^= bit;
-    reversed ^= bit;
-    if (index < reversed) {
-      for (const part of [real, imaginary]) {
-        const kept = part[index] ?? 0;
-        part[index] = part[reversed] ?? 0;
-        part[reversed] = kept;
-      }
-    }
-  }
-  for (let span = 2; span <= size; span *= 2) {
-    for (let start = 0; start < size; start += span) {
-      for (let offset = 0; offset < span / 2; offset += 1) {
-        const [a, b] = [start + offset, start + offset + span / 2];
-        const angle = (-2 * Math.PI * offset) / span;
-        const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
-        const [br, bi] = [real[b] ?? 0, imaginary[b] ?? 0];
-        const [tr, ti] = [br * cos - bi * sin, br * sin + bi * cos];
-        const [ar, ai] = [real[a] ?? 0, imaginary[a] ?? 0];
-        [real[a], imaginary[a]] = [ar + tr, ai + ti];
-        [real[b], imaginary[b]] = [ar - tr, ai - ti];
-      }
-    }
-  }
-}
 
 /**
  * Power spectrogram in dB relative to full scale: Hann windows of 512 samples, every 128 samples.
@@ -55,7 +26,7 @@ export function spectrogram(waveform: Float32Array): Spectrogram {
   for (let column = 0; column < columns; column += 1) {
     const real = Float64Array.from(hann, (weight, n) => weight * (waveform[column * HOP + n] ?? 0));
     const imaginary = new Float64Array(WINDOW);
-    transform(real, imaginary);
+    fourierTransform(real, imaginary);
     for (let bin = 0; bin < bins; bin += 1) {
       const power = ((real[bin] ?? 0) ** 2 + (imaginary[bin] ?? 0) ** 2) / fullScale;
       decibels[(bins - 1 - bin) * columns + column] = 10 * Math.log10(Math.max(power, FLOOR));

@@ -96,8 +96,18 @@ function perturbations(threatModel: attack.ThreatModel, scale: number, verified:
   return threatModel.variables.flatMap(({ variable, rho }): score.VariablePerturbation[] => {
     const measured = verified.measured.get(variable);
     if (measured === undefined) return [];
-    const { norm, rootMeanSquare, decibels } = measured;
-    return [{ variable, epsilon: scale * rho, norm, rootMeanSquare, decibels: decibels ?? undefined }];
+    const { norm, rootMeanSquare, decibels, loudness, cleanLoudness } = measured;
+    return [
+      {
+        variable,
+        epsilon: scale * rho,
+        norm,
+        rootMeanSquare,
+        decibels: decibels ?? undefined,
+        loudness: loudness ?? undefined,
+        cleanLoudness: cleanLoudness ?? undefined,
+      },
+    ];
   });
 }
 

@@ -102,8 +102,9 @@ test('a norm, frames, steps and a range of a variable reach the specification', 
   const text = VALID.replace(
     'frames: 0.004',
     'frames: { rho: 0.4, norm: l2, frames: {}, stepScale: 0.5, low: 0.1, high: 0.9 }',
-  );
-  const variable = parseCampaign(text, 'x.yaml').threatModels[0]?.variables[1];
+  ).replace('waveform: 0.001', 'waveform: { rho: 2, weighting: masking }');
+  const [sound, variable] = parseCampaign(text, 'x.yaml').threatModels[0]?.variables ?? [];
+  assert.equal(sound?.weighting, attack.Weighting.WEIGHTING_MASKING);
   assert.deepEqual(variable, {
     ...attack.VariableBudget.fromPartial({ variable: 'frames', rho: 0.4, norm: attack.Norm.NORM_L2 }),
     frames: { seconds: 0 },

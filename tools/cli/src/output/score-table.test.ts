@@ -15,7 +15,17 @@ const FOUND: ClipScoreJson = {
   triedWithout: 2,
   limit: 16,
   adversarialMargin: -0.1,
-  perturbations: [{ variable: 'waveform', epsilon: 0.0032, norm: 0.0032, rootMeanSquare: 0.001, decibels: 30.6 }],
+  perturbations: [
+    {
+      variable: 'waveform',
+      epsilon: 0.0032,
+      norm: 0.0032,
+      rootMeanSquare: 0.001,
+      decibels: 30.6,
+      loudness: null,
+      cleanLoudness: null,
+    },
+  ],
   attack: 'pgd',
   turnedOff: [],
   turnedOn: [],

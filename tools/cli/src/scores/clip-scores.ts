@@ -9,6 +9,9 @@ export interface PerturbationJson {
   readonly rootMeanSquare: number;
   /** SNR of a waveform, PSNR of frames; null without a perturbation. */
   readonly decibels: number | null;
+  /** Loudness of a waveform's perturbation and of the clean waveform, LKFS; null for frames, and where there is none. */
+  readonly loudness: number | null;
+  readonly cleanLoudness: number | null;
 }
 
 /** The robustness of one clip, for one victim. */
@@ -51,7 +54,12 @@ export function clipScoreJson(from: score.ClipScore): ClipScoreJson {
     triedWithout: from.triedWithout,
     limit: from.limit,
     adversarialMargin: from.adversarialMargin ?? null,
-    perturbations: from.perturbations.map(({ decibels, ...same }) => ({ ...same, decibels: decibels ?? null })),
+    perturbations: from.perturbations.map(({ decibels, loudness, cleanLoudness, ...same }) => ({
+      ...same,
+      decibels: decibels ?? null,
+      loudness: loudness ?? null,
+      cleanLoudness: cleanLoudness ?? null,
+    })),
     attack: from.attack,
     turnedOff: from.turnedOff,
     turnedOn: from.turnedOn,

@@ -22,6 +22,13 @@ export type NormName = keyof typeof NORMS;
 
 export const NORM_NAMES = ['linf', 'l2', 'l1', 'l0'] as const satisfies readonly NormName[];
 
+const WEIGHTINGS = {
+  loudness: attack.Weighting.WEIGHTING_LOUDNESS,
+  masking: attack.Weighting.WEIGHTING_MASKING,
+} as const;
+
+const WEIGHTING_NAMES = ['loudness', 'masking'] as const satisfies readonly (keyof typeof WEIGHTINGS)[];
+
 export const name = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'use lower-case letters, digits and hyphens');
 
 /** Names of a victim's inputs, and of parameters, are those that its maker gave. */
@@ -72,6 +79,8 @@ const fullBudget = z.strictObject({
   norm: z.enum(NORM_NAMES).optional(),
   /** The budget holds in each frame; of a waveform they have a length in seconds. */
   frames: z.strictObject({ seconds: z.number().min(0).default(0) }).optional(),
+  /** Of a waveform: its coefficients are weighted by loudness, or by what the clip masks. */
+  weighting: z.enum(WEIGHTING_NAMES).optional(),
   stepScale: z.number().positive().optional(),
   low: z.number().optional(),
   high: z.number().optional(),
@@ -80,7 +89,7 @@ const fullBudget = z.strictObject({
 /** rho alone, or with more. */
 const budget = z.union([rho.transform((value): z.output<typeof fullBudget> => ({ rho: value })), fullBudget], {
   error:
-    'give its budget at scale 1, a number above 0, or { rho, region, norm, frames, stepScale, low, high }, of which all but rho may be left out',
+    'give its budget at scale 1, a number above 0, or { rho, region, norm, frames, weighting, stepScale, low, high }, of which all but rho may be left out',
 });
 
 /** Attacks of the catalogue have underscores. */
@@ -162,12 +171,13 @@ export function threatModelMessage(model: z.output<typeof threatModelSchema>, se
   const [first = alone, ...further] = model.attacks ?? [];
   return {
     name: model.name,
-    variables: Object.entries(model.variables).map(([variable, { region, norm, ...own }]) =>
+    variables: Object.entries(model.variables).map(([variable, { region, norm, weighting, ...own }]) =>
       attack.VariableBudget.fromPartial({
         ...own,
         variable,
         region: region === undefined ? undefined : regionMessage(region),
         norm: norm === undefined ? undefined : NORMS[norm],
+        weighting: weighting === undefined ? undefined : WEIGHTINGS[weighting],
       }),
     ),
     norm: NORMS[model.norm],

@@ -1,5 +1,5 @@
 import type { ThreatModelResult, VictimReport } from '@faultline/report';
-import { budgetText, criticalText, NORM_TEXT, percent, short, threatText } from './figures.ts';
+import { budgetText, criticalText, measureText, percent, short, threatText } from './figures.ts';
 import { type Markup, markup } from './markup.ts';
 import { SERIES_COLOURS } from './styles.ts';
 
@@ -149,7 +149,7 @@ function labelled(scales: readonly number[], axes: Axes): readonly number[] {
 function axisTitle(result: ThreatModelResult): string {
   const [only, ...others] = result.variables;
   if (only !== undefined && others.length === 0) {
-    return `budget ε (${NORM_TEXT[only.norm]}${only.perFrame ? ' per frame' : ''}, ${only.unit})`;
+    return `budget ε (${measureText(only)}, ${only.unit})`;
   }
   const parts = result.variables.map(({ variable, rho }) => `${variable} ${short(rho)} s`);
   return `scale s (ε: ${parts.join(', ')})`;

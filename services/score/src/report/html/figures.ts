@@ -58,6 +58,10 @@ export function variableText(variable: Pick<VariableReport, 'kind' | 'variable'>
   return variable.variable;
 }
 
+/** "L2 per frame", "L∞ weighted by masking" */
+export const measureText = ({ norm, perFrame, weighting }: VariableReport): string =>
+  `${NORM_TEXT[norm]}${perFrame ? ' per frame' : ''}${weighting === null ? '' : ` weighted by ${weighting}`}`;
+
 /** "top 3", "fabricate one: siren"; empty where every true label is to be deactivated. */
 export function goalText({ kind, label, k }: GoalReport): string {
   if (kind === 'deactivate all') return '';
@@ -66,7 +70,7 @@ export function goalText({ kind, label, k }: GoalReport): string {
 
 /** "L∞ on waveform + frames"; of norms of their own "L2 per frame on waveform + L∞ on frames"; with the goal where it is another than to deactivate. */
 export function threatText({ variables, goal }: Pick<ThreatModelResult, 'variables' | 'goal'>): string {
-  const measures = variables.map(({ norm, perFrame }) => `${NORM_TEXT[norm]}${perFrame ? ' per frame' : ''} on `);
+  const measures = variables.map((variable) => `${measureText(variable)} on `);
   const alike = measures.every((measure) => measure === measures[0]);
   const told = variables.map((one, index) => `${alike && index > 0 ? '' : measures[index]}${variableText(one)}`);
   return [told.join(' + '), goalText(goal)].filter(Boolean).join('; ');
