@@ -134,7 +134,7 @@ function victimNames(): VictimName[] {
 async function measure(name: VictimName, python: string): Promise<VictimReport> {
   const folder = path.join(ZOO, 'victims', name);
   const threads = count('threads');
-  await using victim = await LocalVictim.fromFolder(folder, { threads });
+  await using victim = await LocalVictim.fromFolder(folder, { threads, memory: 'kept' });
   const given = await Case.of(victim, await loadClips(victim, path.join(ZOO, 'clips'), count('clips')));
   await using peers = await startPeers(python, threads, given, { folder, spec: VICTIM_SPECS[name] });
   const difference = await logitDifference(peers, given);
