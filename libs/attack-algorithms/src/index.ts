@@ -5,6 +5,7 @@ export type { ExampleEvidence, GradientEvidence, PathPoint, PointIndex } from '.
 export { AttackRequestError, type Violation } from './faults.ts';
 export { inwardEpsilon } from './float32-bounds.ts';
 export { AttackNumericError } from './ladder-loop.ts';
+export { leavesRegion } from './region-verdict.ts';
 export { type AttackRun, checkRun } from './request.ts';
 export {
   type AttackEvent,

@@ -108,6 +108,7 @@ export function judgeAttack(setting: JudgedSetting, record: AttackRecord): Judge
         verified: smallestRungs(verified),
         reachedWhenClean: new Set(clean.off.keys().filter((clip) => clean.off[clip] === true)),
         tau: victim.tau,
+        limit,
       }),
       collateral: collateralReport(setting, verified),
       cost,

@@ -13,6 +13,8 @@ export interface EvidenceParts {
   readonly reachedWhenClean: ReadonlySet<number>;
   /** A goal counts as reached at or below minus this margin. */
   readonly tau: number;
+  /** Largest scale that counts. */
+  readonly limit: number;
 }
 
 /** Aggregates what loops told of clips and rungs; null where they told nothing. */
@@ -41,10 +43,12 @@ export function evidenceReport(parts: EvidenceParts): EvidenceReport | null {
 }
 
 /** Clips and rungs on which a point of the path reached the goal, while no candidate up to that rung was confirmed. */
-function silentSuccesses({ examples, verified, tau }: EvidenceParts): number {
+function silentSuccesses({ examples, rungs, verified, tau, limit }: EvidenceParts): number {
+  // A search walks beyond its limit too: what counts is where it believes to have ended.
+  const isBelieved = ({ lowestMargin, bestByRestart }: attack.ExampleEvidence) =>
+    rungs === 0 ? (bestByRestart.at(-1) ?? Number.POSITIVE_INFINITY) <= limit : lowestMargin <= -tau;
   const silent = examples.filter(
-    ({ clip, rung = 0, lowestMargin }) =>
-      lowestMargin <= -tau && !((verified.get(clip) ?? Number.POSITIVE_INFINITY) <= rung),
+    (one) => isBelieved(one) && !((verified.get(one.clip) ?? Number.POSITIVE_INFINITY) <= (one.rung ?? 0)),
   );
   return new Set(silent.map(({ clip, rung }) => `${clip} ${rung}`)).size;
 }

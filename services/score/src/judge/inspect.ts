@@ -1,3 +1,4 @@
+import { leavesRegion } from '@faultline/attack-algorithms';
 import type { attack } from '@faultline/contracts';
 import {
   firstOutside,
@@ -63,7 +64,7 @@ export function inspectCandidate(
   const measured = new Map<string, Measured>();
   let rejection: Inspection['rejection'];
   for (const budget of threatModel.variables) {
-    const { variable, rho } = budget;
+    const { variable, rho, region } = budget;
     const input = victim.card.inputs.find((one) => one.name === variable);
     const point = candidate.adversarial.get(variable);
     const cleanRow = clean.get(variable);
@@ -86,6 +87,7 @@ export function inspectCandidate(
     const { low = range.low, high = range.high } = budget;
     if (firstOutside(point, low, high, cleanPoint) !== undefined) rejection = 'out-of-range';
     else if (!(norm <= largest * rho)) rejection ??= 'over-budget';
+    else if (region !== undefined && leavesRegion(region, input, point, cleanPoint)) rejection ??= 'outside-region';
     scales.push(norm / rho);
   }
   return { measured, scale: candidate.rung === undefined ? Math.max(...scales) : largest, rejection };

@@ -307,3 +307,19 @@ test('labels that an attack switches beside its goal are counted on the smallest
   );
   assert.deepEqual(collateral, { clips: 2, changed: 1, turnedOff: 0, turnedOn: 2 });
 });
+
+test('what changes outside its region is rejected, however small', () => {
+  const size = 32;
+  const still: ClipInputs = new Map([['waveform', { dims: [size], data: new Float32Array(size) }]]);
+  const region = attack.Region.fromPartial({ windows: [{ startSeconds: 0, endSeconds: 0.001 }] });
+  const confined = threatModel({
+    variables: [attack.VariableBudget.fromPartial({ variable: 'waveform', rho: 0.1, region })],
+  });
+  const at = (sample: number) => {
+    const waveform = Float32Array.from({ length: size }, (_, index) => (index === sample ? 1e-6 : 0));
+    const candidate = { rung: 0, clip: 0, adversarial: new Map([['waveform', waveform]]), believedMargin: -1 };
+    return inspectCandidate(candidate, still, confined, victim).rejection;
+  };
+  // 16 kHz: the first millisecond is the first 16 samples.
+  assert.deepEqual([at(15), at(16)], [undefined, 'outside-region']);
+});
