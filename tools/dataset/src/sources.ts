@@ -2,6 +2,7 @@ import type { Picture } from './decode.ts';
 import { LABELS } from './labels.ts';
 import { readManifest, type SourceEntry } from './manifest.ts';
 import type { Random } from './random.ts';
+import { SetError } from './set/set-manifest.ts';
 import { type DecodedSources, loadDecoded, pictureIn, soundIn } from './source-cache.ts';
 import { assignSplits, type Split } from './splits.ts';
 
@@ -69,7 +70,7 @@ export function randomCasting(sources: Sources, split: Split): Casting {
   const pool = (kind: string, label: string | null): ((random: Random) => SourceEntry) =>
     groupedDraw(
       own.filter((entry) => entry.kind === kind && entry.class === label),
-      `${split} split: no ${kind} source${label === null ? '' : ` of class "${label}"`}`,
+      `${split} split: no ${kind} source${label === null ? '' : ` of class "${label}"`}; the pack is not whole, see its README.md`,
     );
   const sounds = new Map(LABELS.map((label) => [label, pool('audio', label)]));
   const pictures = new Map(LABELS.map((label) => [label, pool('image', label)]));
@@ -96,7 +97,7 @@ function groupedDraw(entries: readonly SourceEntry[], whenEmpty: string): (rando
       return left < 0;
     });
     const group = chosen ?? groups.at(-1);
-    if (group === undefined) throw new Error(whenEmpty);
+    if (group === undefined) throw new SetError(whenEmpty);
     return random.pick(group);
   };
 }
