@@ -33,3 +33,29 @@ export function checkpoints(steps: number, windows: 'shrinking' | 'even'): Map<n
   }
   return found;
 }
+
+/** Steps of the settling: what they are long, in units of epsilon, and which share of the coordinates they move, at the first of them; both fall to nothing. */
+const SETTLING_STEP = 0.2;
+const SETTLING_SHARE = 0.01;
+
+/** One step of L1's settling. */
+export interface Settling {
+  /** In units of epsilon; 0 where nothing settles yet. */
+  readonly stepSize: number;
+  /** Share of the coordinates. */
+  readonly share: number;
+  readonly begins: boolean;
+}
+
+/**
+ * The end of a restart in L1, `part` of its steps: the paper's smallest step is a tenth of epsilon, which leaves points moving around the edge at that
+ * distance; here steps fall along a half cosine.
+ */
+export function settling(steps: number, part: number): (step: number) => Settling {
+  const first = steps - Math.floor(part * steps);
+  return (step) => {
+    if (step < first || first >= steps) return { stepSize: 0, share: 0, begins: false };
+    const decay = (1 + Math.cos((Math.PI * (step - first)) / (steps - first))) / 2;
+    return { stepSize: SETTLING_STEP * decay, share: SETTLING_SHARE * decay, begins: step === first };
+  };
+}

@@ -116,7 +116,7 @@ function decision(b: ProgramBuilder, firstStep: number, { first, loss, bestLoss 
 
 /**
  * L1: as sparse as the best point, and sparser; where that got sparser, from the best point with the first step size, else with a smaller one. Croce,
- * Hein 2021, algorithm 1. Several variables: each has its own sparsity, and together they decide.
+ * Hein 2021, algorithm 1. Several variables: each has its own sparsity, and together they decide. Where param/settling is above 0 it is the step size.
  */
 function sparseDecision(b: ProgramBuilder, { first, found }: Found): Decision {
   const check = isSet(b, b.read('param/check'));
@@ -140,5 +140,11 @@ function sparseDecision(b: ProgramBuilder, { first, found }: Found): Decision {
     b.write(`next/${slot}`, share);
     return share;
   });
-  return { stepSize, returns: sparser, shares };
+  // The settling at the end has its own sizes and shares, and begins at the best point.
+  const settles = isSet(b, b.read('param/settling'));
+  return {
+    stepSize: where(b, settles, b.read('param/settling'), stepSize),
+    returns: or(b, sparser, isSet(b, b.read('param/settlingBegins'))),
+    shares: shares.map((share) => where(b, settles, b.read('param/settlingShare'), share)),
+  };
 }

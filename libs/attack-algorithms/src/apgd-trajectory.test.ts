@@ -83,7 +83,7 @@ async function trajectory(victimUnderTest: LocalVictim, run: Run, example: numbe
     goal,
   };
   const loss = { ce: 'ce', dlr: 'dlr_original', 'dlr-targeted': 'dlr_targeted' }[run.loss] ?? '';
-  const plan = apgd.plan(setting, { ...defaultValues(apgd.parameters), loss, sparse_among: 'all' });
+  const plan = apgd.plan(setting, { ...defaultValues(apgd.parameters), loss, sparse_among: 'all', settling: 0 });
   const targets = new Float32Array(network.labels);
   targets[run.labels[example] ?? 0] = 1;
   const start: DenseTensor = { dims: [1, ...FRAMES], data: row(run.points[0]?.values ?? []) };

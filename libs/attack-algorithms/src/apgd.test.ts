@@ -7,5 +7,4 @@ after(() => setting[Symbol.asyncDispose]());
 setting.testOptimum({ attack: 'apgd', norm: 'linf', steps: 100, labels: [1] });
 setting.testOptimum({ attack: 'apgd', norm: 'linf', steps: 250, labels: [2], inputs: [['waveform', 'frames']] });
 setting.testOptimum({ attack: 'apgd', norm: 'l2', steps: 100 });
-// Its smallest step is a tenth of epsilon, which leaves it moving around the edge.
-setting.testOptimum({ attack: 'apgd', norm: 'l1', steps: 250, inputs: [['waveform', 'frames']], tolerance: 0.03 });
+setting.testOptimum({ attack: 'apgd', norm: 'l1', steps: 100, inputs: [['waveform', 'frames']] });

@@ -1,12 +1,12 @@
 import { elementCount } from '@faultline/contracts';
-import { checkpoints } from './apgd-schedule.ts';
+import { checkpoints, settling } from './apgd-schedule.ts';
 import { advanceState, type Base, FIRST_STEP } from './apgd-state.ts';
 import { type AttackSetting, defineAttack } from './attack.ts';
 import type { ParameterSpecs, ValuesOf } from './attack-parameters.ts';
 import { keepBest, updateBest } from './best-point.ts';
 import { deactivationPlan } from './deactivation-plan.ts';
 import { goalMargin } from './goals.ts';
-import { equalOnLargest, movable } from './l1-ball.ts';
+import { equalOnLargest, sparseStep } from './l1-ball.ts';
 import { LOSSES } from './losses.ts';
 import { epsilonName, epsilonParameters, stepwise } from './parameters.ts';
 import { ProgramBuilder } from './program-builder.ts';
@@ -46,9 +46,16 @@ const PARAMETERS = {
   sparse_among: {
     type: 'choice',
     description:
-      'L1: whether steps choose among the coordinates that the range lets move, or (as the paper) among all.',
+      'L1: whether steps choose among the coordinates that the range lets move, and go no farther than it does, or (as the paper) among all.',
     values: ['movable', 'all'],
     default: 'movable',
+  },
+  settling: {
+    type: 'number',
+    description: 'L1: share of the steps, the last ones, whose size falls to nothing; 0, as in the paper: none.',
+    minimum: 0,
+    maximum: 1,
+    default: 0.4,
   },
 } as const satisfies ParameterSpecs;
 
@@ -94,7 +101,7 @@ function stepProgram(setting: AttackSetting<BallNorm>, values: Values): Uint8Arr
   for (const base of bases) {
     const { name, dims, norm = setting.norm, stepScale = 1 } = base.variable;
     const length = b.times(b.times(stepSize, b.scalar(stepScale)), b.read(`param/${epsilonName(name)}`));
-    const next = norm === 'l1' ? sparseStep(b, base, length, values) : momentumStep(b, norm, base, length);
+    const next = norm === 'l1' ? sparseDescent(b, base, length, values) : momentumStep(b, norm, base, length);
     b.write(`next/${name}`, next, dims);
   }
   updateBest(b, variables, goalMargin(b, setting));
@@ -118,7 +125,7 @@ function momentumStep(b: ProgramBuilder, norm: BallNorm, { variable, point, grad
 }
 
 /** An equal step on the largest coordinates of the gradient, without momentum. Croce, Hein 2021, algorithm 1. */
-function sparseStep(
+function sparseDescent(
   b: ProgramBuilder,
   { variable, point, gradient, share }: Base,
   length: string,
@@ -128,8 +135,10 @@ function sparseStep(
   const size = b.scalar(elementCount(dims));
   const descent = b.negate(gradient);
   const count = b.minus(size, b.op('Floor', [b.times(b.minus(b.scalar(1), share), size)]));
-  const steep = values.sparse_among === 'movable' ? movable(b, descent, point, variable) : descent;
-  const chosen = equalOnLargest(b, steep, length, count, dims);
+  const chosen =
+    values.sparse_among === 'movable'
+      ? sparseStep(b, descent, point, length, count, variable)
+      : equalOnLargest(b, descent, length, count, dims);
   const step = band === undefined ? chosen : scaledTo(b, 'l1', confined(b, chosen, variable), length, dims);
   return project(b, 'l1', b.plus(point, step), b.read(`param/${epsilonName(name)}`), variable);
 }
@@ -139,8 +148,8 @@ function sparseStep(
  * descent goes on from the lowest point; for L1 steps are sparse, and as sparse as the best point allows.
  * Sources: Croce, Hein 2020, "Reliable evaluation of adversarial robustness with an ensemble of diverse parameter-free attacks", arXiv
  * 2003.01690, section 3, algorithm 1; for L1: Croce, Hein 2021, "Mind the box: l1-APGD for sparse adversarial attacks on image classifiers", arXiv
- * 2103.01208, section 3. Differences: L2 limits to the range before it limits the length, which uses the whole budget; L1 steps leave out
- * coordinates that stand at the end of the range (`sparse_among`), and there is one budget from the start. Where the authors' implementation compares the
+ * 2103.01208, section 3. Differences: L2 limits to the range before it limits the length, which uses the whole budget; L1 steps go no farther than the range does
+ * (`sparse_among`), settle at the end (`settling`), and there is one budget from the start. Where the authors' implementation compares the
  * first window's first loss with 0, this compares it with that of the start, as the paper does.
  * Evidence: outcome/loss and outcome/stepSize of each step. Cost: a gradient a step and one forward evaluation.
  */
@@ -157,6 +166,7 @@ export const apgd = defineAttack({
   plan(setting, values) {
     const { steps, norm, logitScale } = setting;
     const marks = checkpoints(steps, norm === 'l1' ? 'even' : 'shrinking');
+    const settled = settling(steps, norm === 'l1' ? values.settling : 0);
     const each = (first: number, count: number, examples: number, value: (step: number) => number) =>
       stepwise(
         Array.from({ length: Math.max(1, count) }, (_, index) => value(first + index)),
@@ -178,6 +188,9 @@ export const apgd = defineAttack({
           temperature: stepwise([values.temperature * logitScale], examples.length),
           first: each(first, count, examples.length, (step) => (step === 0 ? 1 : 0)),
           check: each(first, count, examples.length, (step) => (marks.has(step) ? 1 : 0)),
+          settling: each(first, count, examples.length, (step) => settled(step).stepSize),
+          settlingShare: each(first, count, examples.length, (step) => settled(step).share),
+          settlingBegins: each(first, count, examples.length, (step) => (settled(step).begins ? 1 : 0)),
           fewestDescents: each(first, count, examples.length, (step) => marks.get(step)?.fewestDescents ?? 0),
         }),
       },

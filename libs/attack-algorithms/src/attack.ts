@@ -92,6 +92,8 @@ export interface AttackDefinition {
   readonly norms: readonly NormName[];
   /** Norms that variables may have side by side, each with frames, steps and range of its own. Default: none, all are alike. */
   readonly mixes?: readonly NormName[];
+  /** How many inputs it can attack at once. Default: any number. */
+  readonly mostVariables?: number;
   /** Whether it looks at the setting's goal; otherwise it deactivates all true labels. */
   readonly anyGoal?: boolean;
   /** What it can be told beside steps and restarts, by name. */

@@ -72,6 +72,18 @@ test('a norm that an attack does not offer is refused', async () => {
   ]);
 });
 
+test('several variables are refused where an attack can only have one', async () => {
+  const variables = ['waveform', 'frames'].map((variable) => attack.VariableBudget.fromPartial({ variable, rho: 1 }));
+  const changes = { attack: 'sigma_zero', norm: attack.Norm.NORM_L0, variables, rungs: [] };
+  assert.deepEqual(await violations(changes), [
+    {
+      field: 'threat_model.variables',
+      description: "are 2; 'sigma_zero' attacks 1 at once: leave the others out, or use another attack",
+    },
+  ]);
+  assert.deepEqual(await violations({ ...changes, variables: variables.slice(0, 1) }), []);
+});
+
 test('a domain is checked against the input', async () => {
   const variable = attack.VariableBudget.fromPartial({ variable: 'waveform', rho: 0.1 });
   const { DOMAIN_AMPLITUDE, DOMAIN_PIXELS } = attack.Domain;

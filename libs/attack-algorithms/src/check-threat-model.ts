@@ -45,6 +45,10 @@ export function checkAttack(threatModel: attack.ThreatModel, faults: Faults): Ch
   const seedFits = isWithin(seed, 0, MAX_SEED);
   faults.unless(seedFits, 'threat_model.seed', `is ${seed}; give an integer from 0, below 2^53`);
   if (definition === undefined) return undefined;
+  const { mostVariables = Number.POSITIVE_INFINITY } = definition;
+  const variables = threatModel.variables.length;
+  const remedy = `'${name}' attacks ${mostVariables} at once: leave the others out, or use another attack`;
+  faults.unless(variables <= mostVariables, 'threat_model.variables', `are ${variables}; ${remedy}`);
   const parameters = checkParameters(threatModel.parameters, definition, faults);
   if (norm === undefined) return undefined;
   const offered = definition.norms.join(', ');

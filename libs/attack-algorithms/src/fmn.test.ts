@@ -15,5 +15,4 @@ testSearch(setting, {
   tolerance: 0,
   coordinates: 1,
   labels: [1],
-  parameters: { ranking: 'gain' },
 });

@@ -57,9 +57,9 @@ const PARAMETERS = {
   ranking: {
     type: 'choice',
     description:
-      'L0 only: which coordinates stay changed. size: those that changed most, as in the paper; gain: those that could gain most by the gradient, which is the optimum of a linear victim and worse on curved ones.',
-    values: ['size', 'gain'],
-    default: 'size',
+      'L0 only: which coordinates stay changed. size: those that changed most, as in the paper; gain: those that could gain most by the gradient, which is the optimum of a linear victim and worse on curved ones; both: one after the other, the last third of the steps by gain.',
+    values: ['both', 'size', 'gain'],
+    default: 'both',
   },
 } as const satisfies ParameterSpecs;
 
@@ -197,17 +197,30 @@ function stepProgram(setting: MinimumNormSetting, values: Values): Uint8Array {
     const full = gradients.get(name) ?? '';
     const ball = b.times(reach, b.scalar(rho));
     const free = values.range === 'aware' ? sideways(b, full, variable) : full;
-    const gain = norm === 'l0' && values.ranking === 'gain' ? possibleGain(b, full, variable) : undefined;
+    const gain = norm === 'l0' && values.ranking !== 'size' ? possibleGain(b, full, variable) : undefined;
+    const byGain = () => b.spread(b.op('Greater', [b.read('param/byGain'), b.scalar(0)]), dims);
     // The paper's step goes along all coordinates, and the few that may stay keep what they got of it.
-    const gradient = gain === undefined ? free : keepHighest(b, free, gain, ball, dims);
+    const gradient =
+      gain === undefined ? free : b.op('Where', [byGain(), keepHighest(b, free, gain, ball, dims), free]);
     const length = b.op('Max', [euclideanLength(b, gradient, dims), b.scalar(SMALLEST_GRADIENT)]);
     const stepSize = b.times(b.read('param/stepSize'), b.scalar(high - low));
     const moved = b.minus(deltas.get(name) ?? '', b.times(gradient, b.spread(b.over(stepSize, length), dims)));
     const delta =
-      gain === undefined ? projected(b, norm, moved, ball, variable, values) : keepHighest(b, moved, gain, ball, dims);
+      gain === undefined
+        ? projected(b, norm, moved, ball, variable, values)
+        : keepHighest(b, moved, b.op('Where', [byGain(), gain, b.op('Abs', [moved])]), ball, dims);
     b.write(`next/${name}`, clipToRange(b, b.plus(b.read(`x0/${name}`, dims), delta), variable), dims);
   }
   return b.bytes('fmn-step');
+}
+
+/** Share of the steps by gain, where both rankings are used. */
+const GAIN_SHARE = 1 / 3;
+
+/** Steps that rank by size, and those after them that rank by gain. */
+function rankingPhases(ranking: Values['ranking'], steps: number): readonly [size: number, gain: number] {
+  const byGain = { size: 0, gain: steps, both: Math.floor(steps * GAIN_SHARE) }[ranking];
+  return [steps - byGain, byGain];
 }
 
 /** From `first` at step 0 towards `last` along a half cosine, which the step after the last would reach. */
@@ -232,11 +245,14 @@ export const fmn = defineMinimumNorm({
   norms: ['linf', 'l2', 'l1', 'l0'],
   parameters: PARAMETERS,
   plan(setting, values): MinimumNormPlan {
-    const { steps, logitScale } = setting;
+    const { steps, logitScale, norm } = setting;
+    const phases = rankingPhases(norm === 'l0' ? values.ranking : 'size', steps);
+    const phased = (path: (count: number) => number[]) => phases.flatMap((count) => (count === 0 ? [] : path(count)));
     const paths = {
-      stepSize: halfCosine(steps, values.step_size, values.step_size * values.last_step),
-      gamma: halfCosine(steps, values.gamma, values.last_gamma),
-      temperature: temperatures(steps, logitScale),
+      stepSize: phased((count) => halfCosine(count, values.step_size, values.step_size * values.last_step)),
+      gamma: phased((count) => halfCosine(count, values.gamma, values.last_gamma)),
+      temperature: phased((count) => temperatures(count, logitScale)),
+      byGain: phases.flatMap((count, phase) => Array<number>(count).fill(phase)),
     };
     return {
       programs: {

@@ -103,12 +103,6 @@ function filledBySteepness(
   return b.times(b.op('Sign', [vector]), b.reshape(filled, [-1, ...dims]));
 }
 
-/** What of `vector` [examples, ...dims] points to where the range lets `point` go; zero elsewhere. */
-export function movable(b: ProgramBuilder, vector: string, point: string, variable: AttackVariable): string {
-  const free = b.op('Greater', [roomTowards(b, vector, point, variable), b.scalar(0)]);
-  return b.op('Where', [free, vector, b.scalar(0)]);
-}
-
 /** As large on the `count` [examples] largest coordinates of `vector`, of L1 norm `length` [examples] together, with the vector's signs; ties all count. */
 export function equalOnLargest(
   b: ProgramBuilder,

@@ -78,7 +78,7 @@ const CASES: readonly {
     row: `fmn ${norm}`,
     attack: 'fmn',
     norm,
-    values: { range: 'clip' },
+    values: { range: 'clip', ranking: 'size' },
   })),
   { row: 'ddn l2', attack: 'ddn', norm: 'l2', values: { range: 'clip', last_gamma: 0.05 } },
 ];

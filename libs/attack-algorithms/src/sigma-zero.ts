@@ -111,14 +111,15 @@ function stepProgram(setting: MinimumNormSetting<'l0'>, { sigma, threshold_rate 
 /**
  * sigma-zero: Adam on the margin plus a smooth count of the changed coordinates; changes below an adaptive size are undone.
  * Source: Cinà, Villani, Pintor, Schönherr, Biggio, Pelillo 2024, "σ-zero: Gradient-based Optimization of l0-norm Adversarial Examples", algorithm 1.
- * Several variables each keep their own count: the joint scale is met, not balanced between them.
+ * For one variable: it has no means to balance the counts of several; FMN searches in their joint scale.
  */
 export const sigmaZero = defineMinimumNorm({
   name: 'sigma_zero',
-  summary: 'Adam on the margin and a smooth count of changed coordinates: the fewest changes.',
+  summary: 'Adam on the margin and a smooth count of changed coordinates: the fewest changes of one input.',
   source: 'Cina et al. 2024, arXiv 2402.01879',
   knowledge: 'gradients',
   norms: ['l0'],
+  mostVariables: 1,
   parameters: PARAMETERS,
   plan(setting, values) {
     const { steps, logitScale } = setting;

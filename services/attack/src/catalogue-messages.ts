@@ -25,7 +25,7 @@ type Specification = CatalogueRow['parameters'][string];
 
 /** A row of the catalogue as a message. */
 export function describeAttack(definition: CatalogueRow): attack.AttackDescription {
-  const { name, summary, source, norms, mixes = [], kind, knowledge, parameters } = definition;
+  const { name, summary, source, norms, mixes = [], kind, knowledge, parameters, mostVariables = 0 } = definition;
   return {
     name,
     summary,
@@ -39,6 +39,7 @@ export function describeAttack(definition: CatalogueRow): attack.AttackDescripti
       description: specification.description,
       type: typeOf(specification),
     })),
+    mostVariables,
   };
 }
 

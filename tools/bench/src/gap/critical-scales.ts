@@ -24,10 +24,11 @@ const RHO = {
 /** Fixed-budget attacks that are searched with, beside all of minimum norm. */
 const BISECTED = ['pgd', 'apgd'];
 
-/** White-box attacks that search in this norm. */
-export const searchersOf = (norm: GapNorm): string[] =>
+/** White-box attacks that search in this norm, over so many variables at once. */
+export const searchersOf = (norm: GapNorm, variables: number): string[] =>
   [...catalogue.values()]
     .filter(({ norms, knowledge }) => norms.includes(norm) && knowledge === 'gradients')
+    .filter(({ mostVariables = variables }) => variables <= mostVariables)
     .filter(({ kind, name }) => kind === 'minimum norm' || BISECTED.includes(name))
     .map(({ name }) => name);
 

@@ -52,7 +52,7 @@ async function main(): Promise<void> {
     const clips = await loadClips(victim, `${ZOO}clips`, count('clips'));
     for (const norm of values.norms.split(',').map(normOf)) {
       const searches: { attack: string; scales: readonly number[]; gradients: number }[] = [];
-      for (const attack of searchersOf(norm)) {
+      for (const attack of searchersOf(norm, clips.inputs.size)) {
         const own = attack === 'pgd' || attack === 'apgd' ? Math.max(1, Math.round(steps * PROBE_SHARE)) : steps;
         searches.push({ attack, ...(await criticalScales(victim, clips, { attack, norm, steps: own })) });
       }
