@@ -34,7 +34,7 @@ function fewQueries({ queries }: ParameterSpecs): Record<string, number> {
 
 /** Every attack of the catalogue within a budget, in each of its norms. */
 const BOUNDED = [...catalogue.values()].flatMap((row) =>
-  row.kind === 'minimum norm'
+  row.kind === 'minimum norm' || row.kind === 'universal'
     ? []
     : row.norms.map((norm) => ({ attack: row.name, norm, parameters: fewQueries(row.parameters) })),
 );

@@ -17,9 +17,10 @@ import { pgd } from './pgd.ts';
 import { sigmaZero } from './sigma-zero.ts';
 import { spsa } from './spsa.ts';
 import { square } from './square.ts';
+import { type UniversalDefinition, universal } from './universal.ts';
 
-/** A row of the catalogue; its kind tells the two apart. */
-export type CatalogueRow = AttackDefinition | MinimumNormDefinition;
+/** A row of the catalogue; its kind tells them apart. */
+export type CatalogueRow = AttackDefinition | MinimumNormDefinition | UniversalDefinition;
 
 /** The attacks on offer, by name. Adding one is adding a row here and its file. */
 export const catalogue: ReadonlyMap<string, CatalogueRow> = new Map(
@@ -40,6 +41,7 @@ export const catalogue: ReadonlyMap<string, CatalogueRow> = new Map(
     nes,
     spsa,
     hopSkipJump,
+    universal,
     noise,
   ].map((row): [string, CatalogueRow] => [row.name, row]),
 );

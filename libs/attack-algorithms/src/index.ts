@@ -1,3 +1,4 @@
+export { applyUniversal, type Perturbations, universalNoise } from './apply-universal.ts';
 export type { AttackDefinition, AttackKind, AttackKnowledge, NormName } from './attack.ts';
 export type { ChoiceParameter, NumberParameter, ParameterSpec, ParameterSpecs } from './attack-parameters.ts';
 export { type CatalogueRow, catalogue } from './catalogue.ts';
@@ -16,3 +17,4 @@ export {
 } from './run-attack.ts';
 export type { SearchInterval, SearchResult } from './search.ts';
 export { type TransferVictims, transferAttack } from './transfer.ts';
+export type { UniversalDefinition, UniversalNorm, UniversalResult } from './universal.ts';

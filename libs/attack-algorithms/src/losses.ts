@@ -108,12 +108,8 @@ export function lossObjective(loss: Loss, setting: GoalSetting, temperature = gi
   return b.bytes(loss);
 }
 
-function lossOf(
-  b: ProgramBuilder,
-  loss: Loss,
-  setting: GoalSetting,
-  temperature: (b: ProgramBuilder) => string,
-): string {
+/** A loss for the setting's goal, [examples]. */
+export function lossOf(b: ProgramBuilder, loss: Loss, setting: GoalSetting, temperature = givenTemperature): string {
   const { goal = DEACTIVATE_ALL, thresholds } = setting;
   const labels = thresholds.length;
   const logits = b.read('logits', [labels]);

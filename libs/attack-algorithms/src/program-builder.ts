@@ -26,6 +26,11 @@ export class ProgramBuilder extends GraphBuilder {
     return this.#slot(slot, [EXAMPLES, ...dims]);
   }
 
+  /** Reads a slot with one row for all examples: [1, ...dims]. */
+  readShared(slot: string, dims: readonly number[] = []): string {
+    return this.#slot(slot, [1, ...dims]);
+  }
+
   /** Reads const/`name`, which has no axis of examples. */
   constantSlot(name: string, dims: readonly number[]): string {
     return this.#slot(`const/${name}`, dims);
@@ -34,6 +39,11 @@ export class ProgramBuilder extends GraphBuilder {
   /** Writes a slot with a row an example. */
   write(slot: string, value: string, dims: readonly number[] = []): void {
     this.output(value, [EXAMPLES, ...dims], this.floatType, slot);
+  }
+
+  /** Writes a slot with one row for all examples. */
+  writeShared(slot: string, value: string, dims: readonly number[] = []): void {
+    this.output(value, [1, ...dims], this.floatType, slot);
   }
 
   /** Turns a value an example, [examples], into [examples, 1, ..] that broadcasts over the coordinates. */

@@ -1,4 +1,4 @@
-import type { attack, DenseTensor } from '@faultline/contracts';
+import { attack, type DenseTensor } from '@faultline/contracts';
 import type { Tensors, VictimDescription } from '@faultline/victim';
 import { checkDigests, checkInputs, checkTargets } from './check-batch.ts';
 import { checkGoal } from './check-goal.ts';
@@ -62,9 +62,20 @@ export function checkRun(run: AttackRun, { card }: VictimDescription): CheckedRu
     faults.unless(bounded || weighted === undefined, field, 'has no largest size; give a ladder, or max_scale');
   }
   faults.unless(closesIn, 'threat_model.rungs', `is empty; '${threatModel.attack}' needs a ladder`);
+  if (algorithm?.definition.kind === 'universal') checkUniversal(threatModel, faults);
   // What is undefined has left a fault.
   if (faults.any || algorithm === undefined || targets === undefined) throw new AttackRequestError(faults.violations);
   return { ...algorithm, norm: variables[0]?.norm ?? algorithm.norm, variables, clips, targets, goal };
+}
+
+/** What a perturbation for all clips cannot do: search, stop early, or begin anew at random. */
+function checkUniversal({ attack: name, rungs, restarts }: attack.ThreatModel, faults: Faults): void {
+  faults.unless(rungs.length > 0, 'threat_model.rungs', `is empty; '${name}' needs a ladder`);
+  for (const [index, { stopping }] of rungs.entries()) {
+    const never = stopping === attack.Stopping.STOPPING_NEVER;
+    faults.unless(never, `threat_model.rungs[${index}].stopping`, `'${name}' uses all clips: give STOPPING_NEVER`);
+  }
+  faults.unless(restarts === 1, 'threat_model.restarts', `is ${restarts}; '${name}' begins at zero: give 1`);
 }
 
 /** Losses that say nothing about so many labels, or about the goal, are refused. */

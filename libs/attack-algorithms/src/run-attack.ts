@@ -7,6 +7,8 @@ import { type Candidate, type LadderExample, LadderLoop, type LoopProgress } fro
 import { noiseKey } from './noise-keys.ts';
 import { type AttackRun, type CheckedRun, checkRun } from './request.ts';
 import { type SearchResult, searchBlocks, searchResult } from './search.ts';
+import type { UniversalDefinition, UniversalResult } from './universal.ts';
+import { universalRungs } from './universal-run.ts';
 import { budgetOf, cleanSize, measureOf, trimmed } from './variable-size.ts';
 import { weightedData } from './weighted-data.ts';
 import { Work } from './work.ts';
@@ -17,6 +19,7 @@ export type AttackEvent =
   | { readonly kind: 'result'; readonly result: RungCandidates }
   | { readonly kind: 'search'; readonly result: SearchResult }
   | { readonly kind: 'evidence'; readonly examples: readonly ExampleEvidence[] }
+  | { readonly kind: 'universal'; readonly result: UniversalResult }
   | { readonly kind: 'cost'; readonly cost: Cost };
 
 /**
@@ -70,8 +73,28 @@ export async function* runAttack(
     );
   }
   const checked = checkRun(run, description);
-  if (run.threatModel.rungs.length === 0) yield* search(victim, run, checked, description, options);
+  const { definition } = checked;
+  if (definition.kind === 'universal') yield* craft(victim, run, checked, definition, description, options);
+  else if (run.threatModel.rungs.length === 0) yield* search(victim, run, checked, description, options);
   else yield* climb(victim, run, checked, description, options);
+}
+
+/** Crafts a perturbation for all clips, one for each rung. */
+async function* craft(
+  victim: Victim,
+  run: AttackRun,
+  checked: CheckedRun,
+  definition: UniversalDefinition,
+  description: VictimDescription,
+  { signal, rerun }: AttackOptions,
+): AsyncGenerator<AttackEvent> {
+  const rungs = universalRungs(victim, run, checked, definition, description, signal);
+  const work = new Work(rungs.reduce((sum, { steps }) => sum + steps, 0));
+  for (const { steps, newLoop, resultOf } of rungs) {
+    work.begin(steps);
+    yield { kind: 'universal', result: resultOf(yield* runLoop(newLoop, work, rerun)) };
+  }
+  yield { kind: 'cost', cost: work.cost };
 }
 
 /** Searches for the smallest scale of each clip. */
@@ -196,7 +219,9 @@ function plansOf(
   { labels, logitScale }: victim.Card,
 ): readonly AttackPlan[] {
   const { variables, norm, definition, parameters, goal } = checked;
-  if (definition.kind === 'minimum norm') throw new RangeError(`'${definition.name}' runs no ladder`);
+  if (definition.kind === 'minimum norm' || definition.kind === 'universal') {
+    throw new RangeError(`'${definition.name}' runs no ladder of clips`);
+  }
   const thresholds = labels.map(({ threshold }) => threshold);
   const setting = { variables, norm, steps: threatModel.steps, thresholds, logitScale, goal };
   return definition.members?.(setting, parameters) ?? [definition.plan(setting, parameters)];

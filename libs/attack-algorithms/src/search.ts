@@ -93,6 +93,7 @@ export function searchBlocks(
       },
     }));
   }
+  if (definition.kind === 'universal') throw new RangeError(`'${definition.name}' runs no search`);
   const attack = definition.plan(setting, parameters);
   const mostProbes = loopExamples(elements, description.maxExamples, attack.samples?.count);
   const size = Math.max(1, Math.floor(mostProbes / PROBES));

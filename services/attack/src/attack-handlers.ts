@@ -19,6 +19,7 @@ import type { RepeatedRuns, RunIdentity } from './repeated-runs.ts';
 import { rerunLost } from './rerun.ts';
 import { type Candidates, rawResults, referencedResults } from './result-messages.ts';
 import { recordFailure, startSpan, traced } from './spans.ts';
+import { universalMessage } from './universal-message.ts';
 import type { Victims } from './victims.ts';
 
 /** Least time between two messages of progress. */
@@ -103,6 +104,9 @@ async function* steer(
       case 'result':
       case 'search':
         yield* deliver(event.result);
+        break;
+      case 'universal':
+        yield await universalMessage(event.result, request.delivery, store);
         break;
       case 'evidence':
         yield evidenceMessage(event.examples);

@@ -11,6 +11,7 @@ const NORMS = {
 const KINDS = {
   'fixed budget': attack.AttackKind.ATTACK_KIND_FIXED_BUDGET,
   'minimum norm': attack.AttackKind.ATTACK_KIND_MINIMUM_NORM,
+  universal: attack.AttackKind.ATTACK_KIND_UNIVERSAL,
   baseline: attack.AttackKind.ATTACK_KIND_BASELINE,
 } as const satisfies Record<CatalogueRow['kind'], attack.AttackKind>;
 

@@ -78,6 +78,26 @@ describe('the attack process beside an inference process', () => {
     assert.ok(attacks.every(({ summary, source, norms }) => summary !== '' && source !== '' && norms.length > 0));
   });
 
+  it('crafts one perturbation for all clips, which a fresh prediction confirms', async () => {
+    const rungs = [{ scale: 0.5, stopping: attack.Stopping.STOPPING_NEVER }];
+    const one = request({ attack: 'universal', rungs });
+    const { kinds, universals } = await read(client.attack(one));
+    assert.deepEqual(kinds, ['progress', 'universal', 'cost']);
+    const [{ perturbations, norms, reachedByPass } = { perturbations: [], norms: [], reachedByPass: [] }] = universals;
+    const delta = decodeTensor(perturbations[0]?.tensor ?? { dims: [], value: undefined });
+    assert.deepEqual([perturbations.length, delta.dims[0], reachedByPass.length], [1, 1, 20]);
+    assert.ok(delta.data instanceof Float32Array && universals.length === 1);
+    const size = delta.data.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+    assert.ok(size <= 0.5 && size > 0.49);
+    assert.deepEqual(norms, [size]);
+    assert.equal(reachedByPass.at(-1), 1);
+    await assert.rejects(
+      read(client.attack(request({ attack: 'universal' }))),
+      (error) =>
+        error instanceof FaultlineError && error.code === 'invalid_argument' && /STOPPING_NEVER/.test(error.message),
+    );
+  });
+
   it('finds examples that a fresh prediction confirms', async () => {
     const { kinds, results } = await read(client.attack(request()));
     assert.deepEqual(kinds, ['progress', 'result', 'evidence', 'cost']);

@@ -48,10 +48,15 @@ const EVIDENCE_BYTES = 512;
 /** About the bytes of a message. */
 export function messageBytes({ kind }: attack.AttackResponse): number {
   if (kind?.$case === 'evidence') return OVERHEAD_BYTES + EVIDENCE_BYTES * kind.value.examples.length;
+  if (kind?.$case === 'universal') return OVERHEAD_BYTES + rawBytes(kind.value.perturbations);
   if (kind?.$case !== 'result' && kind?.$case !== 'search') return OVERHEAD_BYTES;
   const { clips, adversarial } = kind.value;
-  const raw = adversarial.map(({ tensor }) => (tensor?.value?.$case === 'raw' ? tensor.value.value.byteLength : 0));
-  return raw.reduce((sum, bytes) => sum + bytes, OVERHEAD_BYTES * Math.max(1, clips.length));
+  return OVERHEAD_BYTES * Math.max(1, clips.length) + rawBytes(adversarial);
+}
+
+function rawBytes(tensors: attack.RungResult['adversarial']): number {
+  const raw = tensors.map(({ tensor }) => (tensor?.value?.$case === 'raw' ? tensor.value.value.byteLength : 0));
+  return raw.reduce((sum, bytes) => sum + bytes, 0);
 }
 
 /** One piece: rows from .. to - 1; the intervals of a search come with its first. */

@@ -63,12 +63,14 @@ export async function read(responses: AsyncIterable<attack.AttackResponse>) {
   const kinds: string[] = [];
   const results: attack.RungResult[] = [];
   const searches: attack.SearchResult[] = [];
+  const universals: attack.UniversalResult[] = [];
   for await (const { kind } of responses) {
     if (kind !== undefined && kinds.at(-1) !== kind.$case) kinds.push(kind.$case);
     if (kind?.$case === 'result') results.push(kind.value);
     if (kind?.$case === 'search') searches.push(kind.value);
+    if (kind?.$case === 'universal') universals.push(kind.value);
   }
-  return { kinds, results, searches };
+  return { kinds, results, searches, universals };
 }
 
 /** Writes the victim's folder, as an inference service takes it. */

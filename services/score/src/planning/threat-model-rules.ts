@@ -153,6 +153,17 @@ function checkAttack(
     const field = asked.path === '' ? 'norm' : 'attack';
     report(`${path}.${field}`, `attack '${asked.attack}' does not offer ${attack.normToJSON(model.norm)}`);
   }
+  if (description?.kind === attack.AttackKind.ATTACK_KIND_UNIVERSAL) {
+    const remedy = 'each clip is judged by itself here: ask the attack service for it, and choose another attack';
+    report(`${path}.attack`, `'${asked.attack}' crafts one perturbation for all clips; ${remedy}`);
+  }
+  const most = description?.mostVariables ?? 0;
+  if (most > 0 && model.variables.length > most) {
+    report(
+      `${path}.attack`,
+      `'${asked.attack}' attacks ${most} variable at once; leave the others out, or use another`,
+    );
+  }
   if (description !== undefined) {
     checkParameters(asked, path, description, report);
     checkOwnBudgets(model, asked, path, description, report);

@@ -5,7 +5,7 @@ import type { DenseTensor, victim } from '@faultline/contracts';
 import { decodeMedia, type InputSpecification } from '@faultline/media';
 import type { Victim } from '@faultline/victim';
 
-/** Clips as a victim takes them, all of which it gets right: each true label is above its threshold. */
+/** Clips as a victim takes them. */
 export interface ClipBatch {
   /** By input, [clips, ...]. */
   readonly inputs: ReadonlyMap<string, DenseTensor>;
@@ -19,8 +19,21 @@ interface ManifestClip {
   readonly labels: readonly string[];
 }
 
-/** The first `most` clips of a set of which the victim finds all labels. */
-export async function loadClips(victimUnderTest: Victim, folder: string, most: number): Promise<ClipBatch> {
+/** Which clips of a set are wanted. */
+export interface Wanted {
+  /** Beginning of their files' names. Default: any. */
+  readonly files?: string;
+  /** Those too of which the victim misses a label. */
+  readonly wrongToo?: boolean;
+}
+
+/** The first `most` clips of a set of which the victim finds all labels: each true label is above its threshold. */
+export async function loadClips(
+  victimUnderTest: Victim,
+  folder: string,
+  most: number,
+  { files = '', wrongToo = false }: Wanted = {},
+): Promise<ClipBatch> {
   const { card } = await victimUnderTest.describe();
   const manifest: { readonly clips: readonly ManifestClip[] } = JSON.parse(
     await readFile(join(folder, 'manifest.json'), 'utf8'),
@@ -28,6 +41,7 @@ export async function loadClips(victimUnderTest: Victim, folder: string, most: n
   const kept: { inputs: Map<string, DenseTensor>; labels: number[]; sha256: string }[] = [];
   for (const { file, labels: names } of manifest.clips) {
     if (kept.length === most) break;
+    if (!file.startsWith(files)) continue;
     const media = await readFile(join(folder, file));
     const decoded = await decodeMedia(media, card.inputs.map(specificationOf));
     const inputs = new Map(
@@ -39,7 +53,7 @@ export async function loadClips(victimUnderTest: Victim, folder: string, most: n
     const labels = names.map((name) => card.labels.findIndex(({ label }) => label === name));
     const { logits } = await victimUnderTest.predict(inputs);
     const active = labels.every((label) => (logits.data[label] ?? 0) > (card.labels[label]?.threshold ?? 0));
-    if (active) kept.push({ inputs, labels, sha256: createHash('sha256').update(media).digest('hex') });
+    if (active || wrongToo) kept.push({ inputs, labels, sha256: createHash('sha256').update(media).digest('hex') });
   }
   return {
     inputs: new Map(card.inputs.map(({ name }) => [name, joined(kept.map(({ inputs }) => inputs.get(name)))])),
