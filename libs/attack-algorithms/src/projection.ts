@@ -72,7 +72,13 @@ export function atSize(
 }
 
 /** Scales each example's delta [examples, ...dims], in each frame of the variable, down to norm `epsilon` [examples] where it is longer. */
-function shorten(b: ProgramBuilder, norm: BallNorm, delta: string, epsilon: string, variable: AttackVariable): string {
+export function shorten(
+  b: ProgramBuilder,
+  norm: BallNorm,
+  delta: string,
+  epsilon: string,
+  variable: AttackVariable,
+): string {
   const { dims } = rowsOf(variable);
   const rows = inRows(b, delta, variable);
   const length = normOf(b, norm, rows, dims);

@@ -93,7 +93,7 @@ function stepProgram(setting: AttackSetting<UniversalNorm>, { form }: Values): U
     const inside = () =>
       norm === 'linf' && band === undefined
         ? b.op('Max', [b.op('Min', [moved, limit]), b.negate(limit)])
-        : shorten(b, norm, moved, epsilon, dims);
+        : shorten(b, norm, moved, epsilon, variable);
     b.writeShared(`next/${name}`, form === 'strict' ? inside() : moved, dims);
   }
   b.write('outcome/margin', goalMargin(b, setting));
@@ -115,9 +115,9 @@ export const universal: UniversalDefinition = {
   norms: ['linf', 'l2'],
   anyGoal: true,
   parameters: PARAMETERS,
-  plan({ norm, ...rest }, given) {
+  plan({ norm, variables, ...rest }, given) {
     if (norm !== 'linf' && norm !== 'l2') throw new RangeError(`attack 'universal' has no ${norm} form`);
-    const setting = { ...rest, norm };
+    const setting = { ...rest, norm, variables: variables.map((variable) => ({ ...variable, norm })) };
     // The specifications say what each value is, and `checkParameters` has held the values against them.
     const values = given as Values;
     return {

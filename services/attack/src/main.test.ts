@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { catalogue } from '@faultline/attack-algorithms';
+import { applyUniversal, catalogue } from '@faultline/attack-algorithms';
 import { attack, decodeTensor } from '@faultline/contracts';
 import { type Client, connect, FaultlineError } from '@faultline/service-kit';
 import { RemoteVictim } from '@faultline/victim-grpc';
@@ -84,13 +84,25 @@ describe('the attack process beside an inference process', () => {
     const { kinds, universals } = await read(client.attack(one));
     assert.deepEqual(kinds, ['progress', 'universal', 'cost']);
     const [{ perturbations, norms, reachedByPass } = { perturbations: [], norms: [], reachedByPass: [] }] = universals;
-    const delta = decodeTensor(perturbations[0]?.tensor ?? { dims: [], value: undefined });
+    const tensor = perturbations[0]?.tensor;
+    assert.ok(tensor);
+    const delta = decodeTensor(tensor);
     assert.deepEqual([perturbations.length, delta.dims[0], reachedByPass.length], [1, 1, 20]);
     assert.ok(delta.data instanceof Float32Array && universals.length === 1);
     const size = delta.data.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
-    assert.ok(size <= 0.5 && size > 0.49);
+    assert.ok(size <= 0.5 && size > 0);
     assert.deepEqual(norms, [size]);
     assert.equal(reachedByPass.at(-1), 1);
+    await using fresh = new RemoteVictim(inference.address);
+    const { card } = await fresh.describe();
+    const clean = new Map(
+      one.inputs.flatMap(({ name, tensor: input }) => (input ? [[name, decodeTensor(input)]] : [])),
+    );
+    const { logits } = await fresh.predict(
+      applyUniversal(new Map([['waveform', { ...delta, data: delta.data }]]), clean, card),
+    );
+    const targets = decodeTensor(one.targets ?? tensor);
+    assert.ok(logits.data.every((value, i) => targets.data[i] !== 1 || value < (card.labels[i % 2]?.threshold ?? 0)));
     await assert.rejects(
       read(client.attack(request({ attack: 'universal' }))),
       (error) =>
