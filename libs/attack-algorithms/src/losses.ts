@@ -53,6 +53,9 @@ export function lossFault(loss: Loss, labels: number, goal: Goal = DEACTIVATE_AL
     return `is ${loss}, which needs the goal 'targeted'; use dlr`;
   if (loss === 'dlr_original' && (goal.kind === 'targeted' || goal.kind === 'fabricate one'))
     return `is ${loss}, which moves away from the true labels and not towards one; use dlr`;
+  // (z0 - z1) over their spread, which is |z0 - z1| / 2.
+  if (loss === 'dlr' && labels === 2 && (goal.kind === 'targeted' || goal.kind === 'top k'))
+    return `is ${loss}, which is the same wherever two labels stand; use margin or ce`;
   const somewhere = goal.kind === 'fabricate one' && goal.label === undefined;
   if (somewhere && (loss === 'bce' || loss === 'ce'))
     return `is ${loss}, which needs to know the label to fabricate; use margin`;

@@ -44,6 +44,12 @@ const ATTACKS = [
     knowledge: attack.AttackKnowledge.ATTACK_KNOWLEDGE_GRADIENTS,
     norms: [attack.Norm.NORM_LINF],
     kind: attack.AttackKind.ATTACK_KIND_MINIMUM_NORM,
+    mostVariables: 1,
+  }),
+  attack.AttackDescription.fromPartial({
+    name: 'universal',
+    norms: [attack.Norm.NORM_LINF],
+    kind: attack.AttackKind.ATTACK_KIND_UNIVERSAL,
   }),
 ];
 
@@ -156,4 +162,16 @@ test('the verdict on gradients reaches the report: the worst of the attacked var
   assert.equal(gradientFlags('white-box with estimation', cost)[0]?.code, 'estimated-gradient');
   assert.deepEqual(gradientFlags('white-box', cost), []);
   assert.deepEqual(gradientFlags('white-box with estimation', { ...cost, gradientExamples: 0 }), [], 'none were used');
+});
+
+test('attacks that cannot judge clip by clip, or not so many variables, are refused', () => {
+  assert.ok(
+    problems({ attack: 'universal' }).some((problem) => /^m.attack: 'universal' crafts one perturbation/.test(problem)),
+  );
+  const variables = ['waveform', 'frames'].map((variable) => attack.VariableBudget.fromPartial({ variable, rho: 1 }));
+  const told = problems({ attack: 'fmn', rungs: [], variables });
+  assert.ok(
+    told.some((problem) => /^m.attack: 'fmn' attacks 1 variable at once/.test(problem)),
+    told.join(),
+  );
 });
