@@ -52,8 +52,7 @@ const table = (rows: readonly CatalogueRow[]): string[] =>
 
 function details({ name, summary, source, kind, knowledge, norms, mixes = [], parameters }: CatalogueRow): string[] {
   const rows = Object.entries(parameters).map(([parameter, spec]) => {
-    const range = spec.type === 'choice' ? spec.values.join(', ') : `${spec.minimum} to ${spec.maximum}`;
-    return [parameter, String(spec.default), range, spec.description];
+    return [parameter, String(spec.default), rangeOf(spec), spec.description];
   });
   const columns = ['parameter', 'default', 'values', 'what it is'].map(textColumn);
   return [
@@ -68,4 +67,9 @@ function details({ name, summary, source, kind, knowledge, norms, mixes = [], pa
     ]),
     ...(rows.length === 0 ? [] : ['', ...textTable(columns, rows)]),
   ];
+}
+
+function rangeOf(spec: CatalogueRow['parameters'][string]): string {
+  if (spec.type === 'choice') return spec.values.join(', ');
+  return `${spec.minimum} to ${spec.maximum}${spec.whole === true ? ', whole' : ''}`;
 }
