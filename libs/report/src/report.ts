@@ -197,7 +197,7 @@ export interface CoursePoint {
   readonly step: number;
   /** Share of all clips whose goal counted as reached by then, of those alone that were verified in the end. Clips that had it when clean are among them. */
   readonly reached: number;
-  /** Of the attack's own margins, in logits, over the clips that it ran on; a clip that was dropped keeps its last one. */
+  /** Of the attack's own margins, in logits, over the clips that had not the goal when clean; a clip that was dropped keeps its last one. */
   readonly margin: Quartiles;
   /** In a search: of the smallest scales with success so far. */
   readonly scale: Quartiles | null;

@@ -59,7 +59,7 @@ function courseOf(parts: EvidenceParts, rung: number | null): Course {
   const isHere = (one: attack.ExampleEvidence) => rung === null || one.rung === rung;
   const isBelow = (one: attack.ExampleEvidence) => rung === null || (one.rung ?? 0) <= rung;
   const first = examples.filter((one) => one.member === 0);
-  const paths = first.filter(isHere).map(({ path }) => path);
+  const paths = first.filter((one) => isHere(one) && !reachedWhenClean.has(one.clip)).map(({ path }) => path);
   const confirmed = examples.filter(
     (one) => isBelow(one) && (verified.get(one.clip) ?? Number.POSITIVE_INFINITY) <= (rung ?? 0),
   );
