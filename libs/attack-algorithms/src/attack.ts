@@ -1,4 +1,4 @@
-import type { LoopMode, NoiseSlot, Programs, Samples, Tensors } from '@faultline/victim';
+import type { LoopMode, NoiseSlot, Programs, Samples, TapDescription, Tensors } from '@faultline/victim';
 import type { ParameterSpecs, ParameterValues, ValuesOf } from './attack-parameters.ts';
 import type { BandRegion } from './band-region.ts';
 import type { Goal } from './goals.ts';
@@ -45,6 +45,8 @@ export interface AttackSetting<Norm extends NormName = NormName> {
   readonly logitScale: number;
   /** Default: all true labels are to be deactivated. */
   readonly goal?: Goal | undefined;
+  /** The victim's taps, which objectives may read. Default: none. */
+  readonly taps?: readonly TapDescription[] | undefined;
 }
 
 /** Epsilon of each variable of one example, already rounded inward (see `inwardEpsilon`). */
@@ -94,6 +96,10 @@ export interface AttackDefinition {
   readonly mixes?: readonly NormName[];
   /** How many inputs it can attack at once. Default: any number. */
   readonly mostVariables?: number;
+  /** Taps that the victim must have. Default: none. */
+  readonly taps?: readonly string[];
+  /** Whether these taps must hold equally many values. */
+  readonly equalTaps?: boolean;
   /** Whether it looks at the setting's goal; otherwise it deactivates all true labels. */
   readonly anyGoal?: boolean;
   /** What it can be told beside steps and restarts, by name. */

@@ -6,6 +6,7 @@ import { deepfool } from './deepfool.ts';
 import { ead } from './ead.ts';
 import { ensemble } from './ensemble.ts';
 import { fab } from './fab.ts';
+import { mma, tia, tma } from './feature-attacks.ts';
 import { fgsm } from './fgsm.ts';
 import { fmn } from './fmn.ts';
 import { hopSkipJump } from './hop-skip-jump.ts';
@@ -30,6 +31,9 @@ export const catalogue: ReadonlyMap<string, CatalogueRow> = new Map(
     ensemble,
     fgsm,
     miFgsm,
+    tia,
+    mma,
+    tma,
     fmn,
     ddn,
     deepfool,

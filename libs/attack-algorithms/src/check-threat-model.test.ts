@@ -50,7 +50,7 @@ test('parameters are those of the catalogue', async () => {
     {
       field: `${path}[0].name`,
       description:
-        "'stepscale' is no parameter of attack 'pgd', which takes step_scale, schedule, last_step, random_start, loss",
+        "'stepscale' is no parameter of attack 'pgd', which takes step_scale, schedule, last_step, random_start, loss, shift_share, shift_samples, shift_fill",
     },
     { field: `${path}[1].number`, description: "'step_scale' is 500; give a number from 0.01 to 100" },
     { field: `${path}[2].choice`, description: '\'schedule\' is "linear"; give one of cosine, constant' },

@@ -11,6 +11,7 @@ import {
   type RowMaximum,
 } from './goals.ts';
 import { ProgramBuilder } from './program-builder.ts';
+import { SampleRows } from './sampled-margin.ts';
 
 /**
  * What gradient attacks descend on, one number an example:
@@ -108,6 +109,13 @@ const givenTemperature = (b: ProgramBuilder) => b.read('param/temperature');
 export function lossObjective(loss: Loss, setting: GoalSetting, temperature = givenTemperature): Uint8Array {
   const b = new ProgramBuilder();
   b.write('loss', lossOf(b, loss, setting, temperature));
+  return b.bytes(loss);
+}
+
+/** The same of every sample of sampled evaluations. */
+export function sampledLoss(loss: Loss, setting: GoalSetting, samples: number): Uint8Array {
+  const b = new SampleRows(samples);
+  b.write('loss', b.reshape(lossOf(b, loss, setting, givenTemperature), [-1, samples]), [samples]);
   return b.bytes(loss);
 }
 

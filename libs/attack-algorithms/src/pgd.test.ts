@@ -4,7 +4,16 @@ import { stepSizes } from './pgd.ts';
 import { collect, runOf } from './testing/attack-run.ts';
 import { HardSetting } from './testing/hard-setting.ts';
 
-const DEFAULTS = { step_scale: 1, schedule: 'cosine', last_step: 0.004, random_start: 1, loss: 'margin' } as const;
+const DEFAULTS = {
+  step_scale: 1,
+  schedule: 'cosine',
+  last_step: 0.004,
+  random_start: 1,
+  loss: 'margin',
+  shift_share: 0,
+  shift_samples: 8,
+  shift_fill: 'circular',
+} as const;
 const STEPS = 60;
 
 const setting = await HardSetting.create();

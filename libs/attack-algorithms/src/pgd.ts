@@ -1,11 +1,11 @@
 import { elementCount } from '@faultline/contracts';
-import { type AttackSetting, type AttackVariable, defineAttack } from './attack.ts';
+import { type AttackPlan, type AttackSetting, type AttackVariable, defineAttack } from './attack.ts';
 import type { ParameterSpecs, ValuesOf } from './attack-parameters.ts';
 import { keepBest, updateBest } from './best-point.ts';
 import { deactivationPlan } from './deactivation-plan.ts';
 import { goalMargin } from './goals.ts';
 import { sparseStep } from './l1-ball.ts';
-import { LOSSES } from './losses.ts';
+import { LOSSES, sampledLoss } from './losses.ts';
 import { epsilonName, epsilonParameters, stepwise } from './parameters.ts';
 import { ProgramBuilder } from './program-builder.ts';
 import {
@@ -18,6 +18,8 @@ import {
   scaledTo,
   steepest,
 } from './projection.ts';
+import { SampleRows } from './sampled-margin.ts';
+import { ONSET_NOISE, shiftedMargin, shiftTransform } from './time-shift.ts';
 
 /**
  * Length of the whole path in units of epsilon. L-inf: Madry's 2.5 epsilon / steps a step, on average; longer steps zigzag where
@@ -61,6 +63,28 @@ const PARAMETERS = {
     description: 'What is descended on: the margin, or a surrogate.',
     values: LOSSES,
     default: 'margin',
+  },
+  shift_share: {
+    type: 'number',
+    description:
+      'Sound: largest random shift of its onset either way, as a share of its length; steps descend on the mean over shifted views. 0: none.',
+    minimum: 0,
+    maximum: 0.5,
+    default: 0,
+  },
+  shift_samples: {
+    type: 'number',
+    description: 'Views of each example in a step where there are shifts; the first is the point as it is.',
+    minimum: 2,
+    maximum: 32,
+    default: 8,
+    whole: true,
+  },
+  shift_fill: {
+    type: 'choice',
+    description: 'What stands where a shift leaves nothing: what left at the other end, or silence.',
+    values: ['circular', 'silence'],
+    default: 'circular',
   },
 } as const satisfies ParameterSpecs;
 
@@ -124,9 +148,12 @@ function initProgram(setting: AttackSetting<BallNorm>): Uint8Array {
 }
 
 /** One step of steepest descent in each variable's own ball: with a joint budget max_v |delta_v| / rho_v the balls are independent. */
-function stepProgram(setting: AttackSetting<BallNorm>): Uint8Array {
+export function pgdStep(
+  setting: AttackSetting<BallNorm>,
+  b = new ProgramBuilder(),
+  marginOf = (builder: ProgramBuilder) => goalMargin(builder, setting),
+): Uint8Array {
   const { variables } = setting;
-  const b = new ProgramBuilder();
   for (const variable of variables) {
     const { name, dims, norm = setting.norm } = variable;
     const epsilon = b.read(`param/${epsilonName(name)}`);
@@ -140,7 +167,7 @@ function stepProgram(setting: AttackSetting<BallNorm>): Uint8Array {
     const tentative = b.plus(x, step);
     b.write(`next/${name}`, projectAgain(b, norm, tentative, epsilon, variable), dims);
   }
-  updateBest(b, variables, goalMargin(b, setting));
+  updateBest(b, variables, marginOf(b));
   return b.bytes('pgd-step');
 }
 
@@ -180,9 +207,9 @@ export const pgd = defineAttack({
     const heat = temperatures(setting.steps, setting.logitScale);
     const shares = sparseShares(setting.steps);
     const atEnd = setting.logitScale * LAST_TEMPERATURE;
-    return deactivationPlan(
+    const plan = deactivationPlan(
       setting,
-      { init: initProgram(setting), step: stepProgram(setting) },
+      { init: initProgram(setting), step: pgdStep(setting) },
       {
         steps: setting.steps,
         loss: values.loss,
@@ -203,5 +230,29 @@ export const pgd = defineAttack({
         }),
       },
     );
+    return values.shift_share === 0 ? plan : shiftTolerant(plan, setting, values);
   },
 });
+
+/** The plan over shifted views: expectation over the onsets of the sound (Athalye et al. 2018, arXiv 1707.07397); each step draws onsets that no step before had. */
+function shiftTolerant(plan: AttackPlan, setting: AttackSetting<BallNorm>, values: Values): AttackPlan {
+  const { shift_share, shift_samples: samples, shift_fill: fill, loss } = values;
+  const sounds = setting.variables.filter(({ dims }) => dims.length === 1);
+  const shifts = sounds.map((variable) => ({
+    variable,
+    most: Math.max(1, Math.round(shift_share * elementCount(variable.dims))),
+    fill,
+  }));
+  const marginOf = (b: ProgramBuilder) => shiftedMargin(b, samples, (rows) => goalMargin(rows, setting));
+  return {
+    ...plan,
+    programs: {
+      ...plan.programs,
+      transform: shiftTransform(shifts, samples),
+      objective: sampledLoss(loss, setting, samples),
+      step: pgdStep(setting, new SampleRows(samples, ['logits', 'targets']), marginOf),
+    },
+    samples: { count: samples, gradient: 'mean' },
+    noise: [...plan.noise, ONSET_NOISE],
+  };
+}

@@ -1,5 +1,5 @@
-import { attack, type DenseTensor } from '@faultline/contracts';
-import type { Tensors, VictimDescription } from '@faultline/victim';
+import { attack, type DenseTensor, elementCount, type victim } from '@faultline/contracts';
+import type { TapDescription, Tensors, VictimDescription } from '@faultline/victim';
 import { checkDigests, checkInputs, checkTargets } from './check-batch.ts';
 import { checkGoal } from './check-goal.ts';
 import { type CheckedAttack, checkAttack, checkLadder, checkMixture, checkVariables } from './check-threat-model.ts';
@@ -36,7 +36,7 @@ export interface CheckedRun extends CheckedAttack {
  * Checks a request against the victim that it is for.
  * @throws AttackRequestError naming every field that cannot be used.
  */
-export function checkRun(run: AttackRun, { card }: VictimDescription): CheckedRun {
+export function checkRun(run: AttackRun, { card, taps }: VictimDescription): CheckedRun {
   const faults = new Faults();
   const { threatModel, masks = new Map<string, Float32Array>() } = run;
   const algorithm = checkAttack(threatModel, faults);
@@ -53,6 +53,8 @@ export function checkRun(run: AttackRun, { card }: VictimDescription): CheckedRu
     algorithm === undefined || targets === undefined
       ? undefined
       : checkGoal(threatModel, algorithm, card, targets, faults);
+  if (algorithm !== undefined) checkShifts(algorithm, threatModel, card, faults);
+  if (algorithm !== undefined) checkTaps(algorithm, card.name, taps ?? [], faults);
   if (algorithm !== undefined) checkLoss(algorithm, card.labels.length, goal, faults);
   const isLadder = threatModel.rungs.length > 0 || algorithm?.definition.kind === 'minimum norm';
   const closesIn = isLadder || algorithm === undefined || !('members' in algorithm.definition);
@@ -76,6 +78,45 @@ function checkUniversal({ attack: name, rungs, restarts }: attack.ThreatModel, f
     faults.unless(never, `threat_model.rungs[${index}].stopping`, `'${name}' uses all clips: give STOPPING_NEVER`);
   }
   faults.unless(restarts === 1, 'threat_model.restarts', `is ${restarts}; '${name}' begins at zero: give 1`);
+}
+
+/** Onsets are those of a sound. */
+function checkShifts(
+  { parameters }: CheckedAttack,
+  { variables }: attack.ThreatModel,
+  card: victim.Card,
+  faults: Faults,
+) {
+  const share = 'shift_fill' in parameters ? Number(parameters.shift_share) : 0;
+  const sounds = card.inputs.filter(({ kind }) => kind?.$case === 'waveform').map(({ name }) => name);
+  const hears = share === 0 || variables.some(({ variable }) => sounds.includes(variable));
+  faults.unless(hears, 'threat_model.parameters', `'shift_share' is ${share}, but no variable is sound; leave it out`);
+}
+
+/** Attacks on features need a victim that shows these. */
+function checkTaps(
+  { definition: { name, taps: needed = [], equalTaps = false } }: CheckedAttack,
+  victimName: string,
+  taps: readonly TapDescription[],
+  faults: Faults,
+): void {
+  const sizes = needed
+    .map((tap) => taps.find((one) => one.name === tap)?.dims)
+    .map((dims) => dims && elementCount(dims));
+  const has = taps.map((tap) => tap.name).join(', ') || 'none';
+  const there = !sizes.includes(undefined);
+  const wanted = needed.join(' and ');
+  faults.unless(
+    there,
+    'threat_model.attack',
+    `'${name}' reads taps ${wanted}; those of victim '${victimName}' are: ${has}`,
+  );
+  const alike = !there || !equalTaps || new Set(sizes).size === 1;
+  faults.unless(
+    alike,
+    'threat_model.attack',
+    `'${name}' compares taps ${wanted}, which hold ${sizes.join(' and ')} values`,
+  );
 }
 
 /** Losses that say nothing about so many labels, or about the goal, are refused. */

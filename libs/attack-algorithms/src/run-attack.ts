@@ -1,4 +1,4 @@
-import { attack, type DenseTensor, elementCount, sliceRows, type victim } from '@faultline/contracts';
+import { attack, type DenseTensor, elementCount, sliceRows } from '@faultline/contracts';
 import { type Cost, type LoopPlan, type Victim, type VictimDescription, verdictTolerance } from '@faultline/victim';
 import type { AttackPlan, ExampleBudget } from './attack.ts';
 import { type Block, loopExamples, planBlocks } from './batch-plan.ts';
@@ -126,7 +126,7 @@ async function* climb(
 ): AsyncGenerator<AttackEvent> {
   const { card } = description;
   const { restarts, rungs } = run.threatModel;
-  const plans = plansOf(run, checked, card);
+  const plans = plansOf(run, checked, description);
   const elements = checked.variables.reduce((sum, { dims }) => sum + elementCount(dims), 0);
   const samples = Math.max(...plans.map((plan) => plan.samples?.count ?? 1));
   const blocks = planBlocks(checked.clips, rungs.length, loopExamples(elements, description.maxExamples, samples));
@@ -216,14 +216,14 @@ async function* runLoop<Loop extends { run(): AsyncGenerator<LoopProgress> }>(
 function plansOf(
   { threatModel }: AttackRun,
   checked: CheckedRun,
-  { labels, logitScale }: victim.Card,
+  { card: { labels, logitScale }, taps }: VictimDescription,
 ): readonly AttackPlan[] {
   const { variables, norm, definition, parameters, goal } = checked;
   if (definition.kind === 'minimum norm' || definition.kind === 'universal') {
     throw new RangeError(`'${definition.name}' runs no ladder of clips`);
   }
   const thresholds = labels.map(({ threshold }) => threshold);
-  const setting = { variables, norm, steps: threatModel.steps, thresholds, logitScale, goal };
+  const setting = { variables, norm, steps: threatModel.steps, thresholds, logitScale, goal, taps };
   return definition.members?.(setting, parameters) ?? [definition.plan(setting, parameters)];
 }
 

@@ -72,6 +72,7 @@ export function searchBlocks(
     steps,
     thresholds: card.labels.map(({ threshold }) => threshold),
     logitScale: card.logitScale,
+    taps: description.taps,
   };
   const tolerance = TOLERANCES * verdictTolerance(card);
   const elements = variables.reduce((sum, { dims }) => sum + elementCount(dims), 0);
