@@ -130,13 +130,14 @@ function videoFeatures(layers: LayerBuilder, spec: MidSpec | LateSpec, frames: s
   return perMoment(layers, stack(layers, 'video', points, spec.video), pictures.count);
 }
 
+/** The branches are named as the victims of single modalities, so that theirs can be its first weights. */
 function late(layers: LayerBuilder, spec: LateSpec, { waveform, frames }: Sources): Body {
   const g = layers.graph;
   const maps = audioFeatures(layers, spec, waveform);
   const overBands = { value: g.reduceMean(maps.value, [3], false), channels: maps.channels };
-  const audio = embed(layers, 'audio.embed', summarise(layers, overBands, 2), spec, 'audio.embedding');
+  const audio = embed(layers, 'audio.head.embed', summarise(layers, overBands, 2), spec, 'audio.embedding');
   const seen = summarise(layers, videoFeatures(layers, spec, frames), 1);
-  const video = embed(layers, 'video.embed', seen, spec, 'video.embedding');
+  const video = embed(layers, 'video.head.embed', seen, spec, 'video.embedding');
   const share = (name: string) => layers.parameter(name, [1], { kind: 'constant', value: 1 });
   const weighted = [g.times(audio, share('fusion.audio')), g.times(video, share('fusion.video'))];
   const fused = g.op('Add', weighted, {}, 'fused');

@@ -3,8 +3,10 @@ import type { FrontEndSpec, WaveformInput } from './specs.ts';
 
 /** Corner of the frequency scale ln(1 + f / corner): like mel, but no band is narrower than a bin of the finest spectrum. */
 const SCALE_CORNER_HZ = 1000;
-/** Share of a window that its raised-cosine ends take (a Tukey window): windows do not overlap, so most of it stays flat. */
+/** Share of a window that its raised-cosine ends take (a Tukey window): where windows do not overlap, most of it stays flat. */
 const TAPER_SHARE = 0.25;
+/** A Hann window. */
+const OVERLAPPING_TAPER_SHARE = 1;
 /** Power below which a band counts as silent, full scale sine = 1 (-60 dB): bounds the logarithm and its gradient. */
 const POWER_FLOOR = 1e-6;
 /** Mean and standard deviation of log band power over the reference data set, in nepers of power; only a rough unit matters. */
@@ -27,17 +29,24 @@ export function logMel(g: GraphBuilder, waveform: string, input: WaveformInput, 
   }
   let total: string | undefined;
   for (const { windowSamples, fromHz, toHz } of spec.resolutions) {
-    const windows = spec.stepSamples / windowSamples;
+    const overlapping = windowSamples === 2 * spec.stepSamples;
+    const windows = overlapping ? 1 : spec.stepSamples / windowSamples;
     if (!Number.isInteger(windows)) {
-      throw new OnnxError(`windows of ${windowSamples} samples do not divide a step of ${spec.stepSamples}`);
+      throw new OnnxError(
+        `windows of ${windowSamples} samples do not divide a step of ${spec.stepSamples}, and are not twice as long`,
+      );
     }
     const binHz = input.sampleRateHz / windowSamples;
     const bins = frequencies(binHz, fromHz, toHz);
     const basis = g.constant(
-      float32(fourierBasis(windowSamples, bins, input.sampleRateHz), [windowSamples, 2 * bins.length]),
+      float32(
+        fourierBasis(windowSamples, bins, input.sampleRateHz, overlapping ? OVERLAPPING_TAPER_SHARE : TAPER_SHARE),
+        [windowSamples, 2 * bins.length],
+      ),
     );
     const gather = g.constant(float32(bandMatrix(spec, bins, windows), [windows * 2 * bins.length, spec.bands]));
-    const spectrum = g.matmul(g.reshape(waveform, [-1, windowSamples]), basis);
+    const heard = overlapping ? doubleSteps(g, waveform, input, spec) : waveform;
+    const spectrum = g.matmul(g.reshape(heard, [-1, windowSamples]), basis);
     const power = g.reshape(g.times(spectrum, spectrum), [-1, windows * 2 * bins.length]);
     const bands = g.matmul(power, gather);
     total = total === undefined ? bands : g.plus(total, bands);
@@ -49,6 +58,15 @@ export function logMel(g: GraphBuilder, waveform: string, input: WaveformInput, 
   return g.op('Reshape', [normalised, g.ints([-1, 1, steps, spec.bands])], {}, 'audio.log-mel');
 }
 
+/** Each step with the one after it, silence after the last: `[batch, steps, 2 x step]`. */
+function doubleSteps(g: GraphBuilder, waveform: string, input: WaveformInput, spec: FrontEndSpec): string {
+  const steps = timeSteps(input, spec);
+  const each = g.reshape(waveform, [-1, steps, spec.stepSamples]);
+  const padded = g.op('Pad', [each, g.ints([0, 0, 0, 0, 1, 0])]);
+  const later = g.op('Slice', [padded, g.ints([1]), g.ints([steps + 1]), g.ints([1])]);
+  return g.concat([each, later], 2);
+}
+
 function frequencies(binHz: number, fromHz: number, toHz: number): number[] {
   const first = Math.ceil(fromHz / binHz);
   const last = Math.floor(toHz / binHz);
@@ -56,8 +74,13 @@ function frequencies(binHz: number, fromHz: number, toHz: number): number[] {
 }
 
 /** Tapered cosines, then sines: a sine of amplitude A at a bin has cosine^2 + sine^2 = A^2. `[window, 2 bins]`. */
-function fourierBasis(windowSamples: number, bins: readonly number[], sampleRateHz: number): Float32Array {
-  const taper = tukeyWindow(windowSamples);
+function fourierBasis(
+  windowSamples: number,
+  bins: readonly number[],
+  sampleRateHz: number,
+  taperShare: number,
+): Float32Array {
+  const taper = tukeyWindow(windowSamples, taperShare);
   const norm = 2 / taper.reduce((sum, value) => sum + value, 0);
   const basis = new Float32Array(windowSamples * 2 * bins.length);
   for (const [sample, weight] of taper.entries()) {
@@ -71,8 +94,8 @@ function fourierBasis(windowSamples: number, bins: readonly number[], sampleRate
   return basis;
 }
 
-function tukeyWindow(samples: number): number[] {
-  const ramp = (TAPER_SHARE / 2) * samples;
+function tukeyWindow(samples: number, taperShare: number): number[] {
+  const ramp = (taperShare / 2) * samples;
   return Array.from({ length: samples }, (_, sample) => {
     const fromEdge = Math.min(sample + 0.5, samples - sample - 0.5);
     return fromEdge >= ramp ? 1 : 0.5 - 0.5 * Math.cos((Math.PI * fromEdge) / ramp);

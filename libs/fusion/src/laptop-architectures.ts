@@ -9,8 +9,8 @@ import type {
   HeadSpec,
   MediaSpec,
 } from './designs.ts';
-import type { ConvolutionSpec, VictimSpec } from './specs.ts';
-import { AUDIO, conv, INPUTS, overTime, VICTIM_SPECS, VIDEO } from './victim-specs.ts';
+import type { VictimSpec } from './specs.ts';
+import { AUDIO, conv, INPUTS, overFrequency, overTime, VICTIM_SPECS, VIDEO } from './victim-specs.ts';
 
 const WIDTH = 96;
 const NONE: EncoderSpec = { kind: 'none' };
@@ -23,7 +23,6 @@ const onMedia = (design: Design): MediaSpec => ({ ...INPUTS, fusion: design.fusi
 const BRANCH: AudioBranch = { trunk: { kind: 'convolutional', blocks: AUDIO, bands: 'averaged' }, encoder: NONE };
 
 /** A branch that keeps 16 steps of time, for encoders to work on. */
-const overFrequency = (channels: number): ConvolutionSpec => ({ channels, kernel: [3, 3], stride: [1, 2] });
 const LONG: ConvolutionalTrunk = {
   kind: 'convolutional',
   blocks: [conv(16, 2), conv(32, 2), conv(40, 2), conv(48, 1), overFrequency(80)],

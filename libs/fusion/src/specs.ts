@@ -38,7 +38,7 @@ export interface FrontEndSpec {
   /** Samples of one time step; divides the waveform. */
   readonly stepSamples: number;
   readonly bands: number;
-  /** Each window length divides `stepSamples`; its bins are the multiples of sampleRate / window from `fromHz` to `toHz`. */
+  /** Each window length divides `stepSamples`, or is twice as long: then it reaches into the next step. Its bins are the multiples of sampleRate / window from `fromHz` to `toHz`. */
   readonly resolutions: readonly { readonly windowSamples: number; readonly fromHz: number; readonly toHz: number }[];
 }
 

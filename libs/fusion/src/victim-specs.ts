@@ -9,6 +9,9 @@ export const conv = (channels: number, stride: 1 | 2): ConvolutionSpec => ({
 /** A block over three steps of time. */
 export const overTime = (channels: number): ConvolutionSpec => ({ channels, kernel: [3, 1], stride: [1, 1] });
 
+/** A 3 x 3 block that halves the bands and keeps the steps of time. */
+export const overFrequency = (channels: number): ConvolutionSpec => ({ channels, kernel: [3, 3], stride: [1, 2] });
+
 /** Inputs of all victims at the laptop size. */
 export const INPUTS: Inputs = {
   waveform: { sampleRateHz: 16_000, samples: 32_000 },
@@ -16,12 +19,12 @@ export const INPUTS: Inputs = {
   frontEnd: {
     // 15.6 ms: 128 steps, so that halvings stay in step with the video frames.
     stepSamples: 250,
-    bands: 32,
+    bands: 64,
     // Fine in frequency where pitch lies, fine in time above.
     resolutions: [
-      { windowSamples: 250, fromHz: 64, toHz: 1600 },
-      { windowSamples: 125, fromHz: 1664, toHz: 3968 },
-      { windowSamples: 50, fromHz: 4160, toHz: 7680 },
+      { windowSamples: 500, fromHz: 64, toHz: 960 },
+      { windowSamples: 250, fromHz: 1024, toHz: 3968 },
+      { windowSamples: 125, fromHz: 4096, toHz: 7680 },
     ],
   },
   patches: { frames: 2, side: 4, channels: 24 },
@@ -29,9 +32,15 @@ export const INPUTS: Inputs = {
   embedding: 96,
 };
 
-/** The reference branches: 8 steps x 2 bands, and 2 x 2 points a moment. */
-export const AUDIO: readonly ConvolutionSpec[] = [conv(16, 2), conv(32, 2), conv(40, 2), conv(48, 1), conv(80, 2)];
-export const VIDEO: readonly ConvolutionSpec[] = [conv(40, 2), conv(64, 2), conv(96, 2)];
+/** The reference branches: 16 steps x 2 bands, and 4 x 4 points a moment. */
+export const AUDIO: readonly ConvolutionSpec[] = [
+  conv(16, 2),
+  conv(32, 2),
+  overFrequency(48),
+  conv(64, 2),
+  overFrequency(96),
+];
+export const VIDEO: readonly ConvolutionSpec[] = [conv(40, 2), conv(56, 1), conv(80, 2), conv(112, 1)];
 
 /** The reference victims. */
 export const VICTIM_SPECS = {
@@ -39,7 +48,7 @@ export const VICTIM_SPECS = {
     ...INPUTS,
     fusion: 'early',
     patches: { frames: 2, side: 4, channels: 32 },
-    joint: [conv(48, 2), conv(80, 2), conv(112, 2)],
+    joint: [conv(48, 2), conv(64, 1), conv(80, 2), conv(112, 2)],
     temporal: [overTime(96), overTime(96)],
   },
   mid: { ...INPUTS, fusion: 'mid', audio: AUDIO, video: VIDEO, temporal: [overTime(96), overTime(96)] },

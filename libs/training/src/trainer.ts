@@ -44,6 +44,8 @@ export interface TrainerOptions extends Treatments {
   readonly spec: VictimSpec | FeatureSpec;
   /** Decides the first weights and what is drawn at each step. */
   readonly seed: number;
+  /** First values of some parameters and running statistics, by name, in place of drawn ones. */
+  readonly first?: Weights;
   readonly threads?: number;
   readonly executionProvider?: ExecutionProvider;
 }
@@ -83,8 +85,8 @@ export class Trainer implements AsyncDisposable {
     this.#state = { weights: toOrt(float32(first)), first: zeros(), second: zeros() };
     this.#running = new Map(
       victim.statistics.flatMap(({ mean, variance, channels }) => [
-        [mean, new Float32Array(channels)],
-        [variance, new Float32Array(channels).fill(1)],
+        [mean, firstOf(weights, mean) ?? new Float32Array(channels)],
+        [variance, firstOf(weights, variance) ?? new Float32Array(channels).fill(1)],
       ]),
     );
   }
@@ -110,7 +112,7 @@ export class Trainer implements AsyncDisposable {
       ),
       adversary: options.adversary && (await Adversary.create(plain, options.adversary, session)),
     };
-    return new Trainer(options, parts, initialise(victim.parameters, seed));
+    return new Trainer(options, parts, new Map([...initialise(victim.parameters, seed), ...(options.first ?? [])]));
   }
 
   /** Steps done. */
@@ -219,6 +221,11 @@ export class Trainer implements AsyncDisposable {
       }
     }
   }
+}
+
+function firstOf(weights: Weights, name: string): Float32Array | undefined {
+  const tensor = weights.get(name);
+  return tensor && float32Data(toOrt(tensor)).slice();
 }
 
 const logMelSize = (spec: VictimSpec | FeatureSpec): LogMelSize =>

@@ -8,6 +8,8 @@ import { RUN_DEFAULTS, type RunOptions } from './recipe.ts';
 /** Numbers that may be given: the option's name, its place, the least and the largest value. */
 const NUMBERS = [
   ['steps', 'steps', 'whole', 1],
+  ['moment-steps', 'momentSteps', 'whole', 0],
+  ['moment-learning-rate', 'momentLearningRate', 'real', Number.MIN_VALUE],
   ['learning-rate', 'learningRate', 'real', Number.MIN_VALUE],
   ['warm-up', 'warmUp', 'whole', 0],
   ['weight-decay', 'weightDecay', 'real', 0],
@@ -44,6 +46,7 @@ export const USAGE = `usage: npm run train -- --spec NAME --pack DIR|--data DIR 
   --name NAME             name of the victim (that of the spec)
   --clips DIR             labelled test clips to measure on (zoo/clips)
   --from AUDIO,VISUAL     train nothing; put a decision victim together from the kept weights of two that were trained with this seed
+  --init NAME,...         begin with the kept weights of victims that were trained with this seed, wherever name and shape agree
   --out DIR               folder of the victim (seed ${SHIPPED_SEED}: zoo/victims/NAME, others: ${RUNS_DIR}/NAME-seed-N)
   --threads N             threads of the runtime (2)
   --provider NAME         ${EXECUTION_PROVIDERS.join('|')}: what computes (cpu)
@@ -55,6 +58,8 @@ optimisation
   --steps N               (${RUN_DEFAULTS.steps})     --learning-rate R  peak (${RUN_DEFAULTS.learningRate})
   --warm-up N             steps (${RUN_DEFAULTS.warmUp}) --decay ${DECAYS.join('|')}  after it (${RUN_DEFAULTS.decay})
   --weight-decay R        of matrices (${RUN_DEFAULTS.weightDecay})  --clip-norm R  largest gradient norm (${RUN_DEFAULTS.clipNorm})
+  --moment-steps N        steps before those, on single moments of clips: many more pictures for the same work (${RUN_DEFAULTS.momentSteps});
+                          --moment-learning-rate R  their peak (${RUN_DEFAULTS.momentLearningRate})
   --patience N            stop after N epochs without a better validation mAP, keep the best weights (0: never)
 data
   --spec-augment          mask times and bands of the log-mel
@@ -80,6 +85,8 @@ export interface Arguments {
   readonly clipsDir: string;
   /** Names of the victims to put together, in place of training. */
   readonly from: readonly [audio: string, visual: string] | undefined;
+  /** Names of the victims whose kept weights a training begins with. */
+  readonly init: readonly string[];
   readonly out: string;
   readonly threads: number;
   readonly checkpoint: string;
@@ -107,6 +114,7 @@ export function readArguments(args: readonly string[]): Arguments {
       data: { type: 'string' },
       clips: text('zoo/clips'),
       from: { type: 'string' },
+      init: { type: 'string' },
       out: { type: 'string' },
       threads: text(String(DEFAULT_THREADS)),
       checkpoint: { type: 'string' },
@@ -150,6 +158,7 @@ export function readArguments(args: readonly string[]): Arguments {
     dataDir,
     clipsDir: word('clips') ?? '',
     from: readParts(word('from'), spec),
+    init: readNames(word('init')),
     out: word('out') ?? (seed === SHIPPED_SEED ? `zoo/victims/${name}` : keptRun(name, seed, '')),
     threads: number('threads', 'whole', 1),
     checkpoint: word('checkpoint') ?? keptRun(name, seed, CHECKPOINT_FILE),
@@ -177,8 +186,15 @@ function readParts(given: string | undefined, spec: ArchitectureName): Arguments
   return [audio, visual];
 }
 
+function readNames(given = ''): readonly string[] {
+  const names = given === '' ? [] : given.split(',');
+  if (names.includes('')) throw new RangeError(`--init is '${given}'; give names of victims: audio,visual`);
+  return names;
+}
+
 /** The command that makes the victim again: seed, threads and every option that is not at its default. */
-export function commandOf({ spec, name, seed, threads, packDir, dataDir, from, run }: Arguments): string {
+export function commandOf(given: Arguments): string {
+  const { spec, name, seed, threads, packDir, dataDir, from, init, run } = given;
   const changed = [
     ...NUMBERS.flatMap(([option, key]) => (run[key] === RUN_DEFAULTS[key] ? [] : [`--${option} ${run[key]}`])),
     ...CHOICES.flatMap(([option, key]) => (run[key] === RUN_DEFAULTS[key] ? [] : [`--${option} ${run[key]}`])),
@@ -192,6 +208,7 @@ export function commandOf({ spec, name, seed, threads, packDir, dataDir, from, r
     ...named,
     `--seed ${seed} --threads ${threads}`,
     ...parts,
+    ...(init.length === 0 ? [] : [`--init ${init.join()}`]),
     ...changed,
     ...(packDir === undefined ? [] : ['--pack DIR']),
     ...(dataDir === undefined ? [] : ['--data DIR']),

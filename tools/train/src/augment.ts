@@ -35,7 +35,13 @@ const BLANK_SHARE = 0.05;
 const GAIN_DB = 6;
 const TILT = 0.5;
 const LARGEST_MASK_SHARE = 0.25;
-const COLOUR_GAIN = 0.2;
+/** Logarithms of the largest factors; shifts are shares of the picture's side, offsets of its range. */
+const ZOOM = 0.25;
+const ASPECT = 0.12;
+const CONTRAST = 0.3;
+const COLOUR_GAIN = 0.15;
+const SHIFT = 0.1;
+const COLOUR_OFFSET = 0.1;
 const BLANK_GREY = 0.5;
 const BLANK_TABLE = new Float32Array(256).fill(BLANK_GREY);
 /** Side of a masked box, as a share of the picture's. */
@@ -43,7 +49,7 @@ const SMALLEST_BOX = 0.2;
 const LARGEST_BOX = 0.5;
 
 /**
- * Draws one clip, changed: sound mixed, tilted, masked; picture mirrored, recoloured, masked; sometimes re-paired.
+ * Draws one clip, changed: sound mixed, tilted, masked; picture mirrored, stretched, recoloured, masked; sometimes re-paired.
  * @param choose a clip by numbers in [0, 1)
  */
 export function drawClip(
@@ -102,20 +108,31 @@ function shapeSound(waveform: Float32Array, next: () => number): void {
   if (masked) waveform.fill(0, start, start + length);
 }
 
-/** Mirrors half of the pictures, scales each colour, and sometimes greys out a box, alike in all frames. */
+/** Mirrors half of the pictures, stretches, moves and recolours them, and sometimes greys out a box, alike in all frames. */
 function copyPicture(bytes: Uint8Array, pixels: Float32Array, size: PictureSize, next: () => number): void {
   const { width, height } = size;
   const plane = width * height;
   const mirrored = next() < 0.5;
+  const zoom = spread(ZOOM, next);
+  const aspect = spread(ASPECT, next);
+  const columns = axis(width, Math.exp(zoom + aspect), next);
+  const rows = axis(height, Math.exp(zoom - aspect), next);
+  if (mirrored) columns.reverse();
+  const contrast = Math.exp(spread(CONTRAST, next));
   const tables = Array.from({ length: 3 }, () => {
-    const gain = (1 + (2 * next() - 1) * COLOUR_GAIN) / 255;
-    return Float32Array.from({ length: 256 }, (_, byte) => Math.min(1, gain * byte));
+    const gain = contrast * Math.exp(spread(COLOUR_GAIN, next));
+    const offset = BLANK_GREY * (1 - contrast) + spread(COLOUR_OFFSET, next);
+    return Float32Array.from({ length: 256 }, (_, byte) => Math.min(1, Math.max(0, (gain * byte) / 255 + offset)));
   });
-  const step = mirrored ? -1 : 1;
-  for (let start = 0; start < pixels.length; start += width) {
-    const table = tables[Math.floor(start / plane) % 3] ?? BLANK_TABLE;
-    let from = mirrored ? start + width - 1 : start;
-    for (let at = start; at < start + width; at++, from += step) pixels[at] = table[bytes[from] ?? 0] ?? 0;
+  for (let start = 0; start < pixels.length; start += plane) {
+    const table = tables[(start / plane) % 3] ?? BLANK_TABLE;
+    let at = start;
+    for (let row = 0; row < height; row++) {
+      const from = start + (rows[row] ?? 0) * width;
+      for (let column = 0; column < width; column++, at++) {
+        pixels[at] = table[bytes[from + (columns[column] ?? 0)] ?? 0] ?? 0;
+      }
+    }
   }
   const masked = next() < PICTURE_MASKED_SHARE;
   const side = Math.floor(Math.min(width, height) * (SMALLEST_BOX + (LARGEST_BOX - SMALLEST_BOX) * next()));
@@ -127,4 +144,16 @@ function copyPicture(bytes: Uint8Array, pixels: Float32Array, size: PictureSize,
       pixels.fill(BLANK_GREY, start + row * width + left, start + row * width + left + side);
     }
   }
+}
+
+/** Evenly in [-limit, limit]. */
+const spread = (limit: number, next: () => number): number => (2 * next() - 1) * limit;
+
+/** Where each pixel of an axis is taken from: the nearest one of a window `scale` times as long, moved; the picture's edge beyond it. */
+function axis(length: number, scale: number, next: () => number): Int32Array {
+  const centre = length * (0.5 + spread(SHIFT, next));
+  return Int32Array.from({ length }, (_, at) => {
+    const place = Math.floor(centre + scale * (at + 0.5 - length / 2));
+    return Math.min(length - 1, Math.max(0, place));
+  });
 }

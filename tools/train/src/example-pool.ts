@@ -34,7 +34,8 @@ interface Row {
 export interface PoolOptions {
   /** Size of the pictures of clips that are drawn with changes; nothing: clips are drawn as they are, as features must be. */
   readonly picture?: PictureSize;
-
+  /** Examples kept; `POOL_CAPACITY` unless given. */
+  readonly capacity?: number;
   /** Number of the first example that will be added; 0 unless given. */
   readonly first?: number;
   /** Every clip equally often, or every label. 'uniform' unless given. */
@@ -55,12 +56,15 @@ export class ExamplePool {
   readonly #seed: number;
   readonly #picture: PictureSize | undefined;
   readonly #drawing: 'uniform' | 'balanced';
+  readonly #capacity: number;
 
-  constructor(seed: number, { first = 0, drawing = 'uniform', picture }: PoolOptions = {}) {
+  constructor(seed: number, options: PoolOptions = {}) {
+    const { first = 0, drawing = 'uniform', capacity = POOL_CAPACITY, picture } = options;
     this.#seed = seed;
     this.#picture = picture;
     this.#drawing = drawing;
-    this.#next = first % POOL_CAPACITY;
+    this.#capacity = capacity;
+    this.#next = first % capacity;
   }
 
   add(batch: PoolBatch): void {
@@ -74,7 +78,7 @@ export class ExamplePool {
         heard: rows(batch.audioTargets, row),
         seen: rows(batch.visualTargets, row),
       };
-      this.#next = (this.#next + 1) % POOL_CAPACITY;
+      this.#next = (this.#next + 1) % this.#capacity;
     }
   }
 

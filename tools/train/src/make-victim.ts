@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { encodeModel } from '@faultline/onnx';
@@ -12,7 +12,7 @@ import { measure } from './measure.ts';
 import { figureLines, percent, spreadLine } from './print-figures.ts';
 import { RECIPE } from './recipe.ts';
 import { digestOf, type RunRecord, sistersOf, spreadOver, writeRecord } from './run-record.ts';
-import { trainVictim } from './train-victim.ts';
+import { removeCheckpoints, trainVictim } from './train-victim.ts';
 import { MODEL_FILE, writeVictim } from './write-victim.ts';
 
 const SVG_FILE = 'training.svg';
@@ -44,7 +44,7 @@ export async function makeVictim(job: Job): Promise<void> {
     await writeFile(join(out, SVG_FILE), trainingCurveSvg(`${name}, seed ${seed}`, history.curve));
   }
   // The victim is written: the same command shall train anew.
-  await rm(options.checkpoint, { force: true });
+  await removeCheckpoints(options);
   console.log([`wrote ${out}`, ...figureLines(metrics), ...(seedSpread ? [spreadLine(seedSpread)] : [])].join('\n'));
 }
 
@@ -62,8 +62,10 @@ async function train(job: Job): Promise<KeptRun> {
     },
     onEpoch: ({ step, validation }) => console.log(`step ${step}: validation mAP ${percent(validation)}`),
   });
-  const { weights, curve, step: bestStep, processorSeconds } = run;
-  const steps = curve.at(-1)?.step ?? bestStep;
+  const { weights, curve, processorSeconds } = run;
+  const { momentSteps } = options.run;
+  const bestStep = momentSteps + run.step;
+  const steps = momentSteps + (curve.at(-1)?.step ?? run.step);
   const cost = {
     steps,
     clips: steps * RECIPE.batchSize,

@@ -22,6 +22,9 @@ export const RECIPE = {
 /** What may. Zero switches a treatment off. */
 export interface RunOptions {
   readonly steps: number;
+  /** Steps on single moments of clips, before those on whole clips. */
+  readonly momentSteps: number;
+  readonly momentLearningRate: number;
   readonly learningRate: number;
   readonly warmUp: number;
   readonly decay: Decay;
@@ -44,6 +47,8 @@ export interface RunOptions {
 
 export const RUN_DEFAULTS: RunOptions = {
   steps: 2400,
+  momentSteps: 0,
+  momentLearningRate: 2e-3,
   learningRate: 2e-3,
   warmUp: 150,
   decay: 'cosine',
