@@ -15,6 +15,7 @@ NORMALISATION_EPSILON = 1e-3
 PIXEL_MEAN, PIXEL_GAIN = 0.5, 4.0
 SCALE_CORNER_HZ = 1000
 TAPER_SHARE = 0.25
+OVERLAPPING_TAPER_SHARE = 1.0
 POWER_FLOOR = 1e-6
 LOG_POWER_MEAN, LOG_POWER_DEVIATION = -11, 2.5
 
@@ -32,8 +33,11 @@ class FrontEnd(nn.Module):
             window = resolution["windowSamples"]
             spacing = rate / window
             bins = np.arange(math.ceil(resolution["fromHz"] / spacing), resolution["toHz"] // spacing + 1) * spacing
-            count = front["stepSamples"] // window
-            self.register_buffer(f"basis{index}", torch.tensor(fourier_basis(window, bins, rate), dtype=torch.float32))
+            overlapping = window == 2 * front["stepSamples"]
+            count = 1 if overlapping else front["stepSamples"] // window
+            taper = OVERLAPPING_TAPER_SHARE if overlapping else TAPER_SHARE
+            basis = fourier_basis(window, bins, rate, taper)
+            self.register_buffer(f"basis{index}", torch.tensor(basis, dtype=torch.float32))
             gather = band_matrix(front, bins, count)
             self.register_buffer(f"gather{index}", torch.tensor(gather, dtype=torch.float32))
             self.windows.append(window)
@@ -42,16 +46,21 @@ class FrontEnd(nn.Module):
         total = 0
         for index, window in enumerate(self.windows):
             gather = getattr(self, f"gather{index}")
-            spectrum = waveform.reshape(-1, window) @ getattr(self, f"basis{index}")
+            heard = waveform
+            if window * self.steps > waveform.shape[1]:
+                # Each step with the one after it, silence after the last.
+                each = waveform.reshape(len(waveform), self.steps, -1)
+                heard = torch.cat([each, F.pad(each, (0, 0, 0, 1))[:, 1:]], 2)
+            spectrum = heard.reshape(-1, window) @ getattr(self, f"basis{index}")
             total = total + (spectrum * spectrum).reshape(-1, gather.shape[0]) @ gather
         normalised = (torch.log(total + POWER_FLOOR) - LOG_POWER_MEAN) / LOG_POWER_DEVIATION
         return normalised.reshape(-1, 1, self.steps, self.bands)
 
 
-def fourier_basis(window, bins, rate):
+def fourier_basis(window, bins, rate, taper_share):
     position = np.arange(window)
     edge = np.minimum(position + 0.5, window - position - 0.5)
-    ramp = TAPER_SHARE / 2 * window
+    ramp = taper_share / 2 * window
     taper = np.where(edge >= ramp, 1, 0.5 - 0.5 * np.cos(np.pi * edge / ramp))
     angle = 2 * np.pi * position[:, None] * bins[None, :] / rate
     scaled = (2 / taper.sum() * taper)[:, None]

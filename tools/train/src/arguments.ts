@@ -53,6 +53,7 @@ export const USAGE = `usage: npm run train -- --spec NAME --pack DIR|--data DIR 
   --checkpoint FILE       where a run that ends early continues (${RUNS_DIR}/NAME-seed-N.checkpoint)
   --checkpoint-every N    steps between checkpoints (200)
   --restart               begin anew, whatever the checkpoint holds
+  --kept                  train nothing; write the victim of the weights that an earlier run kept
   --measure-only          train nothing; measure the victim in its folder again and renew its card
 optimisation
   --steps N               (${RUN_DEFAULTS.steps})     --learning-rate R  peak (${RUN_DEFAULTS.learningRate})
@@ -92,6 +93,8 @@ export interface Arguments {
   readonly checkpoint: string;
   readonly checkpointSteps: number;
   readonly restart: boolean;
+  /** The weights are those of an earlier run. */
+  readonly kept: boolean;
   readonly measureOnly: boolean;
   readonly run: RunOptions;
 }
@@ -120,6 +123,7 @@ export function readArguments(args: readonly string[]): Arguments {
       checkpoint: { type: 'string' },
       'checkpoint-every': text(String(DEFAULT_CHECKPOINT_STEPS)),
       restart: flag,
+      kept: flag,
       'measure-only': flag,
     },
   });
@@ -164,6 +168,7 @@ export function readArguments(args: readonly string[]): Arguments {
     checkpoint: word('checkpoint') ?? keptRun(name, seed, CHECKPOINT_FILE),
     checkpointSteps: number('checkpoint-every', 'whole', 1),
     restart: given.restart === true,
+    kept: given.kept === true,
     measureOnly: given['measure-only'] === true,
     run: {
       ...RUN_DEFAULTS,

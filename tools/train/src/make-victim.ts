@@ -20,11 +20,11 @@ const SVG_FILE = 'training.svg';
 /** The set that spreads over seeds are told of: what a victim is worth on sources that it never saw. */
 export const SPREAD_SPLIT = 'test-unseen';
 
-/** Trains a victim, or puts it together; keeps its weights and what was measured; writes its folder. */
+/** Trains a victim, puts it together, or takes what an earlier run kept; keeps its weights and what was measured; writes its folder. */
 export async function makeVictim(job: Job): Promise<void> {
   const { options, spec, set, sets } = job;
-  const { name, seed, out, threads, from } = options;
-  const run = await (from === undefined ? train(job) : putTogether(job, from));
+  const { name, seed, out, threads } = options;
+  const run = await weightsOf(job);
   const { weights, history } = run;
   await keepRun(keptRun(name, seed, WEIGHTS_FILE), run);
   const model = exportedModel(spec, weights);
@@ -46,6 +46,12 @@ export async function makeVictim(job: Job): Promise<void> {
   // The victim is written: the same command shall train anew.
   await removeCheckpoints(options);
   console.log([`wrote ${out}`, ...figureLines(metrics), ...(seedSpread ? [spreadLine(seedSpread)] : [])].join('\n'));
+}
+
+function weightsOf(job: Job): Promise<KeptRun> {
+  const { name, seed, kept, from } = job.options;
+  if (kept) return readKeptRun(keptRun(name, seed, WEIGHTS_FILE));
+  return from === undefined ? train(job) : putTogether(job, from);
 }
 
 async function train(job: Job): Promise<KeptRun> {
