@@ -256,8 +256,8 @@ TWINS = {"early": Early, "mid": Mid, "late": Late}
 
 # What a Python attribute may not be called, or would hide a stack of blocks.
 OURS = {
-    "audio_embed": "audio.embed",
-    "video_embed": "video.embed",
+    "audio_embed": "audio.head.embed",
+    "video_embed": "video.head.embed",
     "audio_head": "audio.head",
     "video_head": "video.head",
     "audio_share": "fusion.audio",
