@@ -57,6 +57,7 @@ export class ExamplePool {
   readonly #picture: PictureSize | undefined;
   readonly #drawing: 'uniform' | 'balanced';
   readonly #capacity: number;
+  #drawn: TrainingBatch | undefined;
 
   constructor(seed: number, options: PoolOptions = {}) {
     const { first = 0, drawing = 'uniform', capacity = POOL_CAPACITY, picture } = options;
@@ -82,19 +83,12 @@ export class ExamplePool {
     }
   }
 
-  /** The batch of a step. @throws RangeError when the pool is empty. */
+  /** The batch of a step, which the next call overwrites. @throws RangeError when the pool is empty. */
   draw(step: number, size: number): TrainingBatch {
-    const first = this.#clips.find((clip) => clip !== undefined);
-    if (first === undefined) throw new RangeError('the pool is empty; add examples before drawing');
-    const sizes = Object.entries(first.inputs).map(([name, { length }]) => [name, size * length] as const);
-    const inputs = Object.fromEntries(sizes.map(([name, length]) => [name, new Float32Array(length)]));
-    const batch = {
-      size,
-      inputs,
-      targets: new Float32Array(size * first.heard.length),
-      audioTargets: new Float32Array(size * first.heard.length),
-      visualTargets: new Float32Array(size * first.heard.length),
-    };
+    const batch = this.#drawn?.size === size ? this.#drawn : this.#emptyBatch(size);
+    // Megabytes a step: new ones each time would keep the garbage collector busier than the composing of clips.
+    this.#drawn = batch;
+    const { inputs } = batch;
     const row = (values: Float32Array, index: number) =>
       values.subarray((index * values.length) / size, ((index + 1) * values.length) / size);
     const choose = this.#chooser();
@@ -111,6 +105,19 @@ export class ExamplePool {
       else drawClip((next) => asMedia(choose(next)), random, picture, asMediaRow(target));
     }
     return batch;
+  }
+
+  #emptyBatch(size: number): TrainingBatch {
+    const first = this.#clips.find((clip) => clip !== undefined);
+    if (first === undefined) throw new RangeError('the pool is empty; add examples before drawing');
+    const sizes = Object.entries(first.inputs).map(([name, { length }]) => [name, size * length] as const);
+    return {
+      size,
+      inputs: Object.fromEntries(sizes.map(([name, length]) => [name, new Float32Array(length)])),
+      targets: new Float32Array(size * first.heard.length),
+      audioTargets: new Float32Array(size * first.heard.length),
+      visualTargets: new Float32Array(size * first.heard.length),
+    };
   }
 
   /** How a clip is chosen by numbers in [0, 1). */
