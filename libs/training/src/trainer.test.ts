@@ -61,6 +61,17 @@ test('a restored trainer continues bit for bit; a state of another victim is ref
   assert.throws(() => other.restore({ steps: 1, tensors: new Map() }), /does not fit this victim/);
 });
 
+test('first weights take the place of drawn ones, running statistics too; what is not given is drawn', async () => {
+  const { weights } = await train(1);
+  const first = new Map([...weights].filter(([name]) => name.startsWith('audio.')));
+  await using trainer = await Trainer.create({ spec: TOY_SPEC, seed: 2, first });
+  await using drawn = await Trainer.create({ spec: TOY_SPEC, seed: 2 });
+  assert.ok(first.size > 0 && [...first.keys()].some((name) => name.endsWith('.variance')));
+  for (const [name, tensor] of trainer.weights()) {
+    assert.deepEqual(tensor.data, (first.get(name) ?? drawn.weights().get(name))?.data, name);
+  }
+});
+
 test('treatments out of range are errors that say what to give', async () => {
   const refused = (treatments: Treatments, message: RegExp) =>
     assert.rejects(Trainer.create({ spec: TOY_SPEC, seed: 1, ...treatments }), message);

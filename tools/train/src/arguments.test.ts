@@ -34,10 +34,16 @@ test('a decision victim is put together from two others', () => {
   assert.throws(() => from('late', 'audio,visual'), /--spec is 'late'/);
 });
 
+test('first weights are named', () => {
+  const init = (names: string) => readArguments(['--spec', 'late', '--pack', 'p', '--init', names]).init;
+  assert.deepEqual(init('audio,visual'), ['audio', 'visual']);
+  assert.throws(() => init('audio,'), /--init is 'audio,'/);
+});
+
 test('every option reaches the run, and the command that is recorded makes the same run again', () => {
   const given =
     '--spec late --name late-adversarial --pack p --steps 50 --learning-rate 0.001 --warm-up 5 --decay linear --mixup 0.2 ' +
-    '--spec-augment --balanced --patience 3 --adversarial-steps 4 --epsilon-frames 0.02 --gradient-penalty 0.5 --margin 0.1';
+    '--init audio,visual --moment-steps 7 --moment-learning-rate 0.003 --spec-augment --balanced --patience 3 --adversarial-steps 4 --epsilon-frames 0.02 --gradient-penalty 0.5 --margin 0.1';
   const options = readArguments(given.split(' '));
   assert.equal(options.run.adversarialSteps, 4);
   assert.equal(options.run.decay, 'linear');
