@@ -15,7 +15,7 @@ export interface Architecture {
  * compares): what then differs is where the modalities meet, not size.
  */
 export const MATCHED_FACTORS = {
-  laptop: { early: 116 / 128, late: 144 / 128 },
+  laptop: { early: 130 / 128, late: 139 / 128 },
   study: { early: 137 / 128, late: 98 / 128 },
 } as const;
 

@@ -1,3 +1,4 @@
+import { elementCount, float32 } from '@faultline/onnx';
 import { dryRun } from '@faultline/ort';
 import { ARCHITECTURE_NAMES, ARCHITECTURES } from '../architectures.ts';
 import { buildVictim } from '../build-victim.ts';
@@ -7,9 +8,16 @@ import type { FeatureSpec } from '../designs.ts';
 import type { VictimSpec } from '../specs.ts';
 import type { Row, Size } from '../table/architecture-table.ts';
 
-/** Multiply-accumulates of one clip, learnt from a dry run: it also shows that the shapes fit. */
+/** Multiply-accumulates of one clip in the exported form, learnt from a dry run: it also shows that the shapes fit. */
 export async function macsOf(spec: VictimSpec | FeatureSpec): Promise<number> {
-  const { graph } = buildVictim(spec, { kind: 'evaluation' });
+  const { parameters, statistics } = buildVictim(spec, { kind: 'evaluation' });
+  const zeros = (name: string, shape: readonly number[]) =>
+    [name, float32(new Float32Array(elementCount(shape)), shape)] as const;
+  const weights = new Map([
+    ...parameters.map(({ name, shape }) => zeros(name, shape)),
+    ...statistics.flatMap(({ mean, variance, channels }) => [zeros(mean, [channels]), zeros(variance, [channels])]),
+  ]);
+  const { graph } = buildVictim(spec, { kind: 'export', weights });
   return countMacs(graph, await dryRun(graph));
 }
 
