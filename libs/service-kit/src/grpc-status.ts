@@ -6,7 +6,7 @@ const STATUS_DETAILS_KEY = 'grpc-status-details-bin';
 
 /** Trailers travel in one HTTP/2 header block, which peers commonly cap at 8 to 16 KiB; details are base64 there. */
 const MAX_MESSAGE_CHARACTERS = 1500;
-const MAX_VIOLATION_CHARACTERS = 200;
+const MAX_VIOLATION_CHARACTERS = 400;
 const MAX_DETAILS_BYTES = 6000;
 
 const STATUS_BY_CODE: Readonly<Record<ErrorCode, Status>> = {
