@@ -260,10 +260,11 @@ test('a campaign that another terminal cancels ends with exit code 1, and its tr
   const [{ campaignId }] = await printed('campaign', 'list', '--limit', '1');
   const { state, progress, specification } = await printed('campaign', 'show', campaignId);
   assert.equal(state, 'running');
-  const [{ name, variables, ladder, steps }] = specification.threatModels;
+  const [{ name, variables, ladder, attacks }] = specification.threatModels;
+  const [{ attack, steps }] = attacks;
   assert.deepEqual(
-    [name, variables, ladder, steps],
-    ['linf-both', { waveform: 0.001, frames: 0.004 }, { early: [1], never: [4] }, MANY_STEPS],
+    [name, variables, ladder, attack, steps],
+    ['linf-both', { waveform: 0.001, frames: 0.004 }, { early: [1], never: [4] }, 'pgd', MANY_STEPS],
   );
   assert.ok(progress > 0 && progress < 1, `${progress}`);
   const cancelled = await printed('campaign', 'cancel', campaignId);
