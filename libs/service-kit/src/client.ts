@@ -2,7 +2,7 @@ import { ChannelCredentials, type ClientOptions, Client as GrpcClient } from '@g
 import { context as otel } from '@opentelemetry/api';
 import { OpenCall } from './client-call.ts';
 import { FaultlineError } from './errors.ts';
-import { FLOW_CONTROL_WINDOW_BYTES, MAX_MESSAGE_BYTES, RETRY_BUFFER_BYTES, UNRETRIED_BUFFER_BYTES } from './limits.ts';
+import { FLOW_CONTROL_WINDOW_BYTES, MAX_MESSAGE_BYTES, RETRY_BUFFER_BYTES, STREAM_BUFFER_BYTES } from './limits.ts';
 import { parseAddress, type ServerAddress } from './rpc-tracing.ts';
 import {
   type CallerOf,
@@ -45,19 +45,21 @@ export function connect<const Definition extends ServiceDefinition>(
   options: ConnectOptions<Definition> = {},
 ): Client<Definition> {
   const retried = new Set<MethodDefinition>((options.idempotent ?? []).flatMap((key) => definition[key] ?? []));
-  const plain = openChannel(address, [], UNRETRIED_BUFFER_BYTES);
-  const retrying = retried.size === 0 ? plain : openChannel(address, [...retried], MAX_MESSAGE_BYTES);
+  // A connection that ends with its age refuses calls that were under way to it: a request that is kept whole goes out again.
+  const whole = openChannel(address, [...retried], MAX_MESSAGE_BYTES);
+  const streams = Object.values(definition).some(({ requestStream }) => requestStream);
+  const streaming = streams ? openChannel(address, [], STREAM_BUFFER_BYTES) : whole;
   const target = parseAddress(address);
   const callers = Object.entries(definition).map(([key, method]) => {
-    return [key, callerOf(retried.has(method) ? retrying : plain, method, target)] as const;
+    return [key, callerOf(method.requestStream ? streaming : whole, method, target)] as const;
   });
   const close = () => {
-    plain.close();
-    retrying.close();
+    whole.close();
+    streaming.close();
   };
   const lifecycle: ClientLifecycle = {
     close,
-    waitForReady: (timeoutMs) => waitForReady(plain, address, timeoutMs),
+    waitForReady: (timeoutMs) => waitForReady(whole, address, timeoutMs),
     [Symbol.dispose]: close,
   };
   return Object.assign(Object.fromEntries(callers), lifecycle) as Client<Definition>;
@@ -82,7 +84,7 @@ const RETRY_POLICY = {
   retryableStatusCodes: ['UNAVAILABLE'],
 };
 
-/** Retried methods have a channel of their own, for how much a call buffers is an option of the channel. */
+/** Streams of requests have a channel of their own, for how much a call buffers is an option of the channel. */
 function openChannel(address: string, retried: readonly MethodDefinition[], bufferBytes: number): GrpcClient {
   const names = retried.map(methodNames).map(({ service, method }) => ({ service, method }));
   const serviceConfig = {

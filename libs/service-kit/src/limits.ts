@@ -20,10 +20,10 @@ export const FLOW_CONTROL_WINDOW_BYTES = 1024 * 1024;
 export const RETRY_BUFFER_BYTES = 4 * MAX_MESSAGE_BYTES;
 
 /**
- * Of a call that is not retried by policy this much is kept, in case its connection ends before the server has seen it.
+ * Of a stream of requests this much is kept, in case its connection ends before the server has seen it.
  * The transport acknowledges what it keeps at once, so this is also how far a sender can run ahead of a slow server.
  */
-export const UNRETRIED_BUFFER_BYTES = 256 * 1024;
+export const STREAM_BUFFER_BYTES = 256 * 1024;
 
 /** How long a drain waits for running calls; below the 30 s after which Kubernetes kills. */
 export const DRAIN_TIMEOUT_MS = 25_000;
