@@ -13,8 +13,8 @@ import type { VictimSpec } from './specs.ts';
 import { pointOf, runAt } from './testing/points.ts';
 import { tinyLaptop, tinyStudy } from './testing/tiny-victims.ts';
 
-const MAC_LIMIT = 25e6;
-const PARAMETER_LIMIT = 350_000;
+const MAC_LIMIT = 50e6;
+const PARAMETER_LIMIT = 400_000;
 const BATCH = 2;
 
 describe('at the laptop size', () => {

@@ -7,7 +7,7 @@ import { countMacs } from './count-macs.ts';
 import type { Parameter, Statistics } from './layers.ts';
 import { VICTIM_NAMES, VICTIM_SPECS } from './victim-specs.ts';
 
-const MAC_LIMIT = 17e6;
+const MAC_LIMIT = 40e6;
 const MODEL_BYTES_LIMIT = 2e6;
 const BATCH = 2;
 
@@ -82,7 +82,7 @@ for (const name of VICTIM_NAMES) {
 
     test('trains the same parameters, and heads for its branches alone', () => {
       const training = buildVictim(spec);
-      const ofBranch = (parameter: Parameter) => /^(audio|video)\.head\./.test(parameter.name);
+      const ofBranch = (parameter: Parameter) => /^(audio|video)\.head\.(weight|bias)$/.test(parameter.name);
       assert.equal(training.parameters.filter(ofBranch).length, 2 * training.auxiliaryLogits.length);
       assert.deepEqual(
         training.parameters.filter((parameter) => !ofBranch(parameter)),
