@@ -72,7 +72,7 @@ function assertAgrees({ norm, difference }: { readonly norm: number; readonly di
 
 test('the gradient of the gradient penalty agrees with differences, through both branches and the head', async () => {
   const graph = await withGradientPenalty(plain, { weight: 3, budgets });
-  for (const parameter of ['head.weight', 'audio.embed.weight', 'video.embed.weight', 'audio.1.scale']) {
+  for (const parameter of ['head.weight', 'audio.head.embed.weight', 'video.head.embed.weight', 'audio.1.scale']) {
     assertAgrees(await alongGradient(graph, 'loss/gradient-penalty', parameter, 2e-3));
   }
 });
@@ -104,7 +104,7 @@ test('the gradients of orthogonality and margin agree with differences', async (
   for (const branch of ['audio', 'video']) {
     assertAgrees(await alongGradient(graph, 'loss/orthogonality', `${branch}.head.weight`, 1e-3));
     assertAgrees(await alongGradient(graph, 'loss/margin', `${branch}.head.weight`, 1e-3));
-    assertAgrees(await alongGradient(graph, 'loss/margin', `${branch}.embed.weight`, 1e-3));
+    assertAgrees(await alongGradient(graph, 'loss/margin', `${branch}.head.embed.weight`, 1e-3));
   }
 });
 
