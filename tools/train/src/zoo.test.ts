@@ -35,7 +35,8 @@ for (const name of entries.filter((entry) => entry.isDirectory()).map((entry) =>
     assert.ok(card.macs <= MAC_LIMIT);
     for (const { value } of card.taps) assert.ok(types.has(value), value);
     const splits = card.metrics.map(({ split }) => split);
-    for (const split of ['validation', 'test-unseen', 'test-seen', 'clips-unseen', 'clips-seen']) assert.ok(splits.includes(split), split);
+    for (const split of ['validation', 'test-unseen', 'test-seen', 'clips-unseen', 'clips-seen'])
+      assert.ok(splits.includes(split), split);
 
     await using session = await Session.create(bytes);
     const feeds = Object.fromEntries(
