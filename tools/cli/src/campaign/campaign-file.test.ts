@@ -148,6 +148,6 @@ test('the main job attacks sound, picture and both in two norms, with two budget
   assert.equal(new Set(kinds).size, 6);
   for (const { rungs, steps } of threatModels) {
     assert.equal(rungs.filter(({ stopping }) => stopping === attack.Stopping.STOPPING_NEVER).length, 2);
-    assert.ok(steps >= 20);
+    assert.ok(steps >= 12);
   }
 });

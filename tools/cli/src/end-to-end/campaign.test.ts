@@ -183,7 +183,7 @@ test('victims, their predictions and attacks on single clips', async () => {
   assert.equal(predicted.code, 0, predicted.stderr);
   assert.match(
     predicted.stdout,
-    /^clip +true labels +late\n.*seen-001\.mp4 +\? +drum \+8\.\d\d\nunseen-004 +dog, gunshot +/,
+    /^clip +true labels +late\n.*seen-001\.mp4 +\? +drum \+\d\.\d\d, guitar \+\d\.\d\d\nunseen-004 +dog, gunshot +/,
   );
 
   const folder = join(bench.root, 'examples');
@@ -206,7 +206,7 @@ test('victims, their predictions and attacks on single clips', async () => {
     'h264:60k,aac:24k',
   );
   const [found] = attacked.scores;
-  assert.deepEqual([found.labels, found.labelSource, found.state], [['drum'], 'prediction', 'finished']);
+  assert.deepEqual([found.labels, found.labelSource, found.state], [['drum', 'guitar'], 'prediction', 'finished']);
   assert.deepEqual([found.criticalScale, found.triedWithout], [0.05, 1e-7]);
   assert.ok(found.adversarialMargin < 0 && found.perturbations[0].norm <= 0.05);
   assert.deepEqual(JSON.parse(await readFile(join(folder, 'scores.json'), 'utf8')), attacked);
@@ -230,8 +230,9 @@ test('victims, their predictions and attacks on single clips', async () => {
     const [waveform] = written.variables;
     assert.ok(waveform.writtenNorm <= waveform.epsilon);
     const again = await printed('predict', join(folder, found.media[index]), '--victim', 'late');
-    const drum = again.victims[0].predictions[0].labels.find(({ label }: { label: string }) => label === 'drum');
-    assert.ok(Math.abs(drum.margin - written.margin) < 1e-4, `${written.form}: ${drum.margin}, not ${written.margin}`);
+    const labels: { label: string; margin: number }[] = again.victims[0].predictions[0].labels;
+    const margin = Math.max(...labels.filter(({ label }) => found.labels.includes(label)).map((each) => each.margin));
+    assert.ok(Math.abs(margin - written.margin) < 1e-4, `${written.form}: ${margin}, not ${written.margin}`);
   }
   assert.deepEqual([lossless.outcome, lossless.variables[0].kept > 0.9], ['survived', true]);
 });
