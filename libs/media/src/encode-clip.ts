@@ -43,10 +43,7 @@ const VP8_BIT_RATE = 10_000_000;
 
 interface FormSettings {
   readonly container: string;
-  readonly video: (
-    constantRateFactor: number,
-    openEnded: boolean,
-  ) => Pick<VideoTrack, 'encoder' | 'options' | 'bitRate'>;
+  readonly video: (constantRateFactor: number) => Pick<VideoTrack, 'encoder' | 'options' | 'bitRate'>;
   /** Visually clean at thumbnail sizes. */
   readonly constantRateFactor: number;
   readonly audio: Pick<AudioTrack, 'encoder' | 'form'>;
@@ -58,10 +55,9 @@ const FORMS: Readonly<Record<ClipForm, FormSettings>> = {
   // A 2 s clip of 96 x 96 pixels at 8 Hz takes about 30 kB.
   mp4: {
     container: 'mp4',
-    video: (crf, openEnded) => ({
+    video: (crf) => ({
       encoder: FF_ENCODER_LIBX264,
-      // Files of before had the macroblock tree.
-      options: { ...H264_OPTIONS, ...(openEnded ? { mbtree: '1' } : {}), crf: String(crf) },
+      options: { ...H264_OPTIONS, crf: String(crf) },
     }),
     constantRateFactor: 20,
     audio: { encoder: FF_ENCODER_AAC, form: SAMPLE_FORMS.planarFloat },
@@ -91,7 +87,7 @@ const FORMS: Readonly<Record<ClipForm, FormSettings>> = {
 /**
  * Writes a clip as mp4 (H.264 4:2:0 by libx264, AAC mono by FFmpeg's own encoder) or WebM (libvpx, libopus).
  *
- * One thread, bit-exact flags, no creation time: equal input gives equal bytes on one machine.
+ * One thread, bit-exact flags, no creation time: equal input gives equal bytes on one machine; H.264 on every x86 one.
  *
  * @throws MediaError `bad_specification` when sizes, rates and array lengths disagree.
  */
@@ -102,7 +98,7 @@ export async function encodeClip(clip: Clip): Promise<Uint8Array> {
   return writeMedia({
     container: settings.container,
     video: {
-      ...settings.video(clip.constantRateFactor ?? settings.constantRateFactor, openEnded),
+      ...settings.video(clip.constantRateFactor ?? settings.constantRateFactor),
       frames,
       frameRateHz,
       width,
