@@ -1,9 +1,10 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { join } from 'node:path';
 import { attributionPage } from './attribution-page.ts';
 import { CLIP_GEOMETRY, type ClipRecord, type ClipSet, type Edition, makeClips } from './clip-set.ts';
 import { SAMPLE_RATE_HZ } from './decode.ts';
+import { userPath } from './set/option-value.ts';
+import { runCommand } from './set/run-command.ts';
 import { openSources, type Sources } from './sources.ts';
 import { SPLITS, type Split, STRATA } from './splits.ts';
 
@@ -18,19 +19,13 @@ const NAME = 'faultline-clips';
 const VERSION = '1.1.0';
 const CLIP_FILE = /\.(mp4|webm)$/;
 
-const { values } = parseArgs({
-  options: { pack: { type: 'string' }, out: { type: 'string' }, help: { type: 'boolean' } },
-});
-if (values.help || values.pack === undefined || values.out === undefined) {
-  process.stdout.write(`${USAGE}\n`);
-  process.exitCode = values.help ? 0 : 2;
-} else {
-  // npm runs workspace scripts in the workspace's folder; paths are meant from where the user stands.
-  const from = process.env.INIT_CWD ?? process.cwd();
-  await writeClipSet(resolve(from, values.pack), resolve(from, values.out));
-}
+const OPTIONS = { pack: { type: 'string' }, out: { type: 'string' } } as const;
 
-async function writeClipSet(packDir: string, outDir: string): Promise<void> {
+await runCommand(USAGE, OPTIONS, ['pack', 'out'], (values) =>
+  writeClipSet(userPath(values.pack), userPath(values.out)),
+);
+
+async function writeClipSet(packDir: string, outDir: string): Promise<string> {
   const sources = await openSources(packDir);
   await mkdir(outDir, { recursive: true });
   for (const name of await readdir(outDir)) if (CLIP_FILE.test(name)) await rm(join(outDir, name));
@@ -49,7 +44,7 @@ async function writeClipSet(packDir: string, outDir: string): Promise<void> {
   await writeFile(join(outDir, 'manifest.json'), `${JSON.stringify(set, null, 1)}\n`);
   await writeFile(join(outDir, 'splits.json'), `${JSON.stringify(groupsBySplit(sources), null, 1)}\n`);
   await writeFile(join(outDir, 'ATTRIBUTION.md'), attributionPage(set));
-  process.stdout.write(`${clips.length} clips, ${(totalBytes / 1e6).toFixed(2)} MB, in ${outDir}\n`);
+  return `${clips.length} clips, ${(totalBytes / 1e6).toFixed(2)} MB, in ${outDir}`;
 }
 
 /** The independence groups of every split, so that a clip set can be checked without the pack. */

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LABELS } from './labels.ts';
+import { SetError } from './set/set-manifest.ts';
 
 export type SourceKind = 'audio' | 'image' | 'background' | 'noise';
 export type LicenceFamily = 'permissive' | 'cc' | 'gpl';
@@ -31,24 +32,35 @@ const KINDS: readonly string[] = ['audio', 'image', 'background', 'noise'];
 const FAMILIES: readonly string[] = ['permissive', 'cc', 'gpl'];
 const TEXT_FIELDS = ['id', 'file', 'package', 'path', 'sha256', 'group', 'licence', 'attribution'] as const;
 
-/** @throws Error when the folder is no source pack, or an entry lacks a field. */
+/** @throws SetError when the folder is no source pack, or an entry lacks a field. */
 export async function readManifest(packDir: string): Promise<SourceEntry[]> {
   const path = join(packDir, MANIFEST_FILE);
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new Error(`no source pack at "${packDir}": ${MANIFEST_FILE} cannot be read; pass the pack with --pack DIR`, {
-      cause,
-    });
+    throw new SetError(
+      `no source pack at "${packDir}": ${MANIFEST_FILE} cannot be read; pass the pack with --pack DIR`,
+      {
+        cause,
+      },
+    );
   });
-  const entries: unknown = JSON.parse(text);
-  if (!Array.isArray(entries)) throw new Error(`${path} must hold a list of sources`);
+  const entries = parseJson(path, text);
+  if (!Array.isArray(entries)) throw new SetError(`${path} must hold a list of sources`);
   return entries.map((entry: unknown, index) => parseEntry(entry, `${path}[${index}]`));
 }
 
+function parseJson(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new SetError(`${path} is no JSON: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  }
+}
+
 function parseEntry(value: unknown, where: string): SourceEntry {
-  if (typeof value !== 'object' || value === null) throw new Error(`${where} must be an object`);
+  if (typeof value !== 'object' || value === null) throw new SetError(`${where} must be an object`);
   const entry: Record<string, unknown> = { ...value };
   const expect = (field: string, valid: boolean, wanted: string): void => {
-    if (!valid) throw new Error(`${where}.${field} is ${JSON.stringify(entry[field])}; expected ${wanted}`);
+    if (!valid) throw new SetError(`${where}.${field} is ${JSON.stringify(entry[field])}; expected ${wanted}`);
   };
   for (const field of TEXT_FIELDS) expect(field, typeof entry[field] === 'string', 'a text');
   expect('kind', KINDS.includes(String(entry.kind)), KINDS.join(' | '));

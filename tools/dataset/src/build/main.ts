@@ -1,9 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
-import { parseArgs } from 'node:util';
 import { userPath, wholeNumber } from '../set/option-value.ts';
 import { progressReporter } from '../set/progress.ts';
-import { SetError } from '../set/set-manifest.ts';
+import { runCommand } from '../set/run-command.ts';
 import { buildSet } from './build-set.ts';
 import { PART_SIZES } from './set-part.ts';
 
@@ -25,52 +24,39 @@ const USAGE = `Builds train, validation and test sets from a source pack.
 
 const text = (fallback: number) => ({ type: 'string', default: String(fallback) }) as const;
 
-const { values } = parseArgs({
-  options: {
-    pack: { type: 'string' },
-    out: { type: 'string' },
-    name: { type: 'string' },
-    train: text(PART_SIZES.train),
-    validation: text(PART_SIZES.validation),
-    unseen: text(PART_SIZES['test-unseen']),
-    seen: text(PART_SIZES['test-seen']),
-    seed: text(1),
-    media: text(0),
-    cache: { type: 'string' },
-    workers: text(availableParallelism()),
-    help: { type: 'boolean' },
-  },
-});
+const OPTIONS = {
+  pack: { type: 'string' },
+  out: { type: 'string' },
+  name: { type: 'string' },
+  train: text(PART_SIZES.train),
+  validation: text(PART_SIZES.validation),
+  unseen: text(PART_SIZES['test-unseen']),
+  seen: text(PART_SIZES['test-seen']),
+  seed: text(1),
+  media: text(0),
+  cache: { type: 'string' },
+  workers: text(availableParallelism()),
+} as const;
 
-const number = (option: 'train' | 'validation' | 'unseen' | 'seen' | 'seed' | 'media' | 'workers', least = 0) =>
-  wholeNumber(option, values[option], least);
-
-if (values.help || values.pack === undefined || values.out === undefined) {
-  process.stdout.write(`${USAGE}\n`);
-  process.exitCode = values.help ? 0 : 2;
-} else {
+await runCommand(USAGE, OPTIONS, ['pack', 'out'], async (values) => {
+  const number = (option: 'train' | 'validation' | 'unseen' | 'seen' | 'seed' | 'media' | 'workers', least = 0) =>
+    wholeNumber(option, values[option], least);
   const out = userPath(values.out);
-  try {
-    const { clips } = await buildSet({
-      packDir: userPath(values.pack),
-      ...(values.cache === undefined ? {} : { cacheDir: userPath(values.cache) }),
-      out,
-      name: values.name ?? basename(out),
-      sizes: {
-        train: number('train', 1),
-        validation: number('validation'),
-        'test-unseen': number('unseen'),
-        'test-seen': number('seen'),
-      },
-      seed: number('seed'),
-      media: number('media'),
-      workers: number('workers', 1),
-      onProgress: progressReporter(),
-    });
-    process.stdout.write(`${clips.length} clips in ${out}\n`);
-  } catch (error) {
-    if (!(error instanceof SetError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exitCode = 2;
-  }
-}
+  const { clips } = await buildSet({
+    packDir: userPath(values.pack),
+    ...(values.cache === undefined ? {} : { cacheDir: userPath(values.cache) }),
+    out,
+    name: values.name ?? basename(out),
+    sizes: {
+      train: number('train', 1),
+      validation: number('validation'),
+      'test-unseen': number('unseen'),
+      'test-seen': number('seen'),
+    },
+    seed: number('seed'),
+    media: number('media'),
+    workers: number('workers', 1),
+    onProgress: progressReporter(),
+  });
+  return `${clips.length} clips in ${out}`;
+});

@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
-import { parseArgs } from 'node:util';
 import { MEDIA_SHAPE } from '../set/media-shape.ts';
 import { userPath, wholeNumber } from '../set/option-value.ts';
 import { progressReporter } from '../set/progress.ts';
+import { runCommand } from '../set/run-command.ts';
 import { SetError } from '../set/set-manifest.ts';
 import { SPLITS } from '../splits.ts';
 import { SPLIT_SHARES, type SplitShares } from './group-splits.ts';
@@ -23,17 +23,14 @@ const USAGE = `Imports labelled media, or features of the founding study's shape
   --seed     decides which groups go where (1)
   --workers  processes that read clips (as many as there are cores)`;
 
-const { values } = parseArgs({
-  options: {
-    from: { type: 'string' },
-    out: { type: 'string' },
-    name: { type: 'string' },
-    shares: { type: 'string' },
-    seed: { type: 'string', default: '1' },
-    workers: { type: 'string', default: String(availableParallelism()) },
-    help: { type: 'boolean' },
-  },
-});
+const OPTIONS = {
+  from: { type: 'string' },
+  out: { type: 'string' },
+  name: { type: 'string' },
+  shares: { type: 'string' },
+  seed: { type: 'string', default: '1' },
+  workers: { type: 'string', default: String(availableParallelism()) },
+} as const;
 
 function readShares(text: string | undefined): SplitShares {
   if (text === undefined) return SPLIT_SHARES;
@@ -45,28 +42,19 @@ function readShares(text: string | undefined): SplitShares {
   return { train, validation, test };
 }
 
-if (values.help || values.from === undefined || values.out === undefined) {
-  process.stdout.write(`${USAGE}\n`);
-  process.exitCode = values.help ? 0 : 2;
-} else {
+await runCommand(USAGE, OPTIONS, ['from', 'out'], async (values) => {
   const out = userPath(values.out);
-  try {
-    const manifest = await importSet({
-      items: await readListing(userPath(values.from)),
-      out,
-      name: values.name ?? basename(out),
-      shares: readShares(values.shares),
-      seed: wholeNumber('seed', values.seed, 0),
-      shape: MEDIA_SHAPE,
-      workers: wholeNumber('workers', values.workers, 1),
-      onProgress: progressReporter(),
-    });
-    const counted = SPLITS.map((split) => `${manifest.clips.filter((clip) => clip.split === split).length} ${split}`);
-    const left = manifest.leftOut.length === 0 ? '' : `; ${manifest.leftOut.length} left out, see DATA-CARD.md`;
-    process.stdout.write(`${manifest.clips.length} clips (${counted.join(', ')}) in ${out}${left}\n`);
-  } catch (error) {
-    if (!(error instanceof SetError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exitCode = 2;
-  }
-}
+  const manifest = await importSet({
+    items: await readListing(userPath(values.from)),
+    out,
+    name: values.name ?? basename(out),
+    shares: readShares(values.shares),
+    seed: wholeNumber('seed', values.seed, 0),
+    shape: MEDIA_SHAPE,
+    workers: wholeNumber('workers', values.workers, 1),
+    onProgress: progressReporter(),
+  });
+  const counted = SPLITS.map((split) => `${manifest.clips.filter((clip) => clip.split === split).length} ${split}`);
+  const left = manifest.leftOut.length === 0 ? '' : `; ${manifest.leftOut.length} left out, see DATA-CARD.md`;
+  return `${manifest.clips.length} clips (${counted.join(', ')}) in ${out}${left}`;
+});

@@ -1,9 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { userPath, wholeNumber } from '../set/option-value.ts';
 import { progressReporter } from '../set/progress.ts';
-import { SetError } from '../set/set-manifest.ts';
+import { runCommand } from '../set/run-command.ts';
 import { makePack } from './make-pack.ts';
 import { downloadPackages, readPackageList } from './package-store.ts';
 import { readSourceList } from './source-list.ts';
@@ -20,39 +19,27 @@ const USAGE = `Makes the source pack again from the Debian and npm packages that
 
   Needs dpkg-deb and tar; fluidsynth and timidity for the phrases of sound fonts.`;
 
-const { values } = parseArgs({
-  options: {
-    packages: { type: 'string' },
-    out: { type: 'string' },
-    work: { type: 'string' },
-    download: { type: 'boolean', default: false },
-    workers: { type: 'string', default: String(availableParallelism()) },
-    help: { type: 'boolean' },
-  },
-});
+const OPTIONS = {
+  packages: { type: 'string' },
+  out: { type: 'string' },
+  work: { type: 'string' },
+  download: { type: 'boolean', default: false },
+  workers: { type: 'string', default: String(availableParallelism()) },
+} as const;
 
-if (values.help || values.packages === undefined || values.out === undefined) {
-  process.stdout.write(`${USAGE}\n`);
-  process.exitCode = values.help ? 0 : 2;
-} else {
+await runCommand(USAGE, OPTIONS, ['packages', 'out'], async (values) => {
   const packagesDir = userPath(values.packages);
   const out = userPath(values.out);
-  try {
-    const workers = wholeNumber('workers', values.workers, 1);
-    if (values.download) await downloadPackages(packagesDir, await readPackageList());
-    const outcomes = await makePack({
-      sources: await readSourceList(),
-      packagesDir,
-      work: values.work === undefined ? join(packagesDir, 'unpacked') : userPath(values.work),
-      out,
-      workers,
-      onProgress: progressReporter(),
-    });
-    const made = outcomes.filter((outcome) => 'entry' in outcome).length;
-    process.stdout.write(`${made} of ${outcomes.length} sources in ${out}; see its README.md\n`);
-  } catch (error) {
-    if (!(error instanceof SetError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exitCode = 2;
-  }
-}
+  const workers = wholeNumber('workers', values.workers, 1);
+  if (values.download) await downloadPackages(packagesDir, await readPackageList());
+  const outcomes = await makePack({
+    sources: await readSourceList(),
+    packagesDir,
+    work: values.work === undefined ? join(packagesDir, 'unpacked') : userPath(values.work),
+    out,
+    workers,
+    onProgress: progressReporter(),
+  });
+  const made = outcomes.filter((outcome) => 'entry' in outcome).length;
+  return `${made} of ${outcomes.length} sources in ${out}; see its README.md`;
+});

@@ -1,7 +1,8 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { OnProgress } from '../set/progress.ts';
+import { SetError } from '../set/set-manifest.ts';
 import { writeWhole } from '../set/shards.ts';
 import { packReadme } from './pack-readme.ts';
 import { packageFile } from './package-store.ts';
@@ -23,9 +24,13 @@ export interface PackOptions {
 /**
  * Makes a source pack from packages: files, `sources.json` and `README.md`. Files that are there already stay. What cannot be made is
  * left out and named.
+ * @throws SetError when there is no folder of packages
  */
 export async function makePack(options: PackOptions): Promise<readonly SourceOutcome[]> {
   const { sources, packagesDir, work, out, workers, onProgress } = options;
+  const found = await stat(packagesDir).catch(() => undefined);
+  if (!found?.isDirectory())
+    throw new SetError(`"${packagesDir}" is no folder; give that of the packages with --packages`);
   await mkdir(out, { recursive: true });
   await mkdir(work, { recursive: true });
   const outcomes = new Map<string, SourceOutcome>();
