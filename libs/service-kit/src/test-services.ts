@@ -57,7 +57,7 @@ export function predictRequest(raw: Buffer = Buffer.alloc(0), modelSha256 = ''):
     dims: [raw.length],
     value: { $case: 'raw', value: raw },
   };
-  return { context: undefined, modelSha256, inputs: [{ name: 'waveform', tensor }], taps: [] };
+  return { context: undefined, modelSha256, inputs: [{ name: 'waveform', tensor }], taps: [], tapValues: [] };
 }
 
 export const attackRequest = attack.AttackRequest.fromPartial({ victim: 'late' });

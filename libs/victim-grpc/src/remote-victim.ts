@@ -73,10 +73,18 @@ export class RemoteVictim implements Victim {
    * @throws FaultlineError
    */
   async predict(inputs: Tensors, options: PredictOptions = {}): Promise<Prediction> {
-    const { taps = [] } = options;
+    const { taps = [], tapValues = new Map() } = options;
+    const sent = new Map([...inputs, ...tapValues]);
     return this.#explained(() =>
-      this.#inParts(inputs, taps, options, async (part, _range, modelSha256) => {
-        const request = { context: undefined, modelSha256, inputs: named(part), taps: [...taps] };
+      this.#inParts(sent, taps, options, async (part, _range, modelSha256) => {
+        const of = (tensors: Tensors) => named(new Map([...part].filter(([name]) => tensors.has(name))));
+        const request = {
+          context: undefined,
+          modelSha256,
+          inputs: of(inputs),
+          taps: [...taps],
+          tapValues: of(tapValues),
+        };
         const response = await this.#client.predict(request, signalOf(options));
         return {
           tensors: new Map([['logits', decoded(response.logits, 'logits')]]),

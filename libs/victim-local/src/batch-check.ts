@@ -1,7 +1,7 @@
 import type { victim } from '@faultline/contracts';
 import { exampleDims, type LoopBatch, type Tensors } from '@faultline/victim';
 import type { ShapedProgram } from './program-shape.ts';
-import type { EvaluationSetting } from './setting.ts';
+import type { EvaluationSetting, VictimShapes } from './setting.ts';
 import { splitSlot } from './slots.ts';
 
 /** Largest number of evaluations at once, in a prediction or in one step of a loop; bounds memory, for each keeps its activations. */
@@ -33,6 +33,15 @@ export function checkInputBatch(card: victim.Card, inputs: Tensors): number {
   if (examples === undefined || examples < 1 || examples > MAX_EXAMPLES)
     throw new RangeError(`a batch holds 1 to ${MAX_EXAMPLES} examples, not ${examples ?? 0}`);
   return examples;
+}
+
+/** Throws RangeError unless every value of a tap is float32 [examples, ...], in the tap's shape. */
+export function checkTapValues({ taps }: VictimShapes, values: Tensors, examples: number): void {
+  for (const [name, { dims, data }] of values) {
+    const expected = [examples, ...(taps.get(name) ?? [])].join(', ');
+    if (!(data instanceof Float32Array) || dims.join(', ') !== expected)
+      throw new RangeError(`the value of tap '${name}' is [${dims.join(', ')}]; it must be float32 [${expected}]`);
+  }
 }
 
 /** Throws RangeError unless a loop may hold so many examples with so many samples each. */

@@ -3,7 +3,7 @@ import { Assembly } from './assembly.ts';
 import type { ShapedProgram } from './program-shape.ts';
 import { type EvaluationSetting, variableDims } from './setting.ts';
 import { splitSlot } from './slots.ts';
-import { ancestors, type GraphTap, type VictimGraph } from './victim-graph.ts';
+import { ancestors, cutAt, type GraphTap, type VictimGraph } from './victim-graph.ts';
 
 /** One evaluation as a single graph: transform, victim, objective, and what joins them. */
 export interface ComposedEvaluation {
@@ -145,23 +145,6 @@ export class Surroundings {
     assembly.glue('total', 'loss', [[EACH, this.count], [EACH]], (b) => b.reduceMean('loss', [1], false));
     return 'total';
   }
-}
-
-/** The victim's graph with the values of some taps coming from outside instead of from their nodes. */
-function cutAt(graph: Graph, taps: readonly GraphTap[]): Graph {
-  const values = new Set(taps.map(({ value }) => value));
-  const made = new Set(graph.nodes.flatMap((node) => node.outputs));
-  for (const value of values)
-    if (!made.has(value)) throw new OnnxError(`the tap's value '${value}' is made by no node; attack the input itself`);
-  const nodes = graph.nodes.map((node) => ({
-    ...node,
-    outputs: node.outputs.map((name) => (values.has(name) ? `uncut/${name}` : name)),
-  }));
-  const inputs = [
-    ...graph.inputs,
-    ...[...values].map((name) => ({ name, dataType: 'float32' as const, dims: undefined })),
-  ];
-  return { ...graph, nodes, inputs };
 }
 
 /** Throws where one variable decides the value of another. */

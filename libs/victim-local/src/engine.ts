@@ -85,10 +85,10 @@ export class Engine {
     return this.#loaded(prune({ ...renamed, outputs: [untyped('logits')] }));
   }
 
-  /** Loads the victim with taps: (x0/I) -> logits, tap0/T. */
-  async tapReader(names: readonly string[]): Promise<Loaded> {
+  /** Loads the victim with taps: (x0/I, x/T of `given`) -> logits, tap0/T of `names`. */
+  async tapReader(names: readonly string[], given: readonly string[]): Promise<Loaded> {
     const wanted = new Map(names.map((name) => [`tap0/${name}`, name]));
-    return this.#loaded(composeClean(await this.analysis(), wanted, ['logits']));
+    return this.#loaded(composeClean(await this.analysis(), wanted, { further: ['logits'], given }));
   }
 
   /**

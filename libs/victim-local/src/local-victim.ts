@@ -20,7 +20,14 @@ import {
   type Victim,
   type VictimDescription,
 } from '@faultline/victim';
-import { checkInputBatch, checkLoopSize, checkTargets, checkUploaded, MAX_EXAMPLES } from './batch-check.ts';
+import {
+  checkInputBatch,
+  checkLoopSize,
+  checkTapValues,
+  checkTargets,
+  checkUploaded,
+  MAX_EXAMPLES,
+} from './batch-check.ts';
 import { composeVictim } from './compose-victim.ts';
 import { Engine } from './engine.ts';
 import { feedsFor } from './feeds.ts';
@@ -128,12 +135,14 @@ export class LocalVictim implements Victim {
     }
   }
 
-  async predict(inputs: Tensors, { taps = [] }: PredictOptions = {}): Promise<Prediction> {
+  async predict(inputs: Tensors, { taps = [], tapValues = new Map() }: PredictOptions = {}): Promise<Prediction> {
     const { card } = this.#description;
     const examples = checkInputBatch(card, inputs);
     const clean = new Map(Array.from(inputs, ([name, tensor]) => [name, toOrt(toFloatRows(name, tensor))]));
     const results: Readonly<Record<string, OrtTensor>> =
-      taps.length === 0 ? { logits: await this.#predictor.logits(clean) } : await this.#readTaps(clean, taps);
+      taps.length === 0 && tapValues.size === 0
+        ? { logits: await this.#predictor.logits(clean) }
+        : await this.#atTaps(clean, taps, tapValues, examples);
     const { logits, ...values } = results;
     if (logits === undefined) throw new RangeError('the victim gave no logits');
     return {
@@ -144,22 +153,26 @@ export class LocalVictim implements Victim {
     };
   }
 
-  async #readTaps(
+  /** Reads taps, and puts values in the place of others. */
+  async #atTaps(
     inputs: ReadonlyMap<string, OrtTensor>,
     names: readonly string[],
+    values: Tensors,
+    examples: number,
   ): Promise<Readonly<Record<string, OrtTensor>>> {
     const { shapes } = await this.#engine.analysis();
-    const unknown = names.find((name) => !shapes.taps.has(name));
+    const unknown = [...names, ...values.keys()].find((name) => !shapes.taps.has(name));
     if (unknown !== undefined)
       throw new RangeError(
         `'${unknown}' is no tap of this victim; its taps are ${[...shapes.taps.keys()].join(', ') || 'none'}`,
       );
-    const lease = await this.#sessions.tapReader(names);
+    checkTapValues(shapes, values, examples);
+    const lease = await this.#sessions.tapReader(names, [...values.keys()]);
     try {
       const { session } = lease.value;
-      return await session.run(
-        feedsFor(session, new Map(Array.from(inputs, ([name, value]) => [`x0/${name}`, value]))),
-      );
+      const feeds = new Map(Array.from(inputs, ([name, value]) => [`x0/${name}`, value]));
+      for (const [name, value] of values) feeds.set(`x/${name}`, toOrt(toFloatRows(name, value)));
+      return await session.run(feedsFor(session, feeds));
     } finally {
       await lease.release();
     }

@@ -41,6 +41,24 @@ test('predictions hand out taps', async () => {
   );
 });
 
+test('predictions take the values of taps from outside', async () => {
+  const moved = Float32Array.from(
+    cleanAudio(0).concat(cleanAudio(1), cleanAudio(2)),
+    (value, i) => value + Math.cos(i),
+  );
+  const tapValues = new Map([['audio', { dims: [CLIPS, HIDDEN], data: moved }]]);
+  const given = await victim.predict(inputs, { taps: ['audio', 'hidden'], tapValues });
+  near(given.taps.get('audio')?.data ?? [], moved, 0);
+  for (let clip = 0; clip < CLIPS; clip++) {
+    const hidden = hiddenOf(Array.from(moved.slice(clip * HIDDEN, (clip + 1) * HIDDEN)), frames(clip));
+    near(row(given.taps.get('hidden'), clip), hidden);
+    near(row(given.logits, clip), logitsOf(hidden));
+  }
+  assert.deepEqual((await victim.predict(inputs, { tapValues })).logits, given.logits);
+  const wrong = new Map([['audio', { dims: [HIDDEN, CLIPS], data: moved }]]);
+  await assert.rejects(victim.predict(inputs, { tapValues: wrong }), /must be float32 \[3, 4\]/);
+});
+
 test('a tap as a variable starts at its clean value, and its gradient is that of the rest of the victim', async () => {
   const step = program((b) => {
     b.write('next/audio', b.minus(b.read('x/audio', [HIDDEN]), b.read('grad/audio', [HIDDEN])));

@@ -90,6 +90,23 @@ function tapOf(value: string, type: ValueType | undefined): GraphTap | undefined
   return { value, rows: first.batch, rowDims };
 }
 
+/** The victim's graph with the values of some taps coming from outside instead of from their nodes. */
+export function cutAt(graph: Graph, taps: readonly GraphTap[]): Graph {
+  const values = new Set(taps.map(({ value }) => value));
+  const made = new Set(graph.nodes.flatMap((node) => node.outputs));
+  for (const value of values)
+    if (!made.has(value)) throw new OnnxError(`the tap's value '${value}' is made by no node; attack the input itself`);
+  const nodes = graph.nodes.map((node) => ({
+    ...node,
+    outputs: node.outputs.map((name) => (values.has(name) ? `uncut/${name}` : name)),
+  }));
+  const inputs = [
+    ...graph.inputs,
+    ...[...values].map((name) => ({ name, dataType: 'float32' as const, dims: undefined })),
+  ];
+  return { ...graph, nodes, inputs };
+}
+
 /** Every value that a value is made of, itself included. */
 export function ancestors(graph: Graph, value: string): Set<string> {
   const found = new Set([value]);

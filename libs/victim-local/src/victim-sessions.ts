@@ -71,10 +71,11 @@ export class VictimSessions implements AsyncDisposable {
     return this.#programs.take(`${role} ${digest} ${settingKey(setting)}`, () => this.#engine.load(shaped));
   }
 
-  /** (x0/I) -> logits, tap0/T. */
-  tapReader(names: readonly string[]): Promise<Lease<Loaded>> {
-    const sorted = [...new Set(names)].sort();
-    return this.#programs.take(`taps ${JSON.stringify(sorted)}`, () => this.#engine.tapReader(sorted));
+  /** (x0/I, x/T of `given`) -> logits, tap0/T of `names`. */
+  tapReader(names: readonly string[], given: readonly string[]): Promise<Lease<Loaded>> {
+    const [read, put] = [names, given].map((some) => [...new Set(some)].sort());
+    const key = `taps ${JSON.stringify([read, put])}`;
+    return this.#programs.take(key, () => this.#engine.tapReader(read ?? [], put ?? []));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

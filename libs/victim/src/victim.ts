@@ -44,6 +44,8 @@ export interface VictimDescription {
 export interface PredictOptions extends CallOptions {
   /** Names of taps of the card to return beside the logits. */
   readonly taps?: readonly string[] | undefined;
+  /** Values that taps have instead of what the victim computes for them, float32 [batch, ...]: what follows is made of these. */
+  readonly tapValues?: Tensors | undefined;
 }
 
 export interface Prediction {

@@ -206,7 +206,14 @@ for (const { name, plan, initParameters = {}, slots, run } of SCENARIOS) {
 
 test('predictions with taps are the same over gRPC as in this process', async () => {
   const taps = ['hidden', 'audio'];
-  assert.deepEqual(await remote.predict(inputs, { taps }), await local.predict(inputs, { taps }));
+  const read = await remote.predict(inputs, { taps });
+  assert.deepEqual(read, await local.predict(inputs, { taps }));
+  const tapValues = new Map(
+    [...read.taps].map(([name, { dims, data }]) => [name, { dims, data: data.slice().reverse() }]),
+  );
+  const moved = await remote.predict(inputs, { tapValues });
+  assert.deepEqual(moved, await local.predict(inputs, { tapValues }));
+  assert.notDeepEqual(moved.logits, read.logits);
 });
 
 const objective = program((b) => {

@@ -35,6 +35,7 @@ async function refused(work: Promise<unknown>, field: RegExp, code = 'invalid_ar
   });
 }
 
+const smell = { name: 'smell', tensor: tensor([3]) };
 const PREDICTIONS: readonly Refusal<inference.PredictRequest>[] = [
   [/input 'waveform' is missing/, { inputs: [] }],
   [/inputs\[waveform\]: is given twice/, { inputs: [waveform, waveform] }],
@@ -59,6 +60,11 @@ const PREDICTIONS: readonly Refusal<inference.PredictRequest>[] = [
   ],
   [/taps\[0\]: 'smell' is not known; there are audio, hidden/, { inputs: goodInputs, taps: ['smell'] }],
   [/taps\[1\]: 'audio' is named twice/, { inputs: goodInputs, taps: ['audio', 'audio'] }],
+  [/tap_values\[0\]: 'smell' is not known; there are audio, hidden/, { inputs: goodInputs, tapValues: [smell] }],
+  [
+    /value of tap 'audio' is \[3\]; it must be float32/,
+    { inputs: goodInputs, tapValues: [{ ...smell, name: 'audio' }] },
+  ],
   [/context.caller: has 129 characters/, { context: { caller: 'x'.repeat(129), idempotencyKey: '' } }],
   [/expects model f+ but this service holds/, { modelSha256: 'f'.repeat(64) }, 'failed_precondition'],
 ];

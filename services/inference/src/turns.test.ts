@@ -11,7 +11,7 @@ const pending = (id: number, job: Job): Pending => ({
   settle: Promise.withResolvers(),
 });
 const keep = (loop: number): Job => ({ kind: 'keep', loop, examples: [] });
-const predict: Job = { kind: 'predict', inputs: new Map(), taps: [] };
+const predict: Job = { kind: 'predict', inputs: new Map(), taps: [], tapValues: new Map() };
 
 test('what frees memory comes first, then predictions, then loops in the order in which they asked', () => {
   const turns = new Turns();

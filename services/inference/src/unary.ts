@@ -20,8 +20,14 @@ export async function predict(
     'taps',
     description.card.taps.map(({ name }) => name),
   );
+  checkNames(
+    request.tapValues.map(({ name }) => name),
+    'tap_values',
+    description.card.taps.map(({ name }) => name),
+  );
   const inputs = ownTensors(request.inputs, 'inputs');
-  const prediction = await compute.run({ kind: 'predict', inputs, taps: request.taps }, signal);
+  const tapValues = ownTensors(request.tapValues, 'tap_values');
+  const prediction = await compute.run({ kind: 'predict', inputs, taps: request.taps, tapValues }, signal);
   span.setAttribute('faultline.examples', prediction.cost.forwardExamples);
   return {
     logits: encodeTensor(prediction.logits),

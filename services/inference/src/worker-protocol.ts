@@ -30,7 +30,7 @@ interface OnLoop {
 /** What the service asks of the worker, by kind: its arguments and its result. Loops answer with the examples that they hold. */
 export interface Jobs {
   readonly predict: {
-    readonly arguments: { readonly inputs: Tensors; readonly taps: readonly string[] };
+    readonly arguments: { readonly inputs: Tensors; readonly taps: readonly string[]; readonly tapValues: Tensors };
     readonly result: Prediction;
   };
   readonly differentiate: {

@@ -30,7 +30,7 @@ const collectGarbage = runInNewContext('gc') as () => void;
 async function perform(job: Job): Promise<Jobs[JobKind]['result']> {
   switch (job.kind) {
     case 'predict':
-      return victim.predict(job.inputs, { taps: job.taps });
+      return victim.predict(job.inputs, { taps: job.taps, tapValues: job.tapValues });
     case 'differentiate':
       return victim.differentiate(job.request);
     case 'estimate':
