@@ -181,9 +181,17 @@ test('victims, their predictions and attacks on single clips', async () => {
   const file = join(CLIPS_DIR, 'seen-001.mp4');
   const predicted = await ended('predict', file, 'unseen-004', '--victim', 'late');
   assert.equal(predicted.code, 0, predicted.stderr);
+  const known = await printed('predict', file, '--victim', 'late');
+  const heard: { label: string; margin: number }[] = known.victims[0].predictions[0].labels;
+  const active = heard.filter(({ margin }) => margin > 0).toSorted((a, b) => b.margin - a.margin);
+  assert.ok(
+    active.some(({ label }) => label === 'drum'),
+    JSON.stringify(heard),
+  );
+  const cell = active.map(({ label, margin }) => `${label} \\+${margin.toFixed(2).replace('.', '\\.')}`).join(', ');
   assert.match(
     predicted.stdout,
-    /^clip +true labels +late\n.*seen-001\.mp4 +\? +drum \+\d\.\d\d, guitar \+\d\.\d\d\nunseen-004 +dog, gunshot +/,
+    new RegExp(`^clip +true labels +late\n.*seen-001\\.mp4 +\\? +${cell}\nunseen-004 +dog, gunshot +`),
   );
 
   const folder = join(bench.root, 'examples');
@@ -206,7 +214,8 @@ test('victims, their predictions and attacks on single clips', async () => {
     'h264:60k,aac:24k',
   );
   const [found] = attacked.scores;
-  assert.deepEqual([found.labels, found.labelSource, found.state], [['drum', 'guitar'], 'prediction', 'finished']);
+  assert.deepEqual([found.labelSource, found.state], ['prediction', 'finished']);
+  assert.deepEqual(found.labels.toSorted(), active.map(({ label }) => label).toSorted());
   assert.deepEqual([found.criticalScale, found.triedWithout], [0.05, 1e-7]);
   assert.ok(found.adversarialMargin < 0 && found.perturbations[0].norm <= 0.05);
   assert.deepEqual(JSON.parse(await readFile(join(folder, 'scores.json'), 'utf8')), attacked);
