@@ -19,7 +19,7 @@ import { NodeContext } from './context.ts';
 import { decompose } from './decompose.ts';
 import { type Dims, describeDims, range, sameDims, type Value } from './dims.ts';
 import { Expressions, isStep } from './expressions.ts';
-import { ESTIMATES, MOVES, ruleOf, STOPS } from './rules/index.ts';
+import { ESTIMATES, MOVES, ROUNDINGS, ruleOf, STOPS } from './rules/index.ts';
 
 export interface DifferentiateOptions {
   readonly graph: Graph;
@@ -33,6 +33,11 @@ export interface DifferentiateOptions {
   readonly gradName?: (name: string) => string;
   /** Version of the standard operators that the graph is written in, 13 or later; 21 by default. */
   readonly opset?: number;
+  /**
+   * Gradients pass Round, Floor and Ceil as if they were the identity (straight-through estimation, Bengio et al. 2013, arXiv 1308.3432), where by default none
+   * comes back: they are constant almost everywhere.
+   */
+  readonly straightThrough?: boolean;
 }
 
 /** Oldest opset whose reductions, slices and Softmax mean what the rules take them to mean. */
@@ -73,7 +78,8 @@ const isLevel = (node: Node, levels: ReadonlySet<string>) =>
   ESTIMATES.has(node.op) || (MOVES.has(node.op) && node.inputs.some((name) => levels.has(name)));
 
 /** Whether no gradient flows through a node. */
-const stops = (node: Node) => node.domain === '' && (STOPS.has(node.op) || isStep(node));
+const stops = (node: Node, straightThrough: boolean) =>
+  node.domain === '' && ((STOPS.has(node.op) && !(straightThrough && ROUNDINGS.has(node.op))) || isStep(node));
 
 /** Values through which the variables act on the output. */
 export function valuesOnPath({
@@ -81,11 +87,12 @@ export function valuesOnPath({
   types,
   output,
   wrt,
-}: Pick<DifferentiateOptions, 'graph' | 'types' | 'output' | 'wrt'>): Set<string> {
+  straightThrough = false,
+}: Pick<DifferentiateOptions, 'graph' | 'types' | 'output' | 'wrt' | 'straightThrough'>): Set<string> {
   const dependent = new Set(wrt);
   const levels = new Set<string>();
   for (const node of graph.nodes) {
-    if (stops(node)) continue;
+    if (stops(node, straightThrough)) continue;
     if (!readsOf(node).some((name) => dependent.has(name))) continue;
     for (const [i, made] of node.outputs.entries()) {
       if (made === '') continue;
@@ -99,7 +106,7 @@ export function valuesOnPath({
   }
   const reaching = new Set([output]);
   for (const node of graph.nodes.toReversed()) {
-    if (stops(node)) continue;
+    if (stops(node, straightThrough)) continue;
     if (!node.outputs.some((name) => reaching.has(name) && dependent.has(name))) continue;
     for (const name of readsOf(node)) reaching.add(name);
   }
@@ -169,7 +176,7 @@ const namesToKeep = ({ graph, output, wrt }: DifferentiateOptions): Set<string> 
 /** Differentiates, telling of nodes that have no rule or no rule for their form; behind them gradients are zeros. */
 export function attempt(options: DifferentiateOptions, report: (node: Node, error: unknown) => void): Graph {
   checkNames(options);
-  const { output, wrt, gradName = (name) => `grad/${name}`, opset = OPSET } = options;
+  const { output, wrt, gradName = (name) => `grad/${name}`, opset = OPSET, straightThrough = false } = options;
   const gradNames = wrt.map(gradName);
   const crossed = valuesOnPath(options);
   const { graph, types } = decompose(
@@ -184,7 +191,7 @@ export function attempt(options: DifferentiateOptions, report: (node: Node, erro
   const producerOf = (name: string) => made.get(name);
   const e = new Expressions(graph, gradNames, { types });
   const typedValue = typedIn(types);
-  const onPath = valuesOnPath({ graph, types, output, wrt });
+  const onPath = valuesOnPath({ graph, types, output, wrt, straightThrough });
   const contributions = new Map<string, Value[]>();
   const gradOf = (name: string): Value | undefined => {
     const parts = contributions.get(name);
@@ -206,8 +213,8 @@ export function attempt(options: DifferentiateOptions, report: (node: Node, erro
   for (const node of graph.nodes.toReversed()) {
     if (!node.outputs.some((name) => contributions.has(name))) continue;
     if (!readsOf(node).some((name) => onPath.has(name))) continue;
-    const rule = node.domain === '' ? ruleOf(node.op) : undefined;
-    if (stops(node)) continue;
+    if (stops(node, straightThrough)) continue;
+    const rule = node.domain === '' ? (ruleOf(node.op) ?? ROUNDINGS.get(node.op)) : undefined;
     const wanted = (name: string) => onPath.has(name);
     const context = new NodeContext({ node, opset, e, typedValue, gradOf, wanted, producerOf });
     const contribute = (name: string, part: Value) =>

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { float32, GraphBuilder, int, type Tensor } from '@faultline/onnx';
+import { float32, GraphBuilder, int, modelOf, type Tensor } from '@faultline/onnx';
+import { dryRun, fromOrt, Session, toOrt } from '@faultline/ort';
+import { differentiate } from './differentiate.ts';
 import { float64Data, gradientsAt } from './finite-differences.ts';
 
 const uint8 = (value: number): Tensor => ({ dataType: 'uint8', dims: [], data: Uint8Array.of(value) });
@@ -62,4 +64,25 @@ describe('quantisation passes gradients straight through', () => {
     const found = await slopes(b, b.times(y, b.scalar(2)), float32([-1, 0.3, 1]));
     assert.ok(Math.abs((found[1] ?? 0) - 2) < 1e-5);
   });
+});
+
+test('Round, Floor and Ceil pass no gradient, or as the identity would where that is asked for', async () => {
+  for (const op of ['Round', 'Floor', 'Ceil']) {
+    const b = new GraphBuilder();
+    const x = b.input('x', ['batch', 2]);
+    const rounded = b.op(op, [b.times(x, b.scalar(10))]);
+    const loss = b.times(rounded, b.constant(float32([3, 5])));
+    b.output(loss);
+    const graph = b.graph();
+    const types = await dryRun(graph);
+    for (const [straightThrough, expected] of [
+      [false, [0, 0]],
+      [true, [30, 50]],
+    ] as const) {
+      const made = differentiate({ graph, types, output: loss, wrt: ['x'], straightThrough });
+      await using session = await Session.create(modelOf(made));
+      const { 'grad/x': found } = await session.run({ x: toOrt(float32([0.12, 0.34], [1, 2])) }, ['grad/x']);
+      assert.deepEqual(found && [...float64Data(fromOrt(found))], expected, op);
+    }
+  }
 });

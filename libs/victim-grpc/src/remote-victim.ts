@@ -124,6 +124,7 @@ export class RemoteVictim implements Victim {
             variables: [...variables],
             parameters,
             constants: named(constants),
+            straightThrough: request.straightThrough ?? false,
           },
           signalOf(options),
         );

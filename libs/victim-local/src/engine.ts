@@ -101,7 +101,10 @@ export class Engine {
     const analysis = await this.analysis();
     const stepTaps = [...new Set(readBy('tap', step))];
     const composed = composeEvaluation(analysis, setting, { transform, objective, stepTaps });
-    const graph = setting.mode === 'differentiate' ? withGradients(composed) : composed.graph;
+    const graph =
+      setting.mode === 'differentiate'
+        ? withGradients({ ...composed, straightThrough: setting.straightThrough })
+        : composed.graph;
     const attacked = new Set(setting.variables.map(({ name }) => name));
     const fixed = new Set(this.inputs.filter((name) => !attacked.has(name)).map((name) => `x0/${name}`));
     const { ahead, rest, frontier } = evaluateAhead(graph, fixed, composed.types);
@@ -150,11 +153,13 @@ function withGradients({
   types,
   output,
   wrt,
+  straightThrough,
 }: {
   readonly graph: Graph;
   readonly types: ReadonlyMap<string, ValueType>;
   readonly output: string;
   readonly wrt: ReadonlyMap<string, string>;
+  readonly straightThrough: boolean;
 }): Graph {
   const slots = new Map(Array.from(wrt, ([slot, value]) => [value, slot]));
   return differentiate({
@@ -163,5 +168,6 @@ function withGradients({
     output,
     wrt: [...wrt.values()],
     gradName: (name) => slots.get(name) ?? `grad/${name}`,
+    straightThrough,
   });
 }

@@ -189,7 +189,8 @@ export class LocalVictim implements Victim {
     const examples = checkInputBatch(card, inputs);
     checkTargets(targets, examples, card.labels.length);
     const variables = request.variables.map((name) => ({ name, scope: 'example' }) as const);
-    const setting = settingOf({ variables }, (await this.#engine.analysis()).shapes);
+    const { straightThrough = false } = request;
+    const setting = { ...settingOf({ variables }, (await this.#engine.analysis()).shapes), straightThrough };
     const bytes = typeof request.objective === 'string' ? namedLoss(request.objective, card) : request.objective;
     const objective = await this.#sessions.shape(readProgram('objective', bytes), setting);
     const unmet = objective.graph.inputs.find(({ name }) => /^(state|noise|data)\//.test(name));

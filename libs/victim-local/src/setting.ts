@@ -15,6 +15,8 @@ export interface EvaluationSetting extends VictimShapes {
   readonly mode: 'differentiate' | 'evaluate';
   readonly samples: Samples | undefined;
   readonly noise: readonly NoiseSlot[];
+  /** Gradients pass Round, Floor and Ceil as if they were the identity. */
+  readonly straightThrough: boolean;
 }
 
 /** The part of a plan that shapes graphs. */
@@ -42,7 +44,7 @@ export function settingOf(plan: PlanShape, shapes: VictimShapes): EvaluationSett
   if (samples !== undefined && (!Number.isInteger(samples.count) || samples.count < 1))
     throw new RangeError(`the number of samples is ${samples.count}; give 1 or more`);
   checkNoise(noise);
-  return { ...shapes, variables, mode: plan.mode ?? 'differentiate', samples, noise };
+  return { ...shapes, variables, mode: plan.mode ?? 'differentiate', samples, noise, straightThrough: false };
 }
 
 function checkNoise(slots: readonly NoiseSlot[]): void {
@@ -62,5 +64,5 @@ export function variableDims({ inputs, taps }: VictimShapes, name: string): read
 }
 
 /** Tells settings apart for caches. */
-export const settingKey = ({ variables, mode, samples, noise }: EvaluationSetting): string =>
-  JSON.stringify([variables.map(({ name, scope }) => [name, scope]), mode, samples, noise]);
+export const settingKey = ({ variables, mode, samples, noise, straightThrough }: EvaluationSetting): string =>
+  JSON.stringify([variables.map(({ name, scope }) => [name, scope]), mode, samples, noise, straightThrough]);

@@ -78,6 +78,8 @@ export interface DifferentiateRequest {
   readonly parameters?: Parameters | undefined;
   /** const/C of the objective program, by C. */
   readonly constants?: Tensors | undefined;
+  /** Gradients pass Round, Floor and Ceil as if they were the identity: estimates where the true ones are 0. */
+  readonly straightThrough?: boolean | undefined;
 }
 
 export interface Gradients {

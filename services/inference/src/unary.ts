@@ -95,6 +95,7 @@ function toRequest(request: inference.DifferentiateRequest, { card }: VictimDesc
     variables: request.variables,
     parameters: parametersOf(request.parameters, 'parameters'),
     constants: ownTensors(request.constants, 'constants'),
+    straightThrough: request.straightThrough,
   };
 }
 

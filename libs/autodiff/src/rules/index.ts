@@ -129,6 +129,11 @@ export const STOPS: ReadonlySet<string> = new Set(
   NonZero RandomNormalLike RandomUniformLike Round Shape Sign Size`.split(/\s+/),
 );
 
+/** Of these, the operators that gradients can be asked to pass as if they were the identity. */
+export const ROUNDINGS: ReadonlyMap<string, Rule> = new Map(
+  ['Ceil', 'Floor', 'Round'].map((op) => [op, quantization.straightThrough]),
+);
+
 /** Operators whose rule is an estimate: rounding to levels passes the gradient straight through. */
 export const ESTIMATES: ReadonlySet<string> = new Set(['QuantizeLinear', 'DynamicQuantizeLinear']);
 

@@ -81,3 +81,6 @@ export const dequantizeLinear: Rule = (c) => [
     return e.reshape(e.reduceSum(slopes, others, false), scale.dims);
   },
 ];
+
+/** Rounding as if it were the identity. */
+export const straightThrough: Rule = (c) => [() => c.broadcastGrad()];
