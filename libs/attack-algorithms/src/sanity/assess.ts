@@ -1,13 +1,13 @@
 import type { Victim } from '@faultline/victim';
-import { boundarySides } from './boundary-sides.ts';
-import { type BoundaryPoint, boundaryWalk } from './boundary-walk.ts';
+import type { AssessedClips } from './assessed-clips.ts';
+import type { BoundaryPoint } from './boundary-walk.ts';
 import { probeGradients } from './gradient-probe.ts';
 import { type ClipEvidence, type Finding, findingsOf } from './indicators.ts';
-import type { ProbedClips } from './probed-clips.ts';
+import { REMEDIES, type Remedy, type RemedyOptions, tryRemedy } from './remedies.ts';
 
 /**
- * What an attack's figures are worth. `sound`: nothing speaks against them. `remedied`: the gradients are masked, and a walk along the boundary,
- * where they are not, found these scales instead. `withheld`: they are masked there too; no attack here would find the victim's
+ * What an attack's figures are worth. `sound`: nothing speaks against them. `remedied`: the attack failed for a reason of its own, and a
+ * remedy whose gradients were seen to be true found these scales instead. `withheld`: no remedy is to be believed; no attack here would find the victim's
  * true budgets, and none is to be reported.
  */
 export type Assessment =
@@ -16,54 +16,80 @@ export type Assessment =
       readonly verdict: 'remedied';
       readonly findings: readonly Finding[];
       readonly reason: string;
+      readonly remedy: string;
+      /** One a clip. */
       readonly found: readonly BoundaryPoint[];
     }
   | { readonly verdict: 'withheld'; readonly findings: readonly Finding[]; readonly reason: string };
 
-export interface AssessOptions {
+export interface AssessOptions extends RemedyOptions {
   /** What else is known of the attack, one a clip. */
   readonly evidence?: readonly ClipEvidence[] | undefined;
-  /** Steps of the walk. */
-  readonly steps?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
+  /** Clips whose gradients are probed, spread over all; 0: none, the evidence alone tells. */
+  readonly probed?: number | undefined;
+  /** Ways around masked gradients; none where the budgets are not such as a walk can keep. */
+  readonly remedies?: readonly Remedy[] | undefined;
 }
 
-/** Of the clips, the share whose gradients at the boundary must be true. */
-const TRUSTED_SHARE = 0.9;
+/** A gradient and a prediction each: enough to see what masks the gradients of a victim, and next to nothing beside an attack. */
+const PROBED = 4;
+/** Clips on which a remedy has to prove itself before it is tried on all. */
+const TRIED = 3;
+/** Clips in a batch of a remedy. */
+const BATCH = 8;
 
 /**
- * Looks for masked gradients by behaviour alone, and around them where there are any: findings come from what the gradients claim at the clean points
- * and from the evidence of the attack; a remedy counts only where the gradients that it follows pass the same test.
+ * Looks for signs that an attack failed for reasons of its own, by behaviour alone, and for a way around them: findings come from what the gradients claim
+ * at a few clean points and from the evidence of the attack; a remedy counts only where the gradients that it follows tell the sides of the decision boundary apart.
  */
 export async function assess(
   victim: Victim,
-  clips: ProbedClips,
-  { evidence = [], steps, signal }: AssessOptions = {},
+  clips: AssessedClips,
+  { evidence = [], probed = PROBED, remedies = REMEDIES, ...options }: AssessOptions = {},
 ): Promise<Assessment> {
-  const probes = await probeGradients(victim, clips, { signal });
-  const findings = findingsOf(probes.map((probe, clip) => ({ ...evidence[clip], probe })));
+  const chosen = spread(clips.count, probed);
+  const probes = chosen.length === 0 ? [] : await probeGradients(victim, clips.batch(chosen), options);
+  const known = Array.from({ length: clips.count }, (_, clip): ClipEvidence => {
+    const probe = probes[chosen.indexOf(clip)];
+    return { ...evidence[clip], ...(probe === undefined ? {} : { probe }) };
+  });
+  const findings = findingsOf(known);
   if (findings.length === 0) return { verdict: 'sound', findings };
-  const found = await boundaryWalk(victim, clips, { steps, signal });
-  const distrust = await distrustOf(victim, clips, found, signal);
-  if (distrust !== undefined) return { verdict: 'withheld', findings, reason: distrust };
-  const reason =
-    'gradients are masked at the clips, and true at the decision boundary: the scales are those of a walk along it';
-  return { verdict: 'remedied', findings, reason, found };
+  const why = findings.map(({ reason }) => reason).join('; ');
+  const refusals: string[] = [];
+  for (const remedy of remedies) {
+    const { found, distrust } = await remedied(remedy, victim, clips, options);
+    if (distrust === undefined) {
+      const reason = `${why}. The scales are those of a walk along the decision boundary (${remedy.name}) on ${remedy.reason}`;
+      return { verdict: 'remedied', findings, reason, remedy: remedy.name, found };
+    }
+    refusals.push(`${remedy.name}: ${distrust}`);
+  }
+  const tried =
+    refusals.length === 0
+      ? 'no remedy is known for such budgets'
+      : `no remedy is to be believed (${refusals.join('; ')})`;
+  return { verdict: 'withheld', findings, reason: `${why}; ${tried}` };
 }
 
-/** Why the gradients on the boundary are not to be followed; undefined where they are. */
-async function distrustOf(
-  victim: Victim,
-  clips: ProbedClips,
-  found: readonly BoundaryPoint[],
-  signal: AbortSignal | undefined,
-): Promise<string | undefined> {
-  const lost = found.filter(({ scale }) => scale === undefined).length;
-  if (lost > 0) return `no point beyond the decision boundary was found for ${lost} of ${found.length} clips`;
-  const flat = found.filter(({ isFlat }) => isFlat).length;
-  if (flat > 0)
-    return `gradients are masked at the decision boundary too: there those of ${flat} of ${found.length} clips are 0`;
-  const parted = (await boundarySides(victim, clips, found, { signal })).filter(Boolean).length;
-  if (parted >= TRUSTED_SHARE * found.length) return undefined;
-  return `gradients are masked at the decision boundary too: those of ${found.length - parted} of ${found.length} clips do not tell on which side of it points lie`;
+/** A remedy on all clips, or on the few on which it failed. */
+async function remedied(remedy: Remedy, victim: Victim, clips: AssessedClips, options: RemedyOptions) {
+  const tried = spread(clips.count, TRIED);
+  const rest = Array.from({ length: clips.count }, (_, clip) => clip).filter((clip) => !tried.includes(clip));
+  const runs = Math.ceil(rest.length / BATCH);
+  const cut = (run: number) => Math.floor((run * rest.length) / runs);
+  const batches = [tried, ...Array.from({ length: runs }, (_, run) => rest.slice(cut(run), cut(run + 1)))];
+  const found: BoundaryPoint[] = [];
+  for (const batch of batches) {
+    const outcome = await tryRemedy(remedy, victim, clips.batch(batch), options);
+    found.push(...outcome.found.map((one) => ({ ...one, clip: batch[one.clip] ?? one.clip })));
+    if (outcome.distrust !== undefined) return { found, distrust: outcome.distrust };
+  }
+  return { found: found.toSorted((a, b) => a.clip - b.clip), distrust: undefined };
+}
+
+/** So many of the clips, evenly spread, the first among them. */
+function spread(count: number, wanted: number): number[] {
+  const few = Math.min(count, wanted);
+  return Array.from({ length: few }, (_, at) => Math.floor((at * count) / few));
 }

@@ -1,5 +1,6 @@
 import { type Victim, verdictTolerance } from '@faultline/victim';
 import type { BoundaryPoint } from './boundary-walk.ts';
+import { type Directions, ownGradients } from './directions.ts';
 import { steepest } from './gradient-probe.ts';
 import { type ProbedClips, Questions } from './probed-clips.ts';
 
@@ -15,19 +16,19 @@ export async function boundarySides(
   victim: Victim,
   clips: ProbedClips,
   found: readonly BoundaryPoint[],
-  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  {
+    directions = ownGradients,
+    signal,
+  }: { readonly directions?: Directions | undefined; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<boolean[]> {
   const { card } = await victim.describe({ signal });
   const questions = new Questions(victim, clips, signal);
-  const standing = found.filter(({ scale = 0 }) => scale > 0);
+  const standing = found.flatMap(({ clip, point, scale = 0 }) => (scale > 0 ? [{ clip, point, scale }] : []));
   const rows = standing.map(({ clip }) => clip);
-  const { gradients } = await questions.smoothGradients(
-    rows,
-    standing.map(({ point }) => point),
-  );
+  const gradients = await directions(questions, clips, standing);
   const wrong = new Set<number>();
   for (const step of STEPS.flatMap((share) => [share, -share])) {
-    const points = standing.map(({ point, scale = 0 }, row) =>
+    const points = standing.map(({ point, scale }, row) =>
       steepest(clips, point, gradients[row] ?? new Map(), step * scale),
     );
     const margins = await questions.margins(rows, points);

@@ -1,4 +1,5 @@
 import { type Victim, verdictTolerance } from '@faultline/victim';
+import { bitsAt, type Directions, ownGradients } from './directions.ts';
 import { claimOf, steepest } from './gradient-probe.ts';
 import { type Point, type ProbedClips, Questions } from './probed-clips.ts';
 
@@ -16,6 +17,8 @@ export interface BoundaryPoint {
 export interface BoundaryWalkOptions {
   /** Steps, each a gradient and `halvings` predictions a clip. Default 60. */
   readonly steps?: number | undefined;
+  /** Where the walk's directions come from. Default: the victim's own gradients. */
+  readonly directions?: Directions | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -36,13 +39,8 @@ const MORE_HALVINGS = 26;
 /** Random corners of the range that are tried as starts. */
 const CORNERS = 8;
 
-/** A toss of a coin that depends on its place alone (the finalising mix of MurmurHash3). */
-function coin(index: number, draw: number): boolean {
-  let bits = (index + 1) ^ Math.imul(draw + 1, 0x9e3779b1);
-  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
-  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
-  return ((bits ^ (bits >>> 16)) & 1) === 1;
-}
+/** A toss of a coin that depends on its place alone. */
+const coin = (index: number, draw: number): boolean => (bitsAt(index, draw) & 1) === 1;
 
 interface Walker {
   readonly clip: number;
@@ -65,10 +63,10 @@ interface Walker {
 export async function boundaryWalk(
   victim: Victim,
   clips: ProbedClips,
-  { steps = STEPS, signal }: BoundaryWalkOptions = {},
+  { steps = STEPS, directions = ownGradients, signal }: BoundaryWalkOptions = {},
 ): Promise<BoundaryPoint[]> {
   const { card } = await victim.describe({ signal });
-  const walk = new BoundaryWalk(new Questions(victim, clips, signal), clips, -verdictTolerance(card));
+  const walk = new BoundaryWalk(new Questions(victim, clips, signal), clips, -verdictTolerance(card), directions);
   const walkers = await walk.start();
   for (let step = 0; step < steps; step += 1) {
     const active = walkers.filter((walker) => walker.scale > 0 && walker.step >= LAST_STEP && !walker.isFlat);
@@ -87,12 +85,14 @@ class BoundaryWalk {
   readonly #clips: ProbedClips;
   /** A margin at or below this one reaches the goal. */
   readonly #reached: number;
+  readonly #directions: Directions;
   readonly clean: readonly Point[];
 
-  constructor(questions: Questions, clips: ProbedClips, reached: number) {
+  constructor(questions: Questions, clips: ProbedClips, reached: number, directions: Directions) {
     this.#questions = questions;
     this.#clips = clips;
     this.#reached = reached;
+    this.#directions = directions;
     this.clean = questions.clean;
   }
 
@@ -191,9 +191,7 @@ class BoundaryWalk {
 
   /** Turns walkers to the slope where they stand; those that find none. */
   async #turn(walkers: readonly Walker[]): Promise<Walker[]> {
-    const rows = walkers.map(({ clip }) => clip);
-    const points = walkers.map(({ point }) => point);
-    const { gradients } = await this.#questions.smoothGradients(rows, points);
+    const gradients = await this.#directions(this.#questions, this.#clips, walkers);
     return walkers.filter((walker, row) => {
       const gradient = gradients[row] ?? new Map();
       const length = claimOf(this.#clips, gradient);

@@ -26,7 +26,7 @@ const sound: ClipEvidence = {
   probe,
   loops: [loop()],
   refuted: false,
-  scales: { attack: 1, noise: 3, blackBox: 1.2 },
+  scales: { attack: 1, noise: 3, blackBox: 1.2, transfer: 1 },
   unbounded: true,
 };
 
@@ -50,6 +50,7 @@ const shown: readonly (readonly [IndicatorName, string, ClipEvidence])[] = [
     { scales: { attack: Number.POSITIVE_INFINITY, noise: 1 } },
   ],
   ['black-box-is-better', 'queries alone need less', { scales: { attack: 2, blackBox: 1 } }],
+  ['no-transfer', 'points of another victim need less', { scales: { attack: 2, transfer: 1 } }],
   ['unbounded-failure', 'everything may change', { unbounded: false }],
 ];
 
@@ -88,5 +89,6 @@ describe('indicators of attack failure', () => {
     const clips = Array.from({ length: 9 }, () => sound);
     assert.deepEqual(findingsOf([...clips, bad]), []);
     assert.equal(findingsOf([...clips, bad, bad])[0]?.clips, 2);
+    assert.deepEqual(findingsOf([...clips.slice(0, 3), bad]), [], 'nor is one of four raised');
   });
 });

@@ -20,8 +20,10 @@ export interface VerifiedScales {
   readonly attack: number;
   /** Of random noise of the same norms. */
   readonly noise?: number | undefined;
-  /** Of an attack that follows no gradient, or that of another victim. */
+  /** Of an attack that follows no gradient. */
   readonly blackBox?: number | undefined;
+  /** Of points that were made against another victim, and tried on this one. */
+  readonly transfer?: number | undefined;
 }
 
 export type IndicatorName =
@@ -31,6 +33,7 @@ export type IndicatorName =
   | 'silent-failure'
   | 'noise-is-better'
   | 'black-box-is-better'
+  | 'no-transfer'
   | 'unbounded-failure';
 
 /** A sign that an attack failed for a reason of its own, not for the victim's strength. */
@@ -109,6 +112,12 @@ export const INDICATORS: readonly Indicator[] = [
     shows: ({ scales }) => isSmaller(scales?.blackBox, scales?.attack),
   },
   {
+    name: 'no-transfer',
+    reason:
+      'points made against another victim reach the goal here with a clearly smaller budget than the attack on this one found',
+    shows: ({ scales }) => isSmaller(scales?.transfer, scales?.attack),
+  },
+  {
     name: 'unbounded-failure',
     reason: 'the attack failed although it might change everything',
     shows: ({ unbounded }) => (unbounded === undefined ? undefined : !unbounded),
@@ -124,14 +133,16 @@ export interface Finding {
   readonly of: number;
 }
 
-/** An indicator is raised when more than this share of the clips shows it: single clips may stand at a kink. */
+/** An indicator is raised when more than this share of the clips shows it, and more than one where there are more: single clips may stand at a kink. */
 const RAISED_SHARE = 0.1;
+const RAISED_CLIPS = 2;
 
-/** The indicators that a set of clips raises, in the order of the table. */
+/** The indicators that a set of clips raises, in the order of the table. Those that the evidence of no clip tells are not raised. */
 export function findingsOf(clips: readonly ClipEvidence[]): Finding[] {
   return INDICATORS.flatMap(({ name, reason, shows }) => {
     const told = clips.flatMap((clip) => shows(clip) ?? []);
     const showing = told.filter(Boolean).length;
-    return showing > RAISED_SHARE * told.length ? [{ indicator: name, reason, clips: showing, of: told.length }] : [];
+    const isRaised = showing > RAISED_SHARE * told.length && showing >= Math.min(RAISED_CLIPS, told.length);
+    return isRaised ? [{ indicator: name, reason, clips: showing, of: told.length }] : [];
   });
 }

@@ -14,6 +14,8 @@ export interface ProbedClips {
   readonly targets: DenseTensor<Float32Array>;
   readonly variables: readonly MovingVariable[];
   readonly norm: DirectionNorm;
+  /** Gradients of these are asked for together, the attacked ones among them: services compile each choice anew. Default: those attacked. */
+  readonly differentiated?: readonly string[] | undefined;
 }
 
 /** A point of the attacked variables, one clip's, by variable. */
@@ -69,10 +71,15 @@ export class Questions {
   }
 
   /** Those of the smooth margin: where several labels are level, their gradients are mixed. */
-  async smoothGradients(rows: readonly number[], points: readonly Point[]): Promise<MarginGradients> {
+  async smoothGradients(
+    rows: readonly number[],
+    points: readonly Point[],
+    estimate: Pick<DifferentiateRequest, 'straightThrough'> = {},
+  ): Promise<MarginGradients> {
     const { labels, logitScale } = await this.#card();
     const thresholds = Float32Array.from(labels, ({ threshold }) => threshold);
     return this.#differentiate(rows, points, {
+      ...estimate,
       objective: deactivationObjective(labels.length),
       constants: new Map([['thresholds', { dims: [labels.length], data: thresholds }]]),
       parameters: { temperature: new Float32Array(rows.length).fill(TEMPERATURE * logitScale) },
@@ -82,10 +89,10 @@ export class Questions {
   async #differentiate(
     rows: readonly number[],
     points: readonly Point[],
-    loss: Pick<DifferentiateRequest, 'objective' | 'constants' | 'parameters'>,
+    loss: Pick<DifferentiateRequest, 'objective' | 'constants' | 'parameters' | 'straightThrough'>,
   ): Promise<MarginGradients> {
     if (rows.length === 0) return { margins: [], gradients: [] };
-    const { targets, variables } = this.#clips;
+    const { targets, variables, differentiated = variables.map(({ name }) => name) } = this.#clips;
     const labels = targets.dims[1] ?? 0;
     const data = new Float32Array(rows.length * labels);
     for (const [row, clip] of rows.entries()) {
@@ -95,7 +102,7 @@ export class Questions {
       {
         inputs: this.#batch(rows, points),
         targets: { dims: [rows.length, labels], data },
-        variables: variables.map(({ name }) => name),
+        variables: differentiated,
         ...loss,
       },
       { signal: this.#signal },
@@ -103,7 +110,13 @@ export class Questions {
     this.#forward += found.cost.forwardExamples;
     this.#gradient += found.cost.gradientExamples;
     const gradients = rows.map(
-      (_, row): Point => new Map(Array.from(found.gradients, ([name, tensor]) => [name, rowOf(tensor, row)])),
+      (_, row): Point =>
+        new Map(
+          variables.flatMap(({ name }) => {
+            const tensor = found.gradients.get(name);
+            return tensor === undefined ? [] : [[name, rowOf(tensor, row)] as const];
+          }),
+        ),
     );
     return { margins: this.#marginsOf(rows, found.logits.data, await this.#card()), gradients };
   }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type Assessment, assess, boundaryWalk, findingsOf, probeGradients } from '@faultline/attack-algorithms/sanity';
+import { type Assessment, assess, boundaryWalk, clipsInMemory } from '@faultline/attack-algorithms/sanity';
 import { TRAP_FAMILIES, type TrappedVictim, trapVictim } from '@faultline/attack-algorithms/traps';
 import { decodeModel } from '@faultline/onnx';
 import { parseCard, type Victim } from '@faultline/victim';
@@ -47,6 +47,8 @@ interface Outcome {
   readonly indicators: readonly string[];
   /** Scales that were found over the best known of the same function, one a clip; where scales were reported. */
   readonly ratios: readonly number[];
+  /** Walk that found them; empty: none. */
+  readonly remedy: string;
   /** Why the score is withheld or comes from elsewhere. */
   readonly reason: string;
 }
@@ -69,10 +71,17 @@ class KnownScales {
 async function outcomeOf(trap: TrappedVictim, clips: ClipBatch, norm: NormName, known: KnownScales): Promise<Outcome> {
   await using victim = await LocalVictim.load(trap.masked);
   const steps = whole('steps');
-  const assessment = await assess(victim, await probedClips(victim, clips, norm), { steps });
+  const assessment = await assess(victim, clipsInMemory(await probedClips(victim, clips, norm)), { steps });
   const { verdict, findings } = assessment;
   const reason = assessment.verdict === 'sound' ? '' : assessment.reason;
-  const outcome = { drawn: trap.drawn, verdict, indicators: findings.map(({ indicator }) => indicator), reason };
+  const remedy = assessment.verdict === 'remedied' ? assessment.remedy : '';
+  const outcome = {
+    drawn: trap.drawn,
+    verdict,
+    remedy,
+    indicators: findings.map(({ indicator }) => indicator),
+    reason,
+  };
   if (assessment.verdict !== 'remedied') return { ...outcome, ratios: [] };
   const best = await known.of(trap, clips, norm, steps);
   const ratios = assessment.found.map(({ clip, scale }) => (scale ?? Number.NaN) / (best[clip] ?? Number.NaN));
@@ -102,7 +111,7 @@ async function trapped(): Promise<object[]> {
 function lineOf(family: string, outcome: Outcome | undefined): string {
   if (outcome === undefined) return family;
   const ratios = outcome.ratios.map((ratio) => ratio.toFixed(3)).join(' ');
-  return `  ${family} (${outcome.drawn}): ${outcome.indicators.join(', ') || 'nothing noticed'}; ${outcome.verdict} ${ratios || outcome.reason}`;
+  return `  ${family} (${outcome.drawn}): ${outcome.indicators.join(', ') || 'nothing noticed'}; ${outcome.verdict} ${ratios === '' ? outcome.reason : `${outcome.remedy} ${ratios}`}`;
 }
 
 function summaryOf(family: string, outcomes: readonly Outcome[]) {
@@ -126,17 +135,16 @@ async function clean(name: string): Promise<object> {
   const clips = await loadClips(victim, `${ZOO}clips`, whole('clean-clips'));
   const inputs = [...clips.inputs.keys()];
   const choices = [...new Set([...inputs.map((input) => input), inputs.join()])];
-  let [threatModels, flagged, flaggedClips, judged] = [0, 0, 0, 0];
+  let [threatModels, flagged] = [0, 0];
   for (const norm of NORM_NAMES) {
     for (const choice of choices) {
-      const probes = await probeGradients(victim, await probedClips(victim, clips, norm, choice.split(',')));
+      const probed = clipsInMemory(await probedClips(victim, clips, norm, choice.split(',')));
+      const { findings } = await assess(victim, probed, { probed: probed.count, remedies: [] });
       threatModels += 1;
-      flagged += findingsOf(probes.map((probe) => ({ probe }))).length > 0 ? 1 : 0;
-      flaggedClips += probes.filter((probe) => findingsOf([{ probe }]).length > 0).length;
-      judged += probes.length;
+      flagged += findings.length > 0 ? 1 : 0;
     }
   }
-  return { victim: name, threatModels, flagged, clips: judged, flaggedClips };
+  return { victim: name, threatModels, flagged, clips: clips.labels.length };
 }
 
 async function main(): Promise<void> {
