@@ -108,20 +108,21 @@ function stepProgram(setting: AttackSetting<BallNorm>, values: Values): Uint8Arr
   return b.bytes('apgd-step');
 }
 
-/** z = P(x - step); x' = P(x + alpha (z - x) + (1 - alpha)(x - last x)), alpha 1 in the first step. Croce, Hein 2020, equations 4 and 5. */
+/** z = P(x - step); x' = P(x + alpha (z - x) + (1 - alpha)(x - last x)), alpha 1 in the first step (param/first is 1). Croce, Hein 2020, equations 4 and 5. */
 function momentumStep(b: ProgramBuilder, norm: BallNorm, { variable, point, gradient }: Base, length: string): string {
   const { name, dims } = variable;
   const epsilon = b.read(`param/${epsilonName(name)}`);
   const tentative = b.minus(point, steepest(b, norm, gradient, variable, length));
   const stepped = projectAgain(b, norm, tentative, epsilon, variable);
-  const first = b.spread(b.op('Greater', [b.read('param/first'), b.scalar(0)]), dims);
+  const momentum = b.times(b.scalar(1 - ALPHA), b.minus(b.scalar(1), b.read('param/first')));
+  const share = b.spread(b.minus(b.scalar(1), momentum), dims);
   const last = b.read(`state/last/${name}`, dims);
   b.write(`next/state/last/${name}`, point, dims);
   const moved = b.plus(
-    b.plus(point, b.times(b.minus(stepped, point), b.scalar(ALPHA))),
-    b.times(b.minus(point, last), b.scalar(1 - ALPHA)),
+    b.plus(point, b.times(b.minus(stepped, point), share)),
+    b.times(b.minus(point, last), b.spread(momentum, dims)),
   );
-  return projectAgain(b, norm, b.op('Where', [first, stepped, moved]), epsilon, variable);
+  return projectAgain(b, norm, moved, epsilon, variable);
 }
 
 /** An equal step on the largest coordinates of the gradient, without momentum. Croce, Hein 2021, algorithm 1. */

@@ -160,11 +160,10 @@ export function pgdStep(
     const length = b.times(b.read(`param/${stepSizeName(name)}`), epsilon);
     const gradient = confined(b, b.read(`grad/${name}`, dims), variable);
     const x = b.read(`x/${name}`, dims);
-    const step =
+    const tentative =
       norm === 'l1'
-        ? sparseDescent(b, gradient, x, length, variable)
-        : b.negate(steepest(b, norm, gradient, variable, length));
-    const tentative = b.plus(x, step);
+        ? b.plus(x, sparseDescent(b, gradient, x, length, variable))
+        : b.minus(x, steepest(b, norm, gradient, variable, length));
     b.write(`next/${name}`, projectAgain(b, norm, tentative, epsilon, variable), dims);
   }
   updateBest(b, variables, marginOf(b));

@@ -1,4 +1,4 @@
-import { type Dimension, encodeModel, GraphBuilder, int } from '@faultline/onnx';
+import { type Dimension, encodeModel, type Graph, GraphBuilder, int, renameValues } from '@faultline/onnx';
 import { gradientOutcome } from './gradient-outcomes.ts';
 
 /** The axis that counts examples. */
@@ -55,11 +55,24 @@ export class ProgramBuilder extends GraphBuilder {
   bytes(name: string): Uint8Array {
     for (const variable of this.#gradients) this.write(gradientOutcome(variable), this.#sizeOf(GRADIENT + variable));
     this.#gradients.clear();
-    return encodeModel(this.model(name));
+    const model = this.model(name);
+    return encodeModel({ ...model, graph: writtenWhereMade(model.graph) });
   }
 
   /** Sum of absolute values of each example, [examples]: no square, which would round small gradients to 0. */
   #sizeOf(value: string): string {
     return this.op('ReduceL1', [this.reshape(value, [0, -1]), this.ints([1])], { keepdims: int(0) });
   }
+}
+
+/** Names values after the slots that they are written to, where an Identity copied them there: a copy of a point takes as long as arithmetic on it. */
+function writtenWhereMade(graph: Graph): Graph {
+  const made = new Set(graph.nodes.flatMap(({ op, outputs }) => (op === 'Identity' ? [] : outputs)));
+  const slots = new Map<string, string>();
+  const nodes = graph.nodes.filter(({ op, inputs: [value = ''], outputs: [slot = ''] }) => {
+    if (op !== 'Identity' || !made.has(value) || slots.has(value)) return true;
+    slots.set(value, slot);
+    return false;
+  });
+  return renameValues({ ...graph, nodes }, (name) => slots.get(name) ?? name);
 }
