@@ -1,7 +1,7 @@
 import type { Censoring, Interval, RankingFigures } from '@faultline/metrics';
 
 /** Version of the report's shape. */
-export const REPORT_SCHEMA_VERSION = 2;
+export const REPORT_SCHEMA_VERSION = 3;
 
 export type NormName = 'linf' | 'l2' | 'l1' | 'l0';
 export type StoppingName = 'early' | 'never';
@@ -122,6 +122,35 @@ export interface CostReport {
   readonly gradientExamples: number;
 }
 
+/**
+ * What the figures of a victim under a threat model are worth. 'sound': nothing speaks against them. 'remedied': the attacks failed for reasons of their own, and
+ * points from elsewhere, verified like all others, stand in the ledger. 'withheld': no way around was found, and there is no robustness score. 'not assessed': no attack
+ * follows gradients, or there is nothing to attack.
+ */
+export type VerdictName = 'sound' | 'remedied' | 'withheld' | 'not assessed';
+
+/** A sign that an attack failed for reasons of its own, not for the victim's strength. */
+export interface FindingReport {
+  readonly indicator: string;
+  /** For people: what was seen, and what that means. */
+  readonly reason: string;
+  /** Clips that show it, of those whose evidence tells. */
+  readonly clips: number;
+  readonly of: number;
+}
+
+/** Whether attacks worked, by behaviour alone: see `@faultline/attack-algorithms/sanity`. */
+export interface AssessmentReport {
+  readonly verdict: VerdictName;
+  /** Why it is not sound; empty where it is. */
+  readonly reason: string;
+  /** Where the ledger's points come from, as the attack of that name; null: no remedy was needed, or none helped. */
+  readonly remedy: string | null;
+  readonly findings: readonly FindingReport[];
+  /** Of looking at the victim, verification aside. */
+  readonly cost: CostReport;
+}
+
 export type FlagCode =
   | 'inversion'
   | 'refuted'
@@ -133,7 +162,9 @@ export type FlagCode =
   | 'missing-candidates'
   | 'no-better-than-noise'
   | 'censored'
-  | 'estimated-gradient';
+  | 'estimated-gradient'
+  | 'remedied'
+  | 'withheld';
 
 /** Something about a result that a reader should know before trusting it. */
 export interface Flag {
@@ -286,6 +317,9 @@ export interface RobustnessSummary {
   readonly robustnessScore: number;
 }
 
+/** The same of a result that may be withheld: then no median and no score is reported. */
+export type HeadlineSummary = Omit<RobustnessSummary, 'robustnessScore'> & { readonly robustnessScore: number | null };
+
 /** Adversarial tensors of one clip by variable: float32, little-endian, in the artefact store under their SHA-256. */
 export type AdversarialReference = Readonly<
   Record<string, { readonly dims: readonly number[]; readonly sha256: string; readonly sizeBytes: number }>
@@ -304,11 +338,14 @@ export interface ThreatModelResult {
   readonly gradient: GradientName;
   /** Empty: attacks search. */
   readonly ladder: readonly LadderRow[];
+  /** What the figures are worth. Where they are withheld, the ladder, the criticals and the quantiles are what the attacks reached all the same: upper bounds. */
+  readonly assessment: AssessmentReport;
   /** One a clip, in the order of `campaign.clipSet.clips`. */
   readonly criticals: readonly CriticalScale[];
-  readonly headline: RobustnessSummary & { readonly interval: Interval | null };
+  /** Score null: withheld, for the reason of the assessment. */
+  readonly headline: HeadlineSummary & { readonly interval: Interval | null };
   /** Only the clips that every victim of the campaign gets right when clean; null when there are none. */
-  readonly paired: (RobustnessSummary & { readonly robustAccuracy: readonly number[] }) | null;
+  readonly paired: (HeadlineSummary & { readonly robustAccuracy: readonly number[] }) | null;
   /** Critical scales below which these shares of the clips are; null: beyond the limit. */
   readonly quantiles: readonly { readonly share: number; readonly scale: number | null }[];
   /** Equal-norm noise, the best of all distributions and draws, summarised the same way. */
@@ -395,7 +432,9 @@ export interface TradeOffRow {
   readonly medianCriticalScale: number | null;
   readonly noiseMedian: number | null;
   readonly limit: number;
-  readonly robustnessScore: number;
+  readonly verdict: VerdictName;
+  /** Null: withheld, as is the median. */
+  readonly robustnessScore: number | null;
   readonly robustnessInterval: Interval | null;
   readonly censoring: Censoring;
   readonly flags: number;
@@ -416,6 +455,13 @@ export interface ComparisonReport {
   readonly pHolm: number;
 }
 
+/** A victim that is left out of the comparisons under a threat model, as its score is withheld. */
+export interface UncomparedReport {
+  readonly threatModel: string;
+  readonly victim: string;
+  readonly reason: string;
+}
+
 /** Durations; the only part of a report, beside `run`, that differs between two runs with one seed on one machine. */
 export interface TimingsReport {
   readonly totalMs: number;
@@ -428,6 +474,8 @@ export interface TimingsReport {
     readonly attackMs: number;
     readonly noiseMs: number;
     readonly verifyMs: number;
+    /** Of the assessment: of what the attacks are worth, and of remedies where they failed. */
+    readonly assessMs: number;
     /** By the clock, all in all: attack, noise and verification overlap. */
     readonly totalMs: number;
   }[];
@@ -453,6 +501,8 @@ export interface Report {
    * independence groups. They compare these trained victims; a claim on their fusion needs several training seeds that agree.
    */
   readonly comparisons: readonly ComparisonReport[];
+  /** Victims that are not compared. */
+  readonly uncompared: readonly UncomparedReport[];
   readonly timings: TimingsReport;
 }
 

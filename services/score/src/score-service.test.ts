@@ -80,7 +80,7 @@ test('the report says what was asked, what was measured, and how large it was', 
   assert.equal(own?.rungs[2]?.candidates, 6);
   assert.ok(never[0]?.ranking !== null && never[0]?.noiseRanking !== null);
   assert.ok(ladder.filter((row) => row.stopping === 'early').every((row) => row.ranking === null));
-  assert.ok(headline.robustnessScore < noise.robustnessScore, 'the attack beats noise');
+  assert.ok((headline.robustnessScore ?? 1) < noise.robustnessScore, 'the attack beats noise');
   // Six clips, five rungs, counted where they happen; each candidate is verified by one forward pass.
   assert.deepEqual(cost.attack, { forwardExamples: 30, gradientExamples: 30 });
   assert.equal(

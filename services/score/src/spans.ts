@@ -9,6 +9,7 @@ export type SpanName =
   | 'score.clean'
   | 'score.attack'
   | 'score.verify'
+  | 'score.assess'
   | 'score.write_back'
   | 'score.report'
   | 'score.predict';

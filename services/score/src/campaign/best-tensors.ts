@@ -5,32 +5,39 @@ import type { Candidate } from '../judge/inspect.ts';
 import type { Verified } from '../judge/verified.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 
+/** Something known of a clip's point at a scale. */
+interface At<Known> {
+  readonly scale: number;
+  readonly known: Known;
+}
+
 /** The adversarial tensors of each clip's smallest verified budget, over all attacks on one victim under one threat model. */
 export class BestTensors {
-  readonly #best = new Map<number, { readonly scale: number; readonly adversarial: Candidate['adversarial'] }>();
+  readonly #fresh = new Map<number, At<Candidate['adversarial']>>();
+  readonly #stored = new Map<number, At<AdversarialReference>>();
 
   /** Keeps a verified success when its budget is the clip's smallest so far. */
-  offer(candidate: Candidate, verified: Verified): void {
-    const { scale } = verified;
-    const known = this.#best.get(verified.clip);
-    if (verified.verdict !== 'reached' || (known !== undefined && known.scale <= scale)) return;
+  offer(candidate: Candidate, { clip, scale, verdict }: Verified): void {
+    const smallest = Math.min(
+      ...[this.#fresh, this.#stored].map((kept) => kept.get(clip)?.scale ?? Number.POSITIVE_INFINITY),
+    );
+    if (verdict !== 'reached' || smallest <= scale) return;
     // Copies: the rows are views of whole messages, which would stay in memory with them.
-    const adversarial = new Map(candidate.adversarial.entries().map(([name, row]) => [name, row.slice()] as const));
-    this.#best.set(verified.clip, { scale, adversarial });
+    const known = new Map(candidate.adversarial.entries().map(([name, row]) => [name, row.slice()] as const));
+    this.#fresh.set(clip, { scale, known });
   }
 
-  /** Stores them; one entry a clip, null where there are none. */
-  async store(
-    artefacts: ArtefactStore,
-    victim: VictimUnderTest,
-    clips: number,
-  ): Promise<(AdversarialReference | null)[]> {
-    const references: (AdversarialReference | null)[] = [];
-    for (let clip = 0; clip < clips; clip += 1) {
-      const best = this.#best.get(clip);
-      references.push(best === undefined ? null : await storeAll(artefacts, victim, best.adversarial));
+  /** Stores what was kept since the last time, and frees its memory. */
+  async store(artefacts: ArtefactStore, victim: VictimUnderTest): Promise<void> {
+    for (const [clip, { scale, known }] of this.#fresh) {
+      this.#stored.set(clip, { scale, known: await storeAll(artefacts, victim, known) });
     }
-    return references;
+    this.#fresh.clear();
+  }
+
+  /** What was stored; one entry a clip, null where there is none. */
+  references(clips: number): (AdversarialReference | null)[] {
+    return Array.from({ length: clips }, (_, clip) => this.#stored.get(clip)?.known ?? null);
   }
 }
 

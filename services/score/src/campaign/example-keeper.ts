@@ -30,7 +30,7 @@ function certainty(phases: readonly CleanPhase[], clip: number): number {
 }
 
 /** Clips that tell most when shown: on for every victim, sound and picture agreeing, one label, and clearly recognised. */
-function shownClips(phases: readonly CleanPhase[]): number[] {
+export function shownClips(phases: readonly CleanPhase[]): number[] {
   const clips = phases[0]?.clips ?? [];
   const ranked = clips.map((clip) => ({
     index: clip.index,

@@ -1,23 +1,16 @@
-import type { ArtefactStore } from '@faultline/artefacts';
 import type { ThreatModelResult, TimingsReport } from '@faultline/report';
-import type { InputCache } from '../inputs/input-cache.ts';
-import type { Candidate } from '../judge/inspect.ts';
-import { threatModelResult } from '../judge/threat-model-result.ts';
-import type { Verified } from '../judge/verified.ts';
-import { addCosts, NO_COST } from '../peers/predict-clips.ts';
-import type { Services } from '../peers/services.ts';
-import type { PlannedAttack, PlannedThreatModel } from '../planning/planned-attacks.ts';
 import type { PlannedCampaign } from '../planning/specification.ts';
 import { type Example, exampleOf } from '../report/example.ts';
 import { type ReportBody, reportBody } from '../report/report-body.ts';
+import { TransferPoints } from '../sanity/transfer-points.ts';
 import { withLookupSpan, withSpan } from '../spans.ts';
 import { campaignWeight, cleanWeight, prepareWeight } from '../work-plan.ts';
-import { type AttackPhase, attackPhase } from './attack-phase.ts';
-import { BestTensors } from './best-tensors.ts';
-import { type CleanPhase, cleanPhase, cleanUnder } from './clean-phase.ts';
-import { ExampleKeeper, shownThreatModel } from './example-keeper.ts';
+import { type AttackedVictim, type AttackTimings, attackVictim, judgeVictim } from './attack-victim.ts';
+import { type CleanPhase, cleanPhase } from './clean-phase.ts';
+import { ExampleKeeper, shownClips, shownThreatModel } from './example-keeper.ts';
 import { prepareClips } from './prepare-clips.ts';
-import { ProgressMeter, type ProgressState } from './progress.ts';
+import { ProgressMeter } from './progress.ts';
+import type { CampaignSurroundings, RunningCampaign } from './running-campaign.ts';
 
 /** What a campaign found. */
 export interface CampaignOutcome {
@@ -25,104 +18,6 @@ export interface CampaignOutcome {
   readonly timings: TimingsReport;
   /** At most one a victim. */
   readonly examples: readonly Example[];
-}
-
-export interface CampaignSurroundings {
-  readonly services: Services;
-  readonly cache: InputCache;
-  readonly artefacts: ArtefactStore;
-  readonly onProgress: (state: ProgressState) => void;
-  readonly signal: AbortSignal;
-}
-
-type AttackTimings = TimingsReport['attacks'][number];
-
-/** State that the phases of one running campaign share. */
-interface RunningCampaign extends CampaignSurroundings {
-  readonly plan: PlannedCampaign;
-  readonly meter: ProgressMeter;
-  readonly keeper: ExampleKeeper;
-  readonly shown: PlannedThreatModel | undefined;
-  /** Clips that every victim gets right when clean. */
-  readonly paired: readonly number[];
-}
-
-/** Attacks one victim under one threat model, attack by attack, and with equal-norm noise beside them. */
-async function attackVictim(
-  running: RunningCampaign,
-  phase: CleanPhase,
-  threatModel: PlannedThreatModel,
-): Promise<{ readonly result: ThreatModelResult; readonly timings: AttackTimings }> {
-  const { services, meter, signal, keeper, shown, plan } = running;
-  const { victim, clips } = phase;
-  const attributes = { 'faultline.victim': victim.name, 'faultline.threat_model': threatModel.model.name };
-  return withSpan('score.attack', attributes, async () => {
-    const startedAt = performance.now();
-    const best = new BestTensors();
-    const offer = (candidate: Candidate, verified: Verified): void => {
-      if (threatModel === shown) keeper.offer(phase, candidate, verified);
-      if (plan.keepAdversarial) best.offer(candidate, verified);
-    };
-    // Side by side, for one computes while the other moves its tensors.
-    const [attacks, noises] = await together(signal, (common) => {
-      const setting = { services, meter, signal: common };
-      const phases = (planned: readonly PlannedAttack[], onVerified: typeof offer) =>
-        inTurn(planned, (one) => attackPhase({ ...setting, onVerified }, victim, one, clips));
-      return [phases(threatModel.attacks, offer), phases(threatModel.noises, () => {})];
-    });
-    const all = [...attacks, ...noises];
-    const result = threatModelResult({
-      victim,
-      threatModel: threatModel.model,
-      clean: cleanUnder(phase, threatModel.model.goal),
-      labels: clips.map(({ labels }) => labels),
-      limit: threatModel.limit,
-      attacks,
-      noises,
-      groups: plan.clips.map((clip) => clip.groups),
-      paired: running.paired,
-      seed: plan.seed,
-      verificationCost: all.reduce((sum, one) => addCosts(sum, one.verificationCost), NO_COST),
-    });
-    const milliseconds = (phases: readonly AttackPhase[], of: 'attackMs' | 'verifyMs') =>
-      phases.reduce((sum, one) => sum + one[of], 0);
-    const timings = {
-      victim: victim.name,
-      threatModel: threatModel.model.name,
-      attackMs: milliseconds(attacks, 'attackMs'),
-      noiseMs: milliseconds(noises, 'attackMs'),
-      verifyMs: milliseconds(all, 'verifyMs'),
-      totalMs: performance.now() - startedAt,
-    };
-    const adversarial = plan.keepAdversarial ? await best.store(running.artefacts, victim, clips.length) : null;
-    return { result: { ...result, adversarial }, timings };
-  });
-}
-
-/** Works on items one after another. */
-async function inTurn<Item, Result>(
-  items: readonly Item[],
-  work: (item: Item) => Promise<Result>,
-): Promise<readonly Result[]> {
-  const results: Result[] = [];
-  for (const item of items) results.push(await work(item));
-  return results;
-}
-
-/** Waits for two works; when one fails, the other is stopped, and has stopped before this throws. */
-async function together<First, Second>(
-  signal: AbortSignal,
-  start: (signal: AbortSignal) => [Promise<First>, Promise<Second>],
-): Promise<[First, Second]> {
-  const failure = new AbortController();
-  const works = start(AbortSignal.any([signal, failure.signal]));
-  try {
-    return await Promise.all(works);
-  } catch (thrown) {
-    failure.abort(thrown);
-    await Promise.allSettled(works);
-    throw thrown;
-  }
 }
 
 /** Runs work and says how long it took. */
@@ -133,7 +28,7 @@ async function timed<Result>(work: () => Promise<Result>): Promise<[result: Resu
 }
 
 /**
- * Runs a planned campaign: extract, predict clean, attack, verify, judge. Victims run one after another.
+ * Runs a planned campaign: extract, predict clean; then, threat model by threat model, attack and verify victim after victim, assess the attacks, and judge.
  * @throws FaultlineError that names what failed; the signal's reason when cancelled.
  */
 export async function runCampaign(plan: PlannedCampaign, around: CampaignSurroundings): Promise<CampaignOutcome> {
@@ -173,16 +68,18 @@ export async function runCampaign(plan: PlannedCampaign, around: CampaignSurroun
       .filter((clip) => phases.every((phase) => phase.run.off[clip] === false))
       .toArray(),
   };
-  const results = new Map<CleanPhase, ThreatModelResult[]>();
+  const results = new Map(phases.map((phase) => [phase, [] as ThreatModelResult[]]));
   const attacks: AttackTimings[] = [];
-  for (const phase of phases) {
-    const ofVictim: ThreatModelResult[] = [];
-    for (const threatModel of plan.threatModels) {
-      const { result, timings } = await attackVictim(running, phase, threatModel);
-      ofVictim.push(result);
+  for (const threatModel of plan.threatModels) {
+    const transfer = new TransferPoints(shownClips(phases));
+    const attacked: AttackedVictim[] = [];
+    for (const phase of phases) attacked.push(await attackVictim(running, phase, threatModel, transfer));
+    // After all of them, so that each victim is tried with the points made against every other.
+    for (const one of attacked) {
+      const { result, timings } = await judgeVictim(running, one, transfer);
+      results.get(one.phase)?.push(result);
       attacks.push(timings);
     }
-    results.set(phase, ofVictim);
   }
   signal.throwIfAborted();
   const { shown } = running;

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ComparedVictim, compareVictims } from './comparisons.ts';
+import type { AssessmentReport } from '@faultline/report';
+import { type ComparedVictim, compareVictims, uncomparedResults } from './comparisons.ts';
 
 const CLIPS = 30;
 const groups = Array.from({ length: CLIPS }, (_, clip) => [`source ${clip}`]);
 
-function victim(name: string, critical: (clip: number) => number | null): ComparedVictim {
+const NO_COST = { forwardExamples: 0, gradientExamples: 0 };
+const SOUND: AssessmentReport = { verdict: 'sound', reason: '', remedy: null, findings: [], cost: NO_COST };
+
+function victim(name: string, critical: (clip: number) => number | null, assessment = SOUND): ComparedVictim {
   const criticals = groups.map((_, clip) => ({ triedWithout: 0, critical: critical(clip), attack: null }));
-  return { name, threatModels: [{ threatModel: 'linf', limit: 8, criticals }] };
+  return { name, threatModels: [{ threatModel: 'linf', limit: 8, criticals, assessment }] };
 }
 
 test('every pair is compared, by the robustness score, and corrected for all of them', () => {
@@ -40,4 +44,16 @@ test('one victim has nothing to be compared with; one group proves nothing', () 
   assert.deepEqual(compareVictims([strong], ['linf'], groups, 1), []);
   const same = groups.map(() => ['one']);
   assert.deepEqual(compareVictims([strong, weak], ['linf'], same, 1), []);
+});
+
+test('a victim whose score is withheld is left out, and named', () => {
+  const withheld: AssessmentReport = { ...SOUND, verdict: 'withheld', reason: 'the gradient is 0' };
+  const victims = [victim('strong', () => 6), victim('masked', () => null, withheld), victim('weak', () => 2)];
+  assert.deepEqual(
+    compareVictims(victims, ['linf'], groups, 1).map(({ first, second }) => [first, second]),
+    [['strong', 'weak']],
+  );
+  assert.deepEqual(uncomparedResults(victims), [
+    { threatModel: 'linf', victim: 'masked', reason: 'the gradient is 0' },
+  ]);
 });

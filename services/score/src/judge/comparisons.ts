@@ -1,15 +1,24 @@
 import { holmAdjusted, meanDifferences } from '@faultline/metrics';
-import type { ComparisonReport, ThreatModelResult } from '@faultline/report';
+import type { ComparisonReport, ThreatModelResult, UncomparedReport } from '@faultline/report';
 
 /** A victim's results as far as they are compared. */
 export interface ComparedVictim {
   readonly name: string;
-  readonly threatModels: readonly Pick<ThreatModelResult, 'threatModel' | 'limit' | 'criticals'>[];
+  readonly threatModels: readonly Pick<ThreatModelResult, 'threatModel' | 'limit' | 'criticals' | 'assessment'>[];
 }
 
 /** What each clip adds to the robustness score: min(critical, E) / E. */
-function clipScores({ criticals, limit }: ComparedVictim['threatModels'][number]): number[] {
+function clipScores({ criticals, limit }: Pick<ThreatModelResult, 'criticals' | 'limit'>): number[] {
   return criticals.map(({ critical }) => Math.min(critical ?? limit, limit) / limit);
+}
+
+const isWithheld = ({ assessment }: Pick<ThreatModelResult, 'assessment'>) => assessment.verdict === 'withheld';
+
+/** Results that are not compared, and why. */
+export function uncomparedResults(victims: readonly ComparedVictim[]): UncomparedReport[] {
+  return victims.flatMap(({ name: victim, threatModels }) =>
+    threatModels.filter(isWithheld).map(({ threatModel, assessment: { reason } }) => ({ threatModel, victim, reason })),
+  );
 }
 
 /** All pairs of a list, in its order. */
@@ -19,7 +28,7 @@ function pairsOf<Item>(items: readonly Item[]): [Item, Item][] {
 
 /**
  * Compares the robustness scores of every pair of victims under every threat model, paired over clips, with p-values that are
- * corrected for the number of comparisons (Holm).
+ * corrected for the number of comparisons (Holm). Results whose score is withheld are left out.
  * @param groups independence groups of each clip.
  */
 export function compareVictims(
@@ -31,7 +40,7 @@ export function compareVictims(
   const compared = threatModels.flatMap((threatModel) => {
     const scored = victims.flatMap(({ name, threatModels: results }) => {
       const result = results.find((one) => one.threatModel === threatModel);
-      return result === undefined ? [] : [{ name, scores: clipScores(result) }];
+      return result === undefined || isWithheld(result) ? [] : [{ name, scores: clipScores(result) }];
     });
     return pairsOf(scored).map(([first, second]) => ({
       threatModel,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attack, inference } from '@faultline/contracts';
+import type { AssessmentReport } from '@faultline/report';
 import fc from 'fast-check';
 import type { ClipInputs } from '../peers/tensor-rows.ts';
 import { victimUnderTest } from '../peers/victim-under-test.ts';
@@ -162,7 +163,13 @@ function record(name: string, candidates: readonly Verified[], more: Partial<Att
   return { attack: planned, verified: candidates, failedScales: new Map(), evidence: [], cost: NO_COST, ...more };
 }
 
-function resultOf(attacks: readonly Verified[] | readonly AttackRecord[], noise: readonly Verified[]) {
+const SOUND: AssessmentReport = { verdict: 'sound', reason: '', remedy: null, findings: [], cost: NO_COST };
+
+function resultOf(
+  attacks: readonly Verified[] | readonly AttackRecord[],
+  noise: readonly Verified[],
+  assessment = SOUND,
+) {
   const records = attacks.every((one) => 'verdict' in one) ? [record('pgd', attacks)] : attacks;
   return threatModelResult({
     victim,
@@ -175,6 +182,7 @@ function resultOf(attacks: readonly Verified[] | readonly AttackRecord[], noise:
     groups: [['a'], ['b'], ['c'], ['d']],
     paired: [0, 1],
     seed: 1,
+    assessment,
     verificationCost: NO_COST,
   });
 }
@@ -322,4 +330,17 @@ test('what changes outside its region is rejected, however small', () => {
   };
   // 16 kHz: the first millisecond is the first 16 samples.
   assert.deepEqual([at(15), at(16)], [undefined, 'outside-region']);
+});
+
+test('a withheld score is absent, with its reason; what the attacks reached all the same stays', () => {
+  const findings = [{ indicator: 'zero-gradient', reason: 'the gradient is 0', clips: 2, of: 2 }];
+  const withheld: AssessmentReport = { ...SOUND, verdict: 'withheld', reason: 'the gradient is 0', findings };
+  const result = resultOf([verified(1, 1, 'reached')], [], withheld);
+  assert.deepEqual(result.headline, { clips: 4, medianCriticalScale: null, robustnessScore: null, interval: null });
+  assert.deepEqual([result.paired?.robustnessScore, result.paired?.medianCriticalScale], [null, null]);
+  assert.equal(result.criticals[1]?.critical, resultOf([verified(1, 1, 'reached')], []).criticals[1]?.critical);
+  assert.deepEqual(
+    result.flags.filter(({ code }) => code === 'withheld'),
+    [{ code: 'withheld', message: 'the robustness score is withheld: the gradient is 0', count: 2 }],
+  );
 });

@@ -7,7 +7,15 @@ import {
   robustAccuracy,
   robustnessScore,
 } from '@faultline/metrics';
-import type { CostReport, LadderRow, ThreatModelResult, VariableReport } from '@faultline/report';
+import type {
+  AssessmentReport,
+  CostReport,
+  Flag,
+  HeadlineSummary,
+  LadderRow,
+  ThreatModelResult,
+  VariableReport,
+} from '@faultline/report';
 import { normOf, weightingOf } from '@faultline/victim';
 import { addCosts, NO_COST } from '../peers/predict-clips.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
@@ -38,6 +46,7 @@ export interface Evidence extends JudgedSetting {
   /** Clips that every victim of the campaign gets right when clean. */
   readonly paired: readonly number[];
   readonly seed: number;
+  readonly assessment: AssessmentReport;
   readonly verificationCost: CostReport;
 }
 
@@ -87,9 +96,21 @@ function censoringOf(criticals: CriticalEpsilons, scales: readonly number[], lim
   return ladderCensoring(criticals, scales.length === 0 ? [0, limit] : scales);
 }
 
+/** A headline, or what is left of it where it is withheld. */
+function reported(summary: HeadlineSummary, { verdict }: AssessmentReport): HeadlineSummary {
+  return verdict === 'withheld' ? { clips: summary.clips, medianCriticalScale: null, robustnessScore: null } : summary;
+}
+
+/** A score that does not come from the attacks that were asked for, or is not there, says so. */
+function assessmentFlags({ verdict, reason, findings }: AssessmentReport): Flag[] {
+  if (verdict !== 'remedied' && verdict !== 'withheld') return [];
+  const message = verdict === 'withheld' ? `the robustness score is withheld: ${reason}` : reason;
+  return [{ code: verdict, message, count: Math.max(...findings.map(({ clips }) => clips)) }];
+}
+
 /** Turns the evidence of one victim under one threat model into figures. Pure and deterministic. */
 export function threatModelResult(evidence: Evidence): ThreatModelResult {
-  const { victim, threatModel, clean, groups, paired, seed, limit } = evidence;
+  const { victim, threatModel, clean, groups, paired, seed, limit, assessment } = evidence;
   const scales = threatModel.rungs.map((rung) => rung.scale);
   const ledger = ledgerOf(evidence, evidence.attacks);
   const { criticals } = ledger;
@@ -135,13 +156,17 @@ export function threatModelResult(evidence: Evidence): ThreatModelResult {
     gradient,
     ladder,
     criticals: ledger.intervals(evidence.attacks.some(({ attack: one }) => one.model.rungs.length > 0) ? scales : []),
-    headline: { ...summarise(criticals, limit), interval: interval((one) => robustnessScore(one, limit)) },
+    assessment,
+    headline: {
+      ...reported(summarise(criticals, limit), assessment),
+      interval: assessment.verdict === 'withheld' ? null : interval((one) => robustnessScore(one, limit)),
+    },
     quantiles: QUANTILES.map((share) => ({ share, scale: criticalQuantile(criticals, share) })),
     paired:
       pairedCriticals.length === 0
         ? null
         : {
-            ...summarise(pairedCriticals, limit),
+            ...reported(summarise(pairedCriticals, limit), assessment),
             robustAccuracy: scales.map((scale) => robustAccuracy(pairedCriticals, scale)),
           },
     noise: summarise(noiseCriticals, limit),
@@ -153,6 +178,7 @@ export function threatModelResult(evidence: Evidence): ThreatModelResult {
     adversarial: null,
     cost,
     flags: [
+      ...assessmentFlags(assessment),
       ...flagsOf({ attacks, noises, criticals, noiseCriticals, scales, limit, censoring, clips: clean.clips }),
       ...gradientFlags(gradient, cost.attack),
     ],

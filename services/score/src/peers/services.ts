@@ -1,5 +1,7 @@
 import { attack, common, features, inference, type victim } from '@faultline/contracts';
 import { type Client, connect, FaultlineError, NamedTargets } from '@faultline/service-kit';
+import type { Victim } from '@faultline/victim';
+import { RemoteVictim } from '@faultline/victim-grpc';
 import { float32Rows } from './tensor-rows.ts';
 import { type VictimUnderTest, victimUnderTest } from './victim-under-test.ts';
 
@@ -35,6 +37,7 @@ export class Services implements Disposable {
   readonly #victims: NamedTargets<Client<typeof inference.InferenceServiceService>>;
   readonly #features: Client<typeof features.FeaturesServiceService>;
   readonly #attack: Client<typeof attack.AttackServiceService>;
+  readonly #lookedAt = new Map<string, RemoteVictim>();
   readonly #context = common.RequestContext.fromPartial({ caller: 'score' });
 
   constructor(addresses: ServiceAddresses) {
@@ -129,7 +132,16 @@ export class Services implements Disposable {
     }
   }
 
+  /** A victim whose gradients and predictions are asked for by whoever looks at it closely; pinned to its model. */
+  victim({ name, card: { sha256 } }: VictimUnderTest): Victim {
+    const key = `${name} ${sha256}`;
+    const known = this.#lookedAt.get(key) ?? new RemoteVictim(this.addressOf(name), { modelSha256: sha256 });
+    this.#lookedAt.set(key, known);
+    return known;
+  }
+
   [Symbol.dispose](): void {
+    for (const victim of this.#lookedAt.values()) void victim[Symbol.asyncDispose]();
     for (const client of [...this.#victims.targets, this.#features, this.#attack]) client.close();
   }
 

@@ -10,7 +10,7 @@ import {
   type VictimReport,
 } from '@faultline/report';
 import type { CleanPhase } from '../campaign/clean-phase.ts';
-import { compareVictims } from '../judge/comparisons.ts';
+import { compareVictims, uncomparedResults } from '../judge/comparisons.ts';
 import { goalReport } from '../judge/goal.ts';
 import { gradientReport } from '../judge/gradient.ts';
 import { normName, stoppingName } from '../judge/names.ts';
@@ -86,6 +86,7 @@ function tradeOffRow(victim: VictimReport, result: ThreatModelResult): TradeOffR
     noiseMedian: result.noise.medianCriticalScale,
     medianCriticalScale: result.headline.medianCriticalScale,
     limit: result.limit,
+    verdict: result.assessment.verdict,
     robustnessScore: result.headline.robustnessScore,
     robustnessInterval: result.headline.interval,
     censoring: result.censoring,
@@ -139,5 +140,6 @@ export function reportBody(
       plan.clips.map(({ groups }) => groups),
       plan.seed,
     ),
+    uncompared: uncomparedResults(victims),
   };
 }

@@ -11,6 +11,7 @@ export function tradeOffTable(report: Report): string[] {
     ...cleanTable(report),
   ];
   for (const threatModel of threatModels) lines.push('', ...threatModelTable(report, threatModel));
+  lines.push(...assessmentLines(report));
   lines.push('', ...LEGEND);
   return lines;
 }
@@ -21,6 +22,24 @@ const LEGEND = [
   'R: robustness score, mean of RA from 0 to the largest budget. * a flag: see the report.',
   'Noise: the best of its distributions, of as many draws as the attack has restarts. Of searches: the budget that so many % of the clips need.',
 ];
+
+/** What speaks against results, and what was done about it; nothing where all are sound. */
+function assessmentLines({ victims, uncompared, comparisons }: Report): string[] {
+  const told = victims.flatMap(({ name, threatModels }) =>
+    threatModels
+      .filter(({ assessment: { verdict } }) => verdict === 'withheld' || verdict === 'remedied')
+      .map(({ threatModel, assessment: { verdict, reason } }) => `${name}, ${threatModel}: ${verdict}: ${reason}`),
+  );
+  const left = uncompared.map(({ victim, threatModel }) => `${victim} under ${threatModel}`);
+  if (told.length === 0) return [];
+  const missing = left.length > 0 && comparisons.length > 0 ? [`not compared, as withheld: ${left.join(', ')}`] : [];
+  return [
+    '',
+    '+ from a remedy, as the attacks failed for reasons of their own; withheld: no remedy is to be believed',
+    ...told,
+    ...missing,
+  ];
+}
 
 /** Clean figures of each victim. */
 function cleanTable({ victims }: Report): string[] {
@@ -75,7 +94,7 @@ function threatModelTable(report: Report, threatModel: ThreatModelReport): strin
     count(row.macs),
     ratio(row.cleanMap),
     ...middle.cells(row),
-    ratio(row.robustnessScore),
+    row.verdict === 'withheld' ? 'withheld' : ratio(row.robustnessScore) + (row.verdict === 'remedied' ? '+' : ''),
     duration(timeOf(report, row)),
   ]);
   const told = [goal.kind, goal.label ?? goal.k].filter((part) => part !== null).join(' ');
@@ -103,7 +122,7 @@ function ladderColumns({ rungs }: ThreatModelReport, unit: number, symbol: strin
       ...row.ladder
         .filter(({ robustMap }) => robustMap !== null)
         .map(({ robustMap, noiseMap }) => `${percent(robustMap)}/${percent(noiseMap)}`),
-      scaleText(row.medianCriticalScale, row, unit),
+      row.verdict === 'withheld' ? '-' : scaleText(row.medianCriticalScale, row, unit),
     ],
   };
 }
@@ -115,7 +134,7 @@ function searchColumns([first]: readonly TradeOffRow[], unit: number): Middle {
     columns: [{ title: 'on, %' }, ...shares, { title: 'noise 50 %' }],
     cells: (row) => [
       percent(row.cleanAccuracy),
-      ...row.quantiles.map(({ scale }) => scaleText(scale, row, unit)),
+      ...row.quantiles.map(({ scale }) => (row.verdict === 'withheld' ? '-' : scaleText(scale, row, unit))),
       scaleText(row.noiseMedian, row, unit),
     ],
   };

@@ -6,12 +6,12 @@ import { exampleSection } from './example-section.ts';
 import { attackText, count, duration } from './figures.ts';
 import { Markup, markup } from './markup.ts';
 import { STYLES } from './styles.ts';
-import { cleanTable, comparisonTable, ladderTable, tradeOffTable } from './tables.ts';
+import { assessmentTable, cleanTable, comparisonTable, ladderTable, tradeOffTable } from './tables.ts';
 
 function curvesOf(report: Report, threatModel: string): Curve[] {
   return report.victims.flatMap((victim) => {
     const result = victim.threatModels.find((one) => one.threatModel === threatModel);
-    return result === undefined ? [] : [{ victim, result }];
+    return result === undefined || result.assessment.verdict === 'withheld' ? [] : [{ victim, result }];
   });
 }
 
@@ -84,9 +84,11 @@ export function reportPage(report: Report, examples: readonly Example[]): string
 <h2 id="trade-off">Trade-off</h2>
 ${tradeOffTable(report)}
 <h2 id="curves">Robustness over the budget</h2>
-<p class="soft">Share of clips (%) that no verified attack up to this budget deactivates.</p>
+<p class="soft">Share of clips (%) that no verified attack up to this budget deactivates. Results whose score is withheld have no curve.</p>
 ${curveLegend(report.victims)}
 <div class="charts">${models.map((model) => curveChart(curvesOf(report, model)))}</div>
+<h2 id="assessment">What the scores are worth</h2>
+${assessmentTable(report)}
 ${
   report.comparisons.length === 0
     ? ''

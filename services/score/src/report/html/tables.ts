@@ -18,14 +18,15 @@ function resultOf(victim: VictimReport, threatModel: string): ThreatModelResult 
 
 function scoreCell(result: ThreatModelResult | undefined): Markup {
   if (result === undefined) return markup`<td>–</td>`;
-  const { headline, censoring } = result;
-  const { interval } = headline;
-  const mark = censoring === 'none' ? '' : ' *';
+  const { headline, censoring, assessment } = result;
+  const { interval, robustnessScore } = headline;
+  if (robustnessScore === null) return markup`<td><span class="fired">withheld</span></td>`;
+  const mark = `${censoring === 'none' ? '' : ' *'}${assessment.verdict === 'remedied' ? ' †' : ''}`;
   const under = [
     ...(interval === null ? [] : [`${interval.low.toFixed(2)}–${interval.high.toFixed(2)}`]),
     `ε½ ${criticalText(headline, result)}`,
   ];
-  return heatCell(headline.robustnessScore, `${ratio(headline.robustnessScore)}${mark}`, under);
+  return heatCell(robustnessScore, `${ratio(robustnessScore)}${mark}`, under);
 }
 
 /** The headline: what a variant costs, how well it hears and sees, and how much it takes to deactivate it. */
@@ -45,7 +46,8 @@ export function tradeOffTable(report: Report): Markup {
   ${models.map((model) => scoreCell(resultOf(victim, model.name)))}<td>${duration(totalMs(victim.name))}</td></tr>`,
   )}</tbody></table></div>
   <p class="soft small">Budgets are in the variable's own unit; where several variables are attacked at once, s scales all of them.
-  * the ladder does not span 90 % to 10 % of the clean figure: R depends on where it ends.</p>`;
+  * the ladder does not span 90 % to 10 % of the clean figure: R depends on where it ends. † the attacks failed for reasons of their own, and a remedy found the budgets.
+  withheld: they failed, and no remedy is to be believed; the reasons are under <a href="#assessment">What the scores are worth</a>.</p>`;
 }
 
 /** The ladder of one threat model: every budget, every victim, noise beside it. */
@@ -88,7 +90,9 @@ function quantileTable(report: Report, threatModel: string, first: ThreatModelRe
   <tbody>${report.victims.map((victim, index) => {
     const result = resultOf(victim, threatModel);
     if (result === undefined) return markup``;
-    const scaleText = (scale: number | null) => criticalText({ medianCriticalScale: scale }, result);
+    const isWithheld = result.assessment.verdict === 'withheld';
+    const scaleText = (scale: number | null) =>
+      isWithheld ? 'withheld' : criticalText({ medianCriticalScale: scale }, result);
     const left = result.criticals.filter(({ critical }) => critical === null).length / result.criticals.length;
     return markup`<tr>${victimHead(victim, index)}${heatCell(result.cleanAccuracy, percent(result.cleanAccuracy))}${result.quantiles.map(
       ({ scale }) => markup`<td>${scaleText(scale)}</td>`,
@@ -131,8 +135,24 @@ export function cleanTable(report: Report): Markup {
   )}</tbody></table></div>`;
 }
 
+/** Whether the attacks worked: what was seen of their failure, and what was done about it. Sound results are one line. */
+export function assessmentTable({ victims }: Report): Markup {
+  const all = victims.flatMap((victim, index) => victim.threatModels.map((result) => ({ victim, index, result })));
+  const told = all.filter(({ result }) => result.assessment.verdict !== 'sound');
+  const sound = all.length - told.length;
+  const line = markup`<p>Sound: ${sound} of ${all.length} results. Nothing that the attacks told, no noise, no other attack, no point made against another victim and no probe of the gradients speaks against them.</p>`;
+  if (told.length === 0) return line;
+  return markup`${line}<div class="scroll"><table>
+  <caption>The other results, and the clips that show each sign, of those whose evidence tells.</caption>
+  <thead><tr><th scope="col">victim</th><th scope="col">threat model</th><th scope="col">verdict</th><th scope="col">signs</th><th scope="col">reason</th></tr></thead>
+  <tbody>${told.map(({ victim, index, result: { threatModel, assessment } }) => {
+    const signs = assessment.findings.map(({ indicator, clips, of }) => `${indicator} ${clips}/${of}`);
+    return markup`<tr>${victimHead(victim, index)}<td>${threatModel}</td><td>${assessment.verdict}</td><td>${signs.length === 0 ? '–' : signs.join(', ')}</td><td>${assessment.reason}</td></tr>`;
+  })}</tbody></table></div>`;
+}
+
 /** Which differences between victims are more than chance. */
-export function comparisonTable({ comparisons }: Report): Markup {
+export function comparisonTable({ comparisons, uncompared }: Report): Markup {
   return markup`<div class="scroll"><table>
   <caption>Difference of robustness scores R, paired over clips: above 0, the first victim is more robust. p: two-sided bootstrap over independence groups, corrected for all ${comparisons.length} comparisons by Holm's method; small: each by itself.</caption>
   <thead><tr><th scope="col">threat model</th><th scope="col">first</th><th scope="col">second</th><th scope="col">difference</th><th scope="col">p (Holm)</th></tr></thead>
@@ -140,5 +160,6 @@ export function comparisonTable({ comparisons }: Report): Markup {
     (one) =>
       markup`<tr><th scope="row">${one.threatModel}</th><td>${one.first}</td><td>${one.second}</td><td>${one.difference.toFixed(3)}<span class="beside">${one.interval.low.toFixed(3)} to ${one.interval.high.toFixed(3)}</span></td><td>${one.pHolm.toFixed(4)}<span class="beside">${one.pValue.toFixed(4)}</span></td></tr>`,
   )}</tbody></table></div>
+  ${uncompared.length === 0 ? '' : markup`<p>Left out, as their scores are withheld: ${uncompared.map(({ victim, threatModel }) => `${victim} under ${threatModel}`).join(', ')}.</p>`}
   <p class="soft small">These are comparisons of the trained victims at hand: a claim on their fusion needs several training seeds that agree.</p>`;
 }
