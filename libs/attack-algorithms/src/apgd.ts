@@ -162,7 +162,6 @@ export const apgd = defineAttack({
   knowledge: 'gradients',
   norms: ['linf', 'l2', 'l1'],
   mixes: ['linf', 'l2'],
-  anyGoal: true,
   parameters: PARAMETERS,
   plan(setting, values) {
     const { steps, norm, logitScale } = setting;

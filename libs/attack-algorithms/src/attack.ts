@@ -100,8 +100,8 @@ export interface AttackDefinition {
   readonly taps?: readonly string[];
   /** Whether these taps must hold equally many values. */
   readonly equalTaps?: boolean;
-  /** Whether it looks at the setting's goal; otherwise it deactivates all true labels. */
-  readonly anyGoal?: boolean;
+  /** Goals that it can be told. Default: all. */
+  readonly goals?: readonly Goal['kind'][];
   /** What it can be told beside steps and restarts, by name. */
   readonly parameters: ParameterSpecs;
   /** `values`: one of each parameter, as its specification allows; `setting.norm`: one of `norms`. */

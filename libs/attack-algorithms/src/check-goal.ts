@@ -5,6 +5,19 @@ import type { Goal } from './goals.ts';
 
 const { GoalKind } = attack;
 
+/** Each kind of the contract, as the algorithms name it. */
+const GOAL_KINDS: readonly (readonly [attack.GoalKind, Goal['kind']])[] = [
+  [GoalKind.GOAL_KIND_DEACTIVATE_ALL, 'deactivate all'],
+  [GoalKind.GOAL_KIND_DEACTIVATE_ONE, 'deactivate one'],
+  [GoalKind.GOAL_KIND_FABRICATE_ONE, 'fabricate one'],
+  [GoalKind.GOAL_KIND_TOP_K, 'top k'],
+  [GoalKind.GOAL_KIND_TARGETED, 'targeted'],
+];
+
+/** Goals in the words of the contract. */
+export const goalKinds = (goals: readonly Goal['kind'][]): attack.GoalKind[] =>
+  GOAL_KINDS.flatMap(([kind, name]) => (goals.includes(name) ? [kind] : []));
+
 /** Fewest false labels of any clip. */
 function fewestFalse({ dims, data }: DenseTensor<Float32Array>): number {
   const [clips = 0, labels = 0] = dims;
@@ -16,7 +29,7 @@ function fewestFalse({ dims, data }: DenseTensor<Float32Array>): number {
 
 /** The goal, or undefined for that of all attacks: every true label inactive. What cannot be used has left a fault. */
 export function checkGoal(
-  { goal, rungs }: attack.ThreatModel,
+  { goal }: attack.ThreatModel,
   { definition }: CheckedAttack,
   card: victim.Card,
   targets: DenseTensor<Float32Array>,
@@ -35,13 +48,12 @@ export function checkGoal(
   if (k !== 0 && kind !== GoalKind.GOAL_KIND_TOP_K) faults.add(`${field}.k`, `is ${k}; only GOAL_KIND_TOP_K takes one`);
   if (kind === GoalKind.GOAL_KIND_UNSPECIFIED || kind === GoalKind.GOAL_KIND_DEACTIVATE_ALL) return undefined;
 
-  const told = definition.kind !== 'minimum norm' && definition.anyGoal === true;
-  faults.unless(
-    told,
-    field,
-    `is not one that '${definition.name}' can be told; use pgd, apgd or ensemble, or leave it out`,
-  );
-  faults.unless(rungs.length > 0, field, 'needs a ladder; give rungs');
+  const { name: algorithm, goals } = definition;
+  const wanted = GOAL_KINDS.find(([known]) => known === kind)?.[1];
+  if (wanted !== undefined && goals?.includes(wanted) === false) {
+    const taken = goals.map((one) => `'${one}'`).join(', ');
+    faults.add(field, `is '${wanted}', which '${algorithm}' cannot be told; it takes ${taken}`);
+  }
   const chosen = label < 0 ? undefined : label;
   switch (kind) {
     case GoalKind.GOAL_KIND_DEACTIVATE_ONE:

@@ -49,7 +49,6 @@ export const ensemble = defineAttack({
   kind: 'fixed budget',
   knowledge: 'gradients',
   norms: ['linf', 'l2', 'l1'],
-  anyGoal: true,
   parameters: PARAMETERS,
   plan: (setting) => apgdWith(setting, 'margin'),
   members(setting, { queries }) {

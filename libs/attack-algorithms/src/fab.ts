@@ -1,6 +1,6 @@
 import type { ParameterSpecs, ValuesOf } from './attack-parameters.ts';
 import { moveToBoundary } from './boundary-step.ts';
-import { goalMargin } from './goals.ts';
+import { DEACTIVATE_ALL, type Goal, goalMargin } from './goals.ts';
 import { lossObjective } from './losses.ts';
 import { defineMinimumNorm, type MinimumNormSetting } from './minimum-norm.ts';
 import { largestScales, pathParameters, settingConstants } from './parameters.ts';
@@ -34,7 +34,7 @@ const PARAMETERS = {
   memory: {
     type: 'number',
     description:
-      'Share that the tangents of earlier steps have of the one that is used: where labels are level it is their mixture that leads on.',
+      'Share that the tangents of earlier steps have of the one that is used: where labels are level it is their mixture that leads on. None for goals that any of several labels reaches.',
     minimum: 0,
     maximum: 0.99,
     default: 0.9,
@@ -42,6 +42,14 @@ const PARAMETERS = {
 } as const satisfies ParameterSpecs;
 
 const SMALLEST = 1e-12;
+
+/**
+ * Whether the margin is the largest of heights that are linear where the logits are: then earlier tangents bound it, too. That of
+ * goals that any of several labels reaches is not; of k > 1 false labels it is while the k highest stay the same. */
+function isConvex(goal: Goal): boolean {
+  if (goal.kind === 'deactivate one' || goal.kind === 'fabricate one') return goal.label !== undefined;
+  return goal.kind !== 'top k' || goal.k > 1;
+}
 
 /** Mean of the gradients so far, the later ones weighing more. */
 const slopeSlot = (variable: string) => `state/slope/${variable}`;
@@ -133,10 +141,11 @@ export const fab = defineMinimumNorm({
   norms: ['linf', 'l2', 'l1'],
   parameters: PARAMETERS,
   plan(setting, values) {
-    const { steps, logitScale } = setting;
+    const { steps, logitScale, goal = DEACTIVATE_ALL } = setting;
+    const memory = isConvex(goal) ? values.memory : 0;
     const paths = {
       temperature: temperatures(steps, logitScale),
-      memory: Array.from({ length: steps }, (_, step) => (step === 0 ? 0 : values.memory)),
+      memory: Array.from({ length: steps }, (_, step) => (step === 0 ? 0 : memory)),
     };
     return {
       programs: {

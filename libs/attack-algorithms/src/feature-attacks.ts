@@ -89,7 +89,6 @@ const COMMON = {
   knowledge: 'gradients',
   norms: ['linf', 'l2'],
   mixes: ['linf', 'l2'],
-  anyGoal: true,
   taps: EMBEDDINGS,
 } as const;
 

@@ -61,7 +61,6 @@ export const fgsm = defineAttack({
   knowledge: 'gradients',
   norms: ['linf', 'l2', 'l1'],
   mixes: ['linf', 'l2', 'l1'],
-  anyGoal: true,
   parameters: PARAMETERS,
   plan(setting, values) {
     const temperature = setting.logitScale * TEMPERATURE;

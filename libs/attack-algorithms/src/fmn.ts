@@ -90,12 +90,13 @@ function initProgram(setting: MinimumNormSetting): Uint8Array {
 /** The next radius, as a scale [examples]. */
 function nextRadius(
   b: ProgramBuilder,
-  { norm, variables }: MinimumNormSetting,
+  { norm, variables, reachedMargin }: MinimumNormSetting,
   at: {
     readonly reached: string;
     readonly found: string;
     readonly smallest: string;
     readonly scale: string;
+    readonly margin: string;
     readonly gradients: ReadonlyMap<string, string>;
   },
 ): string {
@@ -117,7 +118,9 @@ function nextRadius(
     slopes.length === 1 ? (slopes[0] ?? '') : b.op('Sum', slopes),
     b.scalar(SMALLEST_GRADIENT),
   ]);
-  const boundary = b.plus(at.scale, b.over(b.op('Abs', [b.read('loss')]), slope));
+  // Where the goal counts as reached, a little beyond 0: a point that lies exactly between the two would stay there.
+  const short = b.op('Abs', [b.minus(at.margin, b.scalar(reachedMargin))]);
+  const boundary = b.plus(at.scale, b.over(b.op('Max', [b.op('Abs', [b.read('loss')]), short]), slope));
   const farther = b.op('Where', [b.op('Greater', [at.found, b.scalar(0)]), b.times(radius, more), boundary]);
   return b.op('Where', [at.reached, b.op('Min', [b.times(radius, less), at.smallest]), farther]);
 }
@@ -179,14 +182,15 @@ function stepProgram(setting: MinimumNormSetting, values: Values): Uint8Array {
   const { norm, variables } = setting;
   const b = new ProgramBuilder();
   const { deltas, scale } = perturbation(b, norm, variables);
-  const { reached, bestScale } = updateSmallest(b, setting, { scale, margin: goalMargin(b, setting) });
+  const margin = goalMargin(b, setting);
+  const { reached, bestScale } = updateSmallest(b, setting, { scale, margin });
   const largest = b.read('param/largestScale');
   const found = b.op('Where', [reached, b.scalar(1), b.read('state/found')]);
   const gradients = new Map(
     variables.map((variable) => [variable.name, confined(b, b.read(`grad/${variable.name}`, variable.dims), variable)]),
   );
   const smallest = b.op('Min', [bestScale, largest]);
-  const radius = b.op('Min', [nextRadius(b, setting, { reached, found, smallest, scale, gradients }), largest]);
+  const radius = b.op('Min', [nextRadius(b, setting, { reached, found, smallest, scale, margin, gradients }), largest]);
   b.write('next/state/found', found);
   b.write('next/state/radius', radius);
   // A radius of no coordinates is looked at with one, as in the reference implementation.

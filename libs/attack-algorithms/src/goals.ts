@@ -53,11 +53,11 @@ export const falseLabels = (b: ProgramBuilder, labels: number) => b.minus(b.scal
 const above = (b: ProgramBuilder, labels: number) =>
   b.minus(b.read('logits', [labels]), b.constantSlot('thresholds', [labels]));
 
-/** The k-th largest of each row of [examples, labels], [examples]. */
-function kthLargest(b: ProgramBuilder, values: string, k: number): string {
+/** The `count` largest of each row of [examples, labels], descending, [examples, count]. */
+export function largestOf(b: ProgramBuilder, values: string, count: number): string {
   const [largest, places] = [b.fresh('largest'), b.fresh('places')];
-  b.add('TopK', [values, b.ints([k])], { axis: int(1) }, [largest, places]);
-  return b.reshape(b.slice(largest, [k - 1], [k], [1]), [-1]);
+  b.add('TopK', [values, b.ints([count])], { axis: int(1) }, [largest, places]);
+  return largest;
 }
 
 /** The margin of a goal, [examples]: reached where it is below 0. With a smooth maximum it is smooth too. */
@@ -79,7 +79,9 @@ export function goalMargin(b: ProgramBuilder, setting: GoalSetting, largest: Row
     case 'top k': {
       const highest = largest(b, among(b, logits(), targets()));
       const others = among(b, logits(), falseLabels(b, labels));
-      return b.minus(highest, goal.k === 1 ? largest(b, others) : kthLargest(b, others, goal.k));
+      if (goal.k === 1) return b.minus(highest, largest(b, others));
+      // The k-th is the smallest of the k: as a maximum, so that a smooth one raises all of them where they are level.
+      return b.plus(highest, largest(b, b.negate(largestOf(b, others, goal.k))));
     }
     case 'targeted': {
       const others = b.minus(b.scalar(1), oneHot(b, goal.label, labels));

@@ -196,6 +196,8 @@ export const hopSkipJump = defineMinimumNorm({
   source: 'Chen et al. 2020, arXiv 1904.02144',
   knowledge: 'labels',
   norms: ['linf', 'l2'],
+  // Which label is the highest cannot be seen from which are active.
+  goals: ['deactivate all', 'deactivate one', 'fabricate one'],
   parameters: PARAMETERS,
   plan(setting, values) {
     const steps = affordedSteps(values.queries, SAMPLES);

@@ -1,4 +1,5 @@
 import { int } from '@faultline/onnx';
+import type { RowJoin } from './goal-rows.ts';
 import type { ScaledVariable } from './minimum-norm.ts';
 import type { ProgramBuilder } from './program-builder.ts';
 import { confined } from './projection.ts';
@@ -35,7 +36,7 @@ function gradientRows(b: ProgramBuilder, variable: ScaledVariable, rows: number)
   return b.reshape(each, [-1, rows, sizeOf(dims)]);
 }
 
-/** A mixture of rows [examples, 1, coordinates] without the coordinates that stand at an end of the range and that its descent would lead out of it. */
+/** Rows [examples, rows, coordinates], or a mixture of them [examples, 1, coordinates], without the coordinates that stand at an end of the range and that its descent would lead out of it. */
 function withinRange(b: ProgramBuilder, mixed: string, { name, dims, low, high }: ScaledVariable): string {
   const x = b.reshape(b.read(`x/${name}`, dims), [-1, 1, sizeOf(dims)]);
   const zero = b.scalar(0);
@@ -44,7 +45,7 @@ function withinRange(b: ProgramBuilder, mixed: string, { name, dims, low, high }
   return b.op('Where', [b.op('Or', [pastHigh, pastLow]), zero, mixed]);
 }
 
-/** Dual norm of rows [examples, 1, coordinates] and the direction of unit norm in which they rise most. */
+/** Dual norm of rows [examples, rows, coordinates], each by itself, and the direction of unit norm in which they rise most. */
 function dual(
   b: ProgramBuilder,
   norm: DenseNorm,
@@ -55,17 +56,24 @@ function dual(
   return { length, steepest: norm === 'l2' ? b.over(rows, length) : b.op('Sign', [rows]) };
 }
 
+/** The heights of a goal, and which of them are to be below 0. */
+export interface LinearHeights {
+  /** [examples, rows] */
+  readonly heights: string;
+  readonly rows: number;
+  readonly join: RowJoin;
+}
+
 /**
- * The smallest move, by the joint scale max_v |move_v| / rho_v, that brings all heights [examples, rows] to 0 or below where they are linear: by duality the
- * mixture of rows that needs the largest scale, found by the signs of its gradient; one row needs no search. grad/V must hold the rows' gradients.
- * Returns each variable's move, [examples, ...dims].
+ * The smallest move, by the joint scale max_v |move_v| / rho_v, that brings all heights, or any one, to 0 or below where they are linear. All: by duality the
+ * mixture of rows that needs the largest scale, found by the signs of its gradient; one row needs no search. Any: the row that needs the smallest scale by itself.
+ * grad/V must hold the rows' gradients. Returns each variable's move, [examples, ...dims].
  */
 export function smallestLinearMove(
   b: ProgramBuilder,
   norm: DenseNorm,
-  heights: string,
+  { heights, rows, join }: LinearHeights,
   variables: readonly ScaledVariable[],
-  rows: number,
 ): Map<string, string> {
   const gradients = variables.map((variable) => ({
     variable,
@@ -79,6 +87,14 @@ export function smallestLinearMove(
     );
     return { duals, height: b.reduceSum(b.times(mixture, row), [2]), slope: total(duals.map(({ length }) => length)) };
   };
+  const nearest = () => {
+    const duals = gradients.map(({ variable, rows: each }) => dual(b, norm, withinRange(b, each, variable)));
+    const slopes = b.transpose(total(duals.map(({ length }) => length)), [0, 2, 1]);
+    const scales = b.over(b.relu(row), slopes);
+    // Repeated rows share the place.
+    const lowest = b.op('LessOrEqual', [scales, b.negate(b.reduceMax(b.negate(scales), [2]))]);
+    return b.op('Cast', [lowest], { to: int(1) });
+  };
   const shares = (weights: string) => b.over(weights, b.reduceSum(weights, [2]));
   const highest = b.op('Max', [b.reduceMax(row, [2]), b.scalar(SMALLEST)]);
   const averaged: string[][] = gradients.map(() => []);
@@ -91,7 +107,8 @@ export function smallestLinearMove(
   let logarithms = b.op('Log', [shares(b.plus(b.relu(row), b.times(highest, b.scalar(FLOOR))))]);
   let change = b.plus(b.times(row, b.scalar(0)), b.scalar(FIRST_CHANGE));
   let before = b.times(row, b.scalar(0));
-  for (let round = 0; rows > 1 && round < ROUNDS; round += 1) {
+  const searched = join === 'all' && rows > 1;
+  for (let round = 0; searched && round < ROUNDS; round += 1) {
     const { duals, height, slope } = at(b.op('Softmax', [logarithms], { axis: int(2) }));
     const directions = duals.map(({ steepest }) => steepest);
     if (round >= FIRST_AVERAGED) for (const [index, list] of averaged.entries()) list.push(directions[index] ?? '');
@@ -108,11 +125,14 @@ export function smallestLinearMove(
     ]);
     before = sign;
   }
-  const { duals, height, slope } = at(b.op('Softmax', [logarithms], { axis: int(2) }));
+  const { duals, height, slope } = at(
+    join === 'any' ? shares(nearest()) : b.op('Softmax', [logarithms], { axis: int(2) }),
+  );
   // One direction of the best mixture need not meet every row; the mean of those around it does.
   const directions = duals.map(({ steepest }, index) => b.op('Mean', [steepest, ...(averaged[index] ?? [])]));
   const needed = b.reduceMax(b.over(b.relu(row), b.op('Max', [slopesAlong(directions), b.scalar(SMALLEST)])), [2]);
-  const scale = b.op('Min', [needed, b.times(b.over(b.relu(height), slope), b.scalar(FARTHEST))]);
+  const own = b.over(b.relu(height), slope);
+  const scale = join === 'any' ? own : b.op('Min', [needed, b.times(own, b.scalar(FARTHEST))]);
   return new Map(
     gradients.map(({ variable }, index) => {
       const move = b.times(directions[index] ?? '', b.times(scale, b.scalar(-variable.rho)));

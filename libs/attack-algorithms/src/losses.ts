@@ -7,6 +7,7 @@ import {
   type Goal,
   type GoalSetting,
   goalMargin,
+  largestOf,
   oneHot,
   type RowMaximum,
 } from './goals.ts';
@@ -93,8 +94,7 @@ function binaryCrossEntropy(b: ProgramBuilder, logits: string, wanted: string): 
 
 /** The `count` largest logits, each [examples, 1], in descending order. */
 function largestLogits(b: ProgramBuilder, logits: string, count: number): string[] {
-  const [values, places] = [b.fresh('largest'), b.fresh('places')];
-  b.add('TopK', [logits, b.ints([count])], { axis: int(1) }, [values, places]);
+  const values = largestOf(b, logits, count);
   return Array.from({ length: count }, (_, index) => b.slice(values, [index], [index + 1], [1]));
 }
 

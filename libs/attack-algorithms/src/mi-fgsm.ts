@@ -90,7 +90,6 @@ export const miFgsm = defineAttack({
   knowledge: 'gradients',
   norms: ['linf', 'l2'],
   mixes: ['linf', 'l2'],
-  anyGoal: true,
   parameters: PARAMETERS,
   plan(setting, values) {
     const constants = (examples: number) => ({

@@ -107,7 +107,6 @@ export const noise = defineAttack({
   knowledge: 'nothing',
   norms: ['linf', 'l2', 'l1', 'l0'],
   mixes: ['linf', 'l2', 'l1'],
-  anyGoal: true,
   parameters: PARAMETERS,
   plan: (setting, values) => ({
     programs: {

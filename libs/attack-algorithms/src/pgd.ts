@@ -196,7 +196,6 @@ export const pgd = defineAttack({
   knowledge: 'gradients',
   norms: ['linf', 'l2', 'l1'],
   mixes: ['linf', 'l2', 'l1'],
-  anyGoal: true,
   parameters: PARAMETERS,
   plan(setting, values) {
     const sizes = setting.variables.map(({ name, norm = setting.norm, stepScale = 1 }) => ({

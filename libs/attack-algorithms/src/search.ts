@@ -72,6 +72,7 @@ export function searchBlocks(
     steps,
     thresholds: card.labels.map(({ threshold }) => threshold),
     logitScale: card.logitScale,
+    goal: checked.goal,
     taps: description.taps,
   };
   const tolerance = TOLERANCES * verdictTolerance(card);

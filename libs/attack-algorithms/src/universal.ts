@@ -113,7 +113,6 @@ export const universal: UniversalDefinition = {
   kind: 'universal',
   knowledge: 'gradients',
   norms: ['linf', 'l2'],
-  anyGoal: true,
   parameters: PARAMETERS,
   plan({ norm, variables, ...rest }, given) {
     if (norm !== 'linf' && norm !== 'l2') throw new RangeError(`attack 'universal' has no ${norm} form`);

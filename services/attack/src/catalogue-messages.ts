@@ -1,4 +1,4 @@
-import type { CatalogueRow } from '@faultline/attack-algorithms';
+import { type CatalogueRow, goalKinds } from '@faultline/attack-algorithms';
 import { attack } from '@faultline/contracts';
 
 const NORMS = {
@@ -26,7 +26,18 @@ type Specification = CatalogueRow['parameters'][string];
 
 /** A row of the catalogue as a message. */
 export function describeAttack(definition: CatalogueRow): attack.AttackDescription {
-  const { name, summary, source, norms, mixes = [], kind, knowledge, parameters, mostVariables = 0 } = definition;
+  const {
+    name,
+    summary,
+    source,
+    norms,
+    mixes = [],
+    kind,
+    knowledge,
+    parameters,
+    mostVariables = 0,
+    goals = [],
+  } = definition;
   return {
     name,
     summary,
@@ -41,6 +52,7 @@ export function describeAttack(definition: CatalogueRow): attack.AttackDescripti
       type: typeOf(specification),
     })),
     mostVariables,
+    goals: goalKinds(goals),
   };
 }
 

@@ -45,6 +45,7 @@ const ATTACKS = [
     norms: [attack.Norm.NORM_LINF],
     kind: attack.AttackKind.ATTACK_KIND_MINIMUM_NORM,
     mostVariables: 1,
+    goals: [attack.GoalKind.GOAL_KIND_DEACTIVATE_ALL],
   }),
   attack.AttackDescription.fromPartial({
     name: 'universal',
@@ -123,6 +124,9 @@ test('a bound is for searches, and the goal names what it needs', () => {
   ]);
   assert.deepEqual(problems({ goal: { kind: GOAL_KIND_FABRICATE_ONE, label: 'cat', k: 0 } }), [
     "m.goal.label: 'cat' is no label of victim 'v'",
+  ]);
+  assert.deepEqual(problems({ attack: 'fmn', rungs: [], goal: { kind: GOAL_KIND_TOP_K, label: '', k: 1 } }), [
+    "m.attack: 'fmn' cannot be told the goal GOAL_KIND_TOP_K; it takes GOAL_KIND_DEACTIVATE_ALL",
   ]);
 });
 

@@ -118,6 +118,23 @@ function checkGradients(
   }
 }
 
+/** A goal is one that the attack can be told. */
+function checkAskedGoal(
+  { goal }: attack.ThreatModel,
+  asked: AskedAttack,
+  path: string,
+  { goals }: attack.AttackDescription,
+  report: Report,
+): void {
+  if (goal === undefined || goals.length === 0 || goals.includes(goal.kind)) return;
+  if (goal.kind === attack.GoalKind.GOAL_KIND_UNSPECIFIED) return;
+  const [wanted, taken] = [
+    attack.goalKindToJSON(goal.kind),
+    goals.map((kind) => attack.goalKindToJSON(kind)).join(', '),
+  ];
+  report(`${path}.attack`, `'${asked.attack}' cannot be told the goal ${wanted}; it takes ${taken}`);
+}
+
 /** Norms of variables are among those that the attack can be told side by side; the rest of a budget is the attack's to check. */
 function checkOwnBudgets(
   model: attack.ThreatModel,
@@ -167,6 +184,7 @@ function checkAttack(
   if (description !== undefined) {
     checkParameters(asked, path, description, report);
     checkOwnBudgets(model, asked, path, description, report);
+    checkAskedGoal(model, asked, path, description, report);
     checkGradients(model, path, description, victims, report);
   }
   if (!isWholeBetween(asked.steps, 1, MAX_STEPS)) {

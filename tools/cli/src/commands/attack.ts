@@ -47,6 +47,7 @@ export const attack: CommandDefinition = {
     'faultline attack unseen-004 seen-001 --norm l2 --variable frames --epsilon 0.1,0.2,0.4,0.8 --save /tmp/examples',
     'faultline attack unseen-004 --variable waveform=0.0008,frames=0.005 --epsilon 0.1,0.3,1 --json',
     'faultline attack unseen-004 --attack fmn --norm l2 --steps 100',
+    'faultline attack unseen-004 --goal targeted=dog --attack fmn --norm l2',
     'faultline attack unseen-004 --victim late --write /tmp/files --codec lossless --codec h264:60k,aac:24k',
   ],
   configure: (command) => {
@@ -69,6 +70,10 @@ export const attack: CommandDefinition = {
       .option(
         '--search',
         'no ladder: the smallest budget of each clip, up to the largest of --epsilon; attacks of minimum norm always do so',
+      )
+      .option(
+        '--goal <goal>',
+        'what the attack wants: deactivate-all, deactivate-one, deactivate-one=LABEL, fabricate-one, fabricate-one=LABEL, top-k=K (1: untargeted), targeted=LABEL (default: every true label off)',
       )
       .option('--steps <count>', 'gradient steps a restart', wholeNumber(1), DEFAULT_STEPS)
       .option('--restarts <count>', 'restarts', wholeNumber(1), 1)

@@ -33,7 +33,17 @@ async function listAttacks(name: string | undefined, form: 'json' | 'text'): Pro
   else printLines(details(definition));
 }
 
-const attackJson = ({ name, summary, source, kind, knowledge, norms, mixes = [], parameters }: CatalogueRow) => ({
+const attackJson = ({
+  name,
+  summary,
+  source,
+  kind,
+  knowledge,
+  norms,
+  mixes = [],
+  goals,
+  parameters,
+}: CatalogueRow) => ({
   name,
   summary,
   source,
@@ -41,6 +51,7 @@ const attackJson = ({ name, summary, source, kind, knowledge, norms, mixes = [],
   knowledge,
   norms,
   mixes,
+  goals: goals ?? 'all',
   parameters,
 });
 
@@ -50,7 +61,17 @@ const table = (rows: readonly CatalogueRow[]): string[] =>
     rows.map(({ name, kind, knowledge, norms, summary }) => [name, kind, knowledge, norms.join(', '), summary]),
   );
 
-function details({ name, summary, source, kind, knowledge, norms, mixes = [], parameters }: CatalogueRow): string[] {
+function details({
+  name,
+  summary,
+  source,
+  kind,
+  knowledge,
+  norms,
+  mixes = [],
+  goals,
+  parameters,
+}: CatalogueRow): string[] {
   const rows = Object.entries(parameters).map(([parameter, spec]) => {
     return [parameter, String(spec.default), rangeOf(spec), spec.description];
   });
@@ -63,6 +84,7 @@ function details({ name, summary, source, kind, knowledge, norms, mixes = [], pa
       ['looks for', kind],
       ['needs', knowledge],
       ['norms', norms.join(', ')],
+      ['goals', goals?.join(', ') ?? 'all'],
       ['budgets of each variable', mixes.length === 0 ? 'alike' : `of their own, in ${mixes.join(', ')}`],
     ]),
     ...(rows.length === 0 ? [] : ['', ...textTable(columns, rows)]),

@@ -48,6 +48,18 @@ test('parameters are numbers where they look like numbers', () => {
   assert.deepEqual(parameters, { step_scale: 1.5, schedule: 'constant' });
 });
 
+test('goals have the words of campaign files; a label or k follows', () => {
+  const goalOf = (goal: string) => asked({ goal }).goal;
+  assert.equal(asked({}).goal, undefined);
+  assert.deepEqual(goalOf('deactivate-one'), { kind: 'deactivate-one' });
+  assert.deepEqual(goalOf('fabricate-one=dog bark'), { kind: 'fabricate-one', label: 'dog bark' });
+  assert.deepEqual(
+    [goalOf('top-k'), goalOf('top-k=3')].map((goal) => goal?.k),
+    [1, 3],
+  );
+  assert.equal(asked({ goal: 'targeted=dog', attack: 'fmn' }).name, 'linf-waveform-targeted');
+});
+
 for (const [what, options, message] of [
   [
     'an unknown input',
@@ -58,6 +70,8 @@ for (const [what, options, message] of [
   ['no name', { variable: ['=1'] }, /^--variable: "=1" names no input/],
   ['a norm without usual budgets', { norm: 'l1' }, /--variable waveform=RHO.*--epsilon/],
   ['too many budgets', { epsilon: Array.from({ length: 17 }, (_, index) => index + 1) }, /^--epsilon: give at most 16/],
+  ['a goal that is none', { goal: 'untargeted' }, /^--goal: "untargeted" is none of deactivate-all, .*top-k/],
+  ['a k that is none', { goal: 'top-k=0' }, /^--goal: top-k=0: give a whole number from 1 up$/],
   ['too many steps', { steps: 20_000 }, /^--steps: /],
   ['a parameter without a value', { parameter: ['fast'] }, /^--parameter: "fast" is not NAME=VALUE/],
 ] as const) {

@@ -1,7 +1,7 @@
 import { catalogue } from '@faultline/attack-algorithms';
 import type { victim } from '@faultline/contracts';
 import { UsageError } from '../exit-code.ts';
-import { type NormName, type ThreatModelInput, threatModelSchema } from './threat-model.ts';
+import { GOAL_NAMES, type NormName, type ThreatModelInput, threatModelSchema } from './threat-model.ts';
 
 /** The threat model as the options of `faultline attack` say it. */
 export interface AttackOptions {
@@ -13,6 +13,8 @@ export interface AttackOptions {
   readonly epsilon?: readonly number[];
   /** True: no ladder, a search for the smallest budget of each clip. Attacks of minimum norm do nothing else. */
   readonly search?: boolean;
+  /** What the attack wants of the labels, in the words of campaign files: "deactivate-one", "targeted=LABEL", "top-k=3". Default: every true label off. */
+  readonly goal?: string;
   readonly steps: number;
   readonly restarts: number;
   /** "step_scale=1.5" */
@@ -56,12 +58,18 @@ export function threatModelOf(options: AttackOptions, cards: readonly victim.Car
   const isSingle = only !== undefined && others.length === 0 && only.rho === undefined;
   const plain = isSingle && (searches || options.epsilon !== undefined);
   const scales = [...new Set(options.epsilon ?? USUAL_SCALES)].sort((a, b) => a - b);
+  const goal = options.goal === undefined ? undefined : parseGoal(options.goal);
+  const parts = [norm, ...variables.map(({ name }) => name), ...(goal === undefined ? [] : [goal.kind])];
   const model = {
-    name: `${norm}-${variables.map(({ name }) => name).join('-')}`.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-'),
+    name: parts
+      .join('-')
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9]+/g, '-'),
     norm,
     variables: Object.fromEntries(
       variables.map((variable) => [variable.name, plain ? 1 : (variable.rho ?? usualRho(variable.name, norm, cards))]),
     ),
+    ...(goal === undefined ? {} : { goal }),
     ...(searches ? boundOf(options) : { ladder: options.codec.length === 0 ? { early: scales } : { never: scales } }),
     attack,
     steps,
@@ -86,6 +94,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
   rungs: '--epsilon',
   maxScale: '--epsilon',
   norm: '--norm',
+  goal: '--goal',
   attack: '--attack',
   steps: '--steps',
   restarts: '--restarts',
@@ -128,6 +137,23 @@ function parseVariable(text: string): Variable {
   if (!(rho > 0) || value.trim() === '')
     throw new UsageError(`--variable: ${text}: the budget must be a number above 0`);
   return { name, rho };
+}
+
+type GoalInput = NonNullable<ThreatModelInput['goal']>;
+
+/** "top-k" alone is untargeted: k = 1. */
+function parseGoal(text: string): GoalInput {
+  const [name = '', value] = splitAt(text);
+  const kind = GOAL_NAMES.find((known) => known === name);
+  if (kind === undefined) {
+    throw new UsageError(
+      `--goal: "${text}" is none of ${GOAL_NAMES.join(', ')}; the label or k follows: targeted=LABEL, top-k=3`,
+    );
+  }
+  if (kind !== 'top-k') return value === undefined ? { kind } : { kind, label: value };
+  const k = value === undefined ? 1 : Number(value);
+  if (!Number.isInteger(k) || k < 1) throw new UsageError(`--goal: top-k=${value}: give a whole number from 1 up`);
+  return { kind, k };
 }
 
 function parseParameter(text: string): [string, number | string] {

@@ -116,8 +116,8 @@ const GOALS = {
   targeted: attack.GoalKind.GOAL_KIND_TARGETED,
 } as const;
 
-type GoalName = keyof typeof GOALS;
-const GOAL_NAMES = [
+export type GoalName = keyof typeof GOALS;
+export const GOAL_NAMES = [
   'deactivate-all',
   'deactivate-one',
   'fabricate-one',
