@@ -320,6 +320,39 @@ export interface RobustnessSummary {
 /** The same of a result that may be withheld: then no median and no score is reported. */
 export type HeadlineSummary = Omit<RobustnessSummary, 'robustnessScore'> & { readonly robustnessScore: number | null };
 
+/**
+ * What became of an example that was written as a media file, read back and predicted again. 'vanished': no change is as large as a step of a file. 'form alone': the
+ * clean clip in this form reaches the goal as well, and nothing is said about the attack.
+ */
+export type WriteOutcome = 'survived' | 'lost' | 'vanished' | 'form alone';
+
+/** The best verified examples of one victim under one threat model in one form. */
+export interface WriteBackReport {
+  /** "lossless", "h264:60k,aac:24k" */
+  readonly form: string;
+  /** Clips with a verified example. */
+  readonly written: number;
+  readonly survived: number;
+  readonly lost: number;
+  readonly vanished: number;
+  readonly formAlone: number;
+  /** Bits per second of whole files; null where none was written. */
+  readonly medianBitRate: number | null;
+  readonly variables: readonly {
+    readonly variable: string;
+    /** One step of a file: 1/255 of a pixel, 1/32768 of an amplitude. */
+    readonly step: number;
+    /** Examples whose budget is below it: nothing of them is left, in any norm but L0. */
+    readonly belowStep: number;
+    /** Of the values that an attack changed, the share still changed on the file's grid. */
+    readonly medianKept: number | null;
+    /** SNR (waveform) or PSNR (frames) of what decoding leaves, towards the clean clip in the same form. */
+    readonly medianDecibels: number | null;
+  }[];
+  /** One a clip, in the order of `criticals`; null: no verified example. */
+  readonly outcomes: readonly (WriteOutcome | null)[];
+}
+
 /** Adversarial tensors of one clip by variable: float32, little-endian, in the artefact store under their SHA-256. */
 export type AdversarialReference = Readonly<
   Record<string, { readonly dims: readonly number[]; readonly sha256: string; readonly sizeBytes: number }>
@@ -365,6 +398,8 @@ export interface ThreatModelResult {
    * found. Null as a whole unless the campaign keeps them.
    */
   readonly adversarial: readonly (AdversarialReference | null)[] | null;
+  /** The same examples as media files, one entry a form; null unless the campaign asks for files. */
+  readonly writeBack: readonly WriteBackReport[] | null;
   readonly cost: { readonly attack: CostReport; readonly noise: CostReport; readonly verification: CostReport };
   readonly flags: readonly Flag[];
 }
@@ -476,6 +511,8 @@ export interface TimingsReport {
     readonly verifyMs: number;
     /** Of the assessment: of what the attacks are worth, and of remedies where they failed. */
     readonly assessMs: number;
+    /** Of writing examples as media files and scoring these. */
+    readonly writeMs: number;
     /** By the clock, all in all: attack, noise and verification overlap. */
     readonly totalMs: number;
   }[];

@@ -62,6 +62,7 @@ export async function soundRequests({ inference, victim }: Addresses): Promise<R
     threatModels: [THREAT_MODEL],
     seed: 1,
     keepAdversarial: false,
+    writeBack: [],
   };
   const source = { $case: 'clipId' as const, value: CLIP_ID };
   const clips = [{ name: 'clip', source, labels: [] }];

@@ -2,6 +2,7 @@ import type { ThreatModelResult, TimingsReport } from '@faultline/report';
 import type { Candidate } from '../judge/inspect.ts';
 import { threatModelResult } from '../judge/threat-model-result.ts';
 import type { Verified } from '../judge/verified.ts';
+import { writeBackReports } from '../judge/write-back-report.ts';
 import { addCosts, NO_COST } from '../peers/predict-clips.ts';
 import type { PlannedAttack, PlannedThreatModel } from '../planning/planned-attacks.ts';
 import { assessAttacks } from '../sanity/assess-attacks.ts';
@@ -10,7 +11,8 @@ import { withSpan } from '../spans.ts';
 import { type AttackPhase, attackPhase } from './attack-phase.ts';
 import { BestTensors } from './best-tensors.ts';
 import { type CleanPhase, cleanUnder } from './clean-phase.ts';
-import type { RunningCampaign } from './running-campaign.ts';
+import { type RunningCampaign, storesBest } from './running-campaign.ts';
+import { type WrittenClips, writeBest } from './write-best.ts';
 
 export type AttackTimings = TimingsReport['attacks'][number];
 
@@ -48,7 +50,7 @@ export async function attackVictim(
         inTurn(planned, (one) => attackPhase({ ...setting, onVerified }, victim, one, clips));
       return [phases(threatModel.attacks, offer), phases(threatModel.noises, () => {})];
     });
-    if (plan.keepAdversarial) await best.store(artefacts, victim);
+    if (storesBest(plan)) await best.store(artefacts, victim);
     return { phase, threatModel, attacks, noises, best, durationMs: performance.now() - startedAt };
   });
 }
@@ -78,9 +80,12 @@ export async function judgeVictim(
     attacks,
     noises,
   );
+  if (storesBest(plan)) await best.store(artefacts, victim);
+  const assessMs = performance.now() - startedAt;
+  const files = plan.writeForms.length === 0 ? undefined : await writeFiles(running, attacked);
   const verificationCost = [...attacks, ...noises].reduce(
     (sum, one) => addCosts(sum, one.verificationCost),
-    addCosts(NO_COST, assessment.verificationCost),
+    addCosts(assessment.verificationCost, files?.cost ?? NO_COST),
   );
   const result = threatModelResult({
     victim,
@@ -96,8 +101,6 @@ export async function judgeVictim(
     assessment: assessment.report,
     verificationCost,
   });
-  if (plan.keepAdversarial) await best.store(artefacts, victim);
-  const assessMs = performance.now() - startedAt;
   const milliseconds = (phases: readonly AttackPhase[], of: 'attackMs' | 'verifyMs') =>
     phases.reduce((sum, one) => sum + one[of], 0);
   const timings = {
@@ -107,12 +110,27 @@ export async function judgeVictim(
     noiseMs: milliseconds(noises, 'attackMs'),
     verifyMs: milliseconds([...attacks, ...noises], 'verifyMs'),
     assessMs,
-    totalMs: attacked.durationMs + assessMs,
+    writeMs: performance.now() - startedAt - assessMs,
+    totalMs: attacked.durationMs + performance.now() - startedAt,
   };
   return {
-    result: { ...result, adversarial: plan.keepAdversarial ? best.references(clips.length) : null },
+    result: {
+      ...result,
+      adversarial: plan.keepAdversarial ? best.references(clips.length) : null,
+      writeBack: files === undefined ? null : writeBackReports(plan.writeForms, files.written, clips.length),
+    },
     timings,
   };
+}
+
+/** The best examples of a victim as media files, scored again. */
+function writeFiles(
+  { services, meter, signal, plan, artefacts }: RunningCampaign,
+  { phase: { victim, clips }, threatModel, best }: AttackedVictim,
+): Promise<WrittenClips> {
+  meter.begin(0, `${victim.name}: ${threatModel.model.name}: files`);
+  const writeBack = { forms: plan.writeForms, keepMedia: false };
+  return writeBest({ services, victim, threatModel: threatModel.model, writeBack, signal }, clips, best, artefacts);
 }
 
 /** Shows a verified point to whoever may keep its tensors. */
@@ -125,7 +143,7 @@ function offerTo(
   verified: Verified,
 ): void {
   if (threatModel === shown) keeper.offer(phase, candidate, verified);
-  if (plan.keepAdversarial) best.offer(candidate, verified);
+  if (storesBest(plan)) best.offer(candidate, verified);
 }
 
 /** Works on items one after another. */

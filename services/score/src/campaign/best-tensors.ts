@@ -4,6 +4,7 @@ import { exampleDims } from '@faultline/victim';
 import type { Candidate } from '../judge/inspect.ts';
 import type { Verified } from '../judge/verified.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
+import type { ScaledCandidate } from '../write-back/write-back.ts';
 
 /** Something known of a clip's point at a scale. */
 interface At<Known> {
@@ -33,6 +34,17 @@ export class BestTensors {
       this.#stored.set(clip, { scale, known: await storeAll(artefacts, victim, known) });
     }
     this.#fresh.clear();
+  }
+
+  /** A clip's stored point and the scale at which it counts, read back; undefined where there is none. */
+  async load(artefacts: ArtefactStore, clip: number): Promise<ScaledCandidate | undefined> {
+    const stored = this.#stored.get(clip);
+    if (stored === undefined) return undefined;
+    const adversarial = new Map<string, Float32Array>();
+    for (const [name, { sha256 }] of Object.entries(stored.known)) {
+      adversarial.set(name, new Float32Array(Uint8Array.from(await artefacts.read(sha256)).buffer));
+    }
+    return { scale: stored.scale, candidate: { rung: undefined, clip, adversarial, believedMargin: Number.NaN } };
   }
 
   /** What was stored; one entry a clip, null where there is none. */

@@ -15,6 +15,10 @@ export interface CampaignSurroundings {
   readonly signal: AbortSignal;
 }
 
+/** Whether the tensors of each clip's best verified point are stored: to be kept, or to be written as media. */
+export const storesBest = ({ keepAdversarial, writeForms }: PlannedCampaign): boolean =>
+  keepAdversarial || writeForms.length > 0;
+
 /** State that the phases of one running campaign share. */
 export interface RunningCampaign extends CampaignSurroundings {
   readonly plan: PlannedCampaign;

@@ -6,12 +6,13 @@ import { type ComparedVictim, compareVictims, uncomparedResults } from './compar
 const CLIPS = 30;
 const groups = Array.from({ length: CLIPS }, (_, clip) => [`source ${clip}`]);
 
+const LADDER = [1, 4, 8].map((scale) => ({ scale }));
 const NO_COST = { forwardExamples: 0, gradientExamples: 0 };
 const SOUND: AssessmentReport = { verdict: 'sound', reason: '', remedy: null, findings: [], cost: NO_COST };
 
 function victim(name: string, critical: (clip: number) => number | null, assessment = SOUND): ComparedVictim {
   const criticals = groups.map((_, clip) => ({ triedWithout: 0, critical: critical(clip), attack: null }));
-  return { name, threatModels: [{ threatModel: 'linf', limit: 8, criticals, assessment }] };
+  return { name, threatModels: [{ threatModel: 'linf', limit: 8, criticals, assessment, ladder: LADDER }] };
 }
 
 test('every pair is compared, by the robustness score, and corrected for all of them', () => {
@@ -56,4 +57,18 @@ test('a victim whose score is withheld is left out, and named', () => {
   assert.deepEqual(uncomparedResults(victims), [
     { threatModel: 'linf', victim: 'masked', reason: 'the gradient is 0' },
   ]);
+});
+
+test('beside a remedy, which finds scales between the rungs, every scale counts as the next rung', () => {
+  const remedied: AssessmentReport = {
+    ...SOUND,
+    verdict: 'remedied',
+    reason: 'the gradient is 0',
+    remedy: 'boundary walk',
+  };
+  const victims = [
+    victim('masked', (clip) => (clip === 0 ? 0 : 2.5), remedied),
+    victim('other', (clip) => (clip === 0 ? 0 : 4)),
+  ];
+  assert.equal(compareVictims(victims, ['linf'], groups, 1)[0]?.difference, 0);
 });

@@ -1,15 +1,27 @@
 import { holmAdjusted, meanDifferences } from '@faultline/metrics';
-import type { ComparisonReport, ThreatModelResult, UncomparedReport } from '@faultline/report';
+import type { ComparisonReport, LadderRow, ThreatModelResult, UncomparedReport } from '@faultline/report';
 
 /** A victim's results as far as they are compared. */
 export interface ComparedVictim {
   readonly name: string;
-  readonly threatModels: readonly Pick<ThreatModelResult, 'threatModel' | 'limit' | 'criticals' | 'assessment'>[];
+  readonly threatModels: readonly (Pick<ThreatModelResult, 'threatModel' | 'limit' | 'criticals' | 'assessment'> & {
+    readonly ladder: readonly Pick<LadderRow, 'scale'>[];
+  })[];
 }
 
-/** What each clip adds to the robustness score: min(critical, E) / E. */
-function clipScores({ criticals, limit }: Pick<ThreatModelResult, 'criticals' | 'limit'>): number[] {
-  return criticals.map(({ critical }) => Math.min(critical ?? limit, limit) / limit);
+/**
+ * What each clip adds to the robustness score: min(critical, E) / E. On a ladder, scales between its rungs count as the next one: a remedy finds such scales for
+ * one victim, where the attacks on the others know the rungs alone.
+ */
+function clipScores(
+  { criticals, limit, ladder }: ComparedVictim['threatModels'][number],
+  isOnLadder: boolean,
+): number[] {
+  const next = (scale: number) => (isOnLadder ? (ladder.find((rung) => rung.scale >= scale)?.scale ?? limit) : scale);
+  return criticals.map(
+    ({ critical }) =>
+      Math.min(critical === null || critical === 0 ? (critical ?? limit) : next(critical), limit) / limit,
+  );
 }
 
 const isWithheld = ({ assessment }: Pick<ThreatModelResult, 'assessment'>) => assessment.verdict === 'withheld';
@@ -38,10 +50,14 @@ export function compareVictims(
   seed: number,
 ): ComparisonReport[] {
   const compared = threatModels.flatMap((threatModel) => {
-    const scored = victims.flatMap(({ name, threatModels: results }) => {
-      const result = results.find((one) => one.threatModel === threatModel);
-      return result === undefined || isWithheld(result) ? [] : [{ name, scores: clipScores(result) }];
+    const results = victims.flatMap(({ name, threatModels: own }) => {
+      const result = own.find((one) => one.threatModel === threatModel);
+      return result === undefined || isWithheld(result) ? [] : [{ name, result }];
     });
+    const isOnLadder = results.some(
+      ({ result }) => result.assessment.verdict === 'remedied' && result.ladder.length > 0,
+    );
+    const scored = results.map(({ name, result }) => ({ name, scores: clipScores(result, isOnLadder) }));
     return pairsOf(scored).map(([first, second]) => ({
       threatModel,
       first: first.name,

@@ -176,6 +176,7 @@ export function threatModelResult(evidence: Evidence): ThreatModelResult {
     collateral: collateralReport(evidence, verifiedOf(evidence.attacks)),
     censoring,
     adversarial: null,
+    writeBack: null,
     cost,
     flags: [
       ...assessmentFlags(assessment),

@@ -1,9 +1,11 @@
 import { attack, type score } from '@faultline/contracts';
+import type { WriteForm } from '@faultline/media/write-back';
 import { normOf } from '@faultline/victim';
 import type { Clip, ClipSet } from '../clips/manifest.ts';
 import { isKnownNorm } from '../judge/names.ts';
 import type { Services } from '../peers/services.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
+import { checkWriteForms } from '../write-back/write-forms.ts';
 import { findClipSet } from './clip-set-choice.ts';
 import { NOISE_ATTACK, type PlannedThreatModel, plannedThreatModel } from './planned-attacks.ts';
 import { checkDistinct, checkThreatModels, seeded } from './threat-model-rules.ts';
@@ -16,6 +18,8 @@ export interface PlannedCampaign {
   readonly seed: number;
   /** Whether adversarial tensors are kept as artefacts. */
   readonly keepAdversarial: boolean;
+  /** Forms in which best examples are written as media files and scored again. */
+  readonly writeForms: readonly WriteForm[];
   readonly victims: readonly VictimUnderTest[];
   readonly threatModels: readonly PlannedThreatModel[];
   readonly clipSet: ClipSet;
@@ -87,7 +91,7 @@ export async function planCampaign(
 ): Promise<PlannedCampaign> {
   const violations = new Violations();
   const { report } = violations;
-  const { name, seed, threatModels, keepAdversarial } = specification;
+  const { name, seed, threatModels, keepAdversarial, writeBack } = specification;
   if (name.length === 0 || name.length > MAX_NAME_LENGTH) {
     report('specification.name', `has ${name.length} characters; give 1 to ${MAX_NAME_LENGTH}`);
   }
@@ -106,9 +110,10 @@ export async function planCampaign(
   // A set lists its clips so that the first n are a stratified choice for any n.
   const clips = clipSet?.clips.slice(0, specification.clips?.limit || undefined) ?? [];
   checkLabels(clips, victims, report);
+  const writeForms = checkWriteForms(writeBack, 'specification.writeBack', victims, threatModels, report);
   violations.refuse();
   const planned = seeded(threatModels, seed).map((model) => plannedThreatModel(model, attacks));
   // Without a violation there is a clip set.
   if (clipSet === undefined) throw new TypeError('an unknown clip set went unreported');
-  return { name, seed, keepAdversarial, victims, threatModels: planned, clipSet, clips };
+  return { name, seed, keepAdversarial, writeForms, victims, threatModels: planned, clipSet, clips };
 }

@@ -1,8 +1,18 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { attack, score } from '@faultline/contracts';
 import { decodeMedia } from '@faultline/media';
-import { type LinearSetting, linearSetting, threatModel, VICTIMS } from '../test-support/linear-campaign.ts';
+import type { Report } from '@faultline/report';
+import {
+  type LinearSetting,
+  linearSetting,
+  startRequest,
+  threatModel,
+  VICTIMS,
+  watchToEnd,
+} from '../test-support/linear-campaign.ts';
 import { FRAMES, linearLogits, PIXELS, SAMPLES } from '../test-support/linear-victim.ts';
 
 const { WRITE_BACK_OUTCOME_SURVIVED, WRITE_BACK_OUTCOME_VANISHED, WRITE_BACK_OUTCOME_FORM_ALONE } =
@@ -112,4 +122,43 @@ test('forms that cannot be are refused, each with its field', async () => {
   await refused({ writeBack: ['lossless', 'h263:60k'] }, /writeBack\[1\]: 'h263' is no codec/);
   await refused({ writeBack: ['aac:24k', 'aac:24000'] }, /writeBack: names 'aac:24k' twice/);
   await refused({ writeBack: Array(9).fill('lossless') }, /writeBack: has 9 forms; give at most 8/);
+});
+
+test('a campaign writes the best verified example of each clip in each form, and tells what became of them', async () => {
+  const request = startRequest({
+    victims: ['weak'],
+    clips: { set: '', limit: 4 },
+    threatModels: [threatModel({ rungs: ladder(0.5, 6, 8) })],
+    writeBack: ['lossless', 'aac:24k'],
+  });
+  const { campaignId } = await setting.client.startCampaign(request);
+  await watchToEnd(setting.client, campaignId);
+  const { reportJson, folder } = await setting.client.getCampaign({ context: undefined, campaignId });
+  const report: Report = JSON.parse(reportJson);
+  const [loud] = report.victims[0]?.threatModels ?? [];
+  assert.deepEqual(
+    loud?.writeBack?.map(({ form }) => form),
+    ['lossless', 'aac:24k'],
+  );
+  for (const one of loud.writeBack ?? []) {
+    const reached: boolean[] = loud.criticals.map(({ critical }) => critical !== null && critical > 0);
+    assert.deepEqual(
+      one.outcomes.map((outcome) => outcome !== null),
+      reached,
+      one.form,
+    );
+    assert.ok(one.written > 0 && one.survived + one.lost + one.vanished + one.formAlone === one.written, one.form);
+  }
+  assert.equal(loud.writeBack?.[0]?.lost, 0, 'a lossless file keeps what is larger than its steps');
+  assert.equal(loud.adversarial, null, 'nothing is kept that was not asked for');
+  assert.match(await readFile(join(folder, 'report.html'), 'utf8'), /As media files/);
+  const plain = startRequest({ victims: ['weak'], clips: { set: '', limit: 4 } });
+  const { campaignId: without } = await setting.client.startCampaign(plain);
+  await watchToEnd(setting.client, without);
+  const { reportJson: quietReport } = await setting.client.getCampaign({ context: undefined, campaignId: without });
+  assert.equal(JSON.parse(quietReport).victims[0].threatModels[0].writeBack, null);
+  await assert.rejects(setting.client.startCampaign(startRequest({ writeBack: ['h263:60k'] })), {
+    code: 'invalid_argument',
+    message: /specification.writeBack\[0\]: 'h263' is no codec/,
+  });
 });

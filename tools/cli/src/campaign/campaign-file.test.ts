@@ -48,6 +48,7 @@ test('a campaign file becomes a specification, its ladder ascending and its defa
     ],
     seed: 7,
     keepAdversarial: false,
+    writeBack: [],
   });
 });
 

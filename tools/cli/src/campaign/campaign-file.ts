@@ -14,6 +14,7 @@ const campaign = z.strictObject({
   seed,
   threatModels: z.array(threatModelSchema).min(1),
   keepAdversarial: z.boolean().default(false),
+  writeBack: z.array(z.string()).default([]),
 });
 
 type CampaignFile = z.output<typeof campaign>;
@@ -73,7 +74,7 @@ function fieldName(field: readonly PropertyKey[]): string {
 }
 
 function specificationOf(file: CampaignFile): score.CampaignSpecification {
-  const { name, victims, clips, seed, threatModels, keepAdversarial } = file;
+  const { name, victims, clips, seed, threatModels, keepAdversarial, writeBack } = file;
   return {
     name,
     victims: victims === 'all' ? [] : victims,
@@ -81,5 +82,6 @@ function specificationOf(file: CampaignFile): score.CampaignSpecification {
     threatModels: threatModels.map((model) => threatModelMessage(model, seed)),
     seed,
     keepAdversarial,
+    writeBack,
   };
 }

@@ -9,6 +9,8 @@ export interface SpecificationJson {
   readonly clips: { readonly set: string; readonly limit: number };
   readonly seed: number;
   readonly threatModels: readonly ThreatModelJson[];
+  /** Forms in which examples are written as media files and scored again. */
+  readonly writeBack: readonly string[];
 }
 
 export interface ThreatModelJson {
@@ -36,12 +38,13 @@ export interface AttackJson {
 
 export function specificationJson(from: score.CampaignSpecification | undefined): SpecificationJson | null {
   if (from === undefined) return null;
-  const { victims, clips, seed, threatModels } = from;
+  const { victims, clips, seed, threatModels, writeBack } = from;
   return {
     victims,
     clips: { set: clips?.set ?? '', limit: clips?.limit ?? 0 },
     seed,
     threatModels: threatModels.map(threatModelJson),
+    writeBack,
   };
 }
 

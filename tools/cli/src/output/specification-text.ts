@@ -7,12 +7,13 @@ import { type Column, textColumn, textTable } from './text-table.ts';
 export function specificationFields(from: score.CampaignSpecification | undefined): [string, string][] {
   const specification = specificationJson(from);
   if (specification === null) return [];
-  const { victims, clips, seed } = specification;
+  const { victims, clips, seed, writeBack } = specification;
   const set = clips.set === '' ? 'the default set' : clips.set;
   return [
     ['victims', victims.length === 0 ? 'all' : victims.join(', ')],
     ['clips', clips.limit === 0 ? `all of ${set}` : `${clips.limit} of ${set}`],
     ['seed', String(seed)],
+    ...(writeBack.length === 0 ? [] : [['written as', writeBack.join('; ')] satisfies [string, string]]),
   ];
 }
 

@@ -1,6 +1,6 @@
 import type { AttackReport, Report, ThreatModelReport, TradeOffRow } from '@faultline/report';
 import { budget, count, duration, percent, ratio } from './figures.ts';
-import { type Column, textTable } from './text-table.ts';
+import { type Column, textColumn, textTable } from './text-table.ts';
 
 /** The trade-off table: a block a threat model, a line a victim. */
 export function tradeOffTable(report: Report): string[] {
@@ -11,7 +11,7 @@ export function tradeOffTable(report: Report): string[] {
     ...cleanTable(report),
   ];
   for (const threatModel of threatModels) lines.push('', ...threatModelTable(report, threatModel));
-  lines.push(...assessmentLines(report));
+  lines.push(...assessmentLines(report), ...writeBackLines(report));
   lines.push('', ...LEGEND);
   return lines;
 }
@@ -40,6 +40,38 @@ function assessmentLines({ victims, uncompared, comparisons }: Report): string[]
     ...missing,
   ];
 }
+
+/** What became of the examples as media files; nothing where no files were asked for. */
+function writeBackLines({ victims }: Report): string[] {
+  const rows = victims.flatMap(({ name, threatModels }) =>
+    threatModels.flatMap(({ threatModel, writeBack }) =>
+      (writeBack ?? []).map((one) => [
+        name,
+        threatModel,
+        one.form,
+        ...[one.written, one.survived, one.lost, one.vanished, one.formAlone].map(String),
+        one.medianBitRate === null ? '-' : (one.medianBitRate / BITS_PER_KILOBIT).toFixed(1),
+        one.variables
+          .flatMap(({ variable, belowStep }) => (belowStep > 0 ? [`${variable} ${belowStep}`] : []))
+          .join(', ') || '-',
+      ]),
+    ),
+  );
+  if (rows.length === 0) return [];
+  const columns: Column[] = [
+    ...['variant', 'threat model', 'form'].map(textColumn),
+    ...['examples', 'survived', 'lost', 'vanished', 'form alone', 'kbit/s'].map((title) => ({ title })),
+    textColumn('budget below a step'),
+  ];
+  return [
+    '',
+    'best verified examples as media files, read and predicted again',
+    ...textTable(columns, rows),
+    'form alone: the clean clip in this form is off by itself. vanished: no change is as large as a step of a file, 1/255 of a pixel or 1/32768 of an amplitude.',
+  ];
+}
+
+const BITS_PER_KILOBIT = 1000;
 
 /** Clean figures of each victim. */
 function cleanTable({ victims }: Report): string[] {

@@ -6,7 +6,7 @@ import { exampleSection } from './example-section.ts';
 import { attackText, count, duration } from './figures.ts';
 import { Markup, markup } from './markup.ts';
 import { STYLES } from './styles.ts';
-import { assessmentTable, cleanTable, comparisonTable, ladderTable, tradeOffTable } from './tables.ts';
+import { assessmentTable, cleanTable, comparisonTable, ladderTable, tradeOffTable, writeBackTable } from './tables.ts';
 
 function curvesOf(report: Report, threatModel: string): Curve[] {
   return report.victims.flatMap((victim) => {
@@ -102,6 +102,7 @@ ${
 <p class="soft">The smallest verified budget, for each victim.</p>
 ${examples.map(exampleSection)}`
 }
+${writeBackTable(report)}
 <h2 id="clean">Clean figures and fusion check</h2>
 ${cleanTable(report)}
 <h2 id="flags">Sanity flags</h2>

@@ -151,6 +151,27 @@ export function assessmentTable({ victims }: Report): Markup {
   })}</tbody></table></div>`;
 }
 
+/** What became of the best examples as media files; nothing where no files were asked for. */
+export function writeBackTable({ victims }: Report): Markup {
+  const rows = victims.flatMap((victim, index) =>
+    victim.threatModels.flatMap(({ threatModel, writeBack }) =>
+      (writeBack ?? []).map((one) => {
+        const left = one.variables.map(
+          ({ variable, medianKept, medianDecibels, belowStep }) =>
+            `${variable}: ${percent(medianKept)} kept, ${decibels(medianDecibels)}${belowStep > 0 ? `, ${belowStep} below a step` : ''}`,
+        );
+        return markup`<tr>${victimHead(victim, index)}<td>${threatModel}</td><td>${one.form}</td><td>${one.written}</td><td>${one.survived}</td><td>${one.lost}</td><td>${one.vanished}</td><td>${one.formAlone}</td><td>${one.medianBitRate === null ? '–' : `${count(one.medianBitRate)}bit/s`}</td><td>${left.join('; ')}</td></tr>`;
+      }),
+    ),
+  );
+  if (rows.length === 0) return markup``;
+  return markup`<h2 id="files">As media files</h2>
+<div class="scroll"><table>
+  <caption>Each clip's best verified example, written as a media file of the victim's own size and rates, read back and predicted again. Lost: the file does not reach the goal. Vanished: no change is as large as a step of a file, 1/255 of a pixel or 1/32768 of an amplitude. Form alone: the clean clip in this form reaches the goal by itself. Kept: changed values that stay changed on the file's grid; dB: what decoding leaves of the perturbation.</caption>
+  <thead><tr><th scope="col">victim</th><th scope="col">threat model</th><th scope="col">form</th><th scope="col">examples</th><th scope="col">survived</th><th scope="col">lost</th><th scope="col">vanished</th><th scope="col">form alone</th><th scope="col">bit rate</th><th scope="col">what is left</th></tr></thead>
+  <tbody>${rows}</tbody></table></div>`;
+}
+
 /** Which differences between victims are more than chance. */
 export function comparisonTable({ comparisons, uncompared }: Report): Markup {
   return markup`<div class="scroll"><table>
