@@ -3,6 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { victim } from '@faultline/contracts';
 import type { OpenSet } from '@faultline/dataset';
+import { meanAndDeviation } from './mean-and-deviation.ts';
 
 /** What was measured of one run: a small file beside its weights. */
 export interface RunRecord {
@@ -57,13 +58,12 @@ export function spreadOver(records: readonly RunRecord[], split: string): victim
   });
   if (figures.length < 2) return undefined;
   const values = figures.map(({ value }) => value);
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
+  const { mean, deviation } = meanAndDeviation(values);
   return {
     split,
     seeds: figures.map(({ seed }) => seed),
     meanAveragePrecisions: values,
     mean,
-    standardDeviation: Math.sqrt(variance),
+    standardDeviation: deviation,
   };
 }

@@ -56,6 +56,7 @@ test('victims stand from single modalities to late fusion, with all that is know
     robustness: [figure(0.5, 0.5), figure(1, 0.3), figure(2, 0.1)],
   });
   const audio = victim.Card.fromPartial({ name: 'audio', fusion: victim.FusionVariant.FUSION_VARIANT_AUDIO_ONLY });
+  assert.doesNotMatch(zooTables([late, audio]), /lead over/, 'a branch is missing');
   const cells = zooTables([late, audio])
     .split('\n')
     .filter((line) => line.startsWith('|'))
@@ -77,4 +78,16 @@ test('victims stand from single modalities to late fusion, with all that is know
     ['dog', '-', '61.0 %'],
     ['*photo*', '-', '58.0 %'],
   ]);
+});
+
+test('a fusion is compared with the better branch of its own seed', () => {
+  const card = (name: string, fusion: victim.FusionVariant, seeds: number[], meanAveragePrecisions: number[]) =>
+    victim.Card.fromPartial({ name, fusion, seedSpread: { split: 'test-unseen', seeds, meanAveragePrecisions } });
+  const { FUSION_VARIANT_AUDIO_ONLY, FUSION_VARIANT_VISUAL_ONLY, FUSION_VARIANT_LATE } = victim.FusionVariant;
+  const tables = zooTables([
+    card('audio', FUSION_VARIANT_AUDIO_ONLY, [1, 2, 3], [0.6, 0.4, 0.5]),
+    card('visual', FUSION_VARIANT_VISUAL_ONLY, [1, 2, 3], [0.3, 0.5, 0.3]),
+    card('late', FUSION_VARIANT_LATE, [3, 1, 2], [0.6, 0.7, 0.6]),
+  ]);
+  assert.match(tables, /\| `late` \| +10\.0 %, 10\.0 %, 10\.0 % \| +10\.0 % ± 0\.0 % \|/);
 });

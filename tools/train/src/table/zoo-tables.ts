@@ -1,4 +1,5 @@
 import { victim } from '@faultline/contracts';
+import { meanAndDeviation } from '../mean-and-deviation.ts';
 import { percent } from '../print-figures.ts';
 import { markdownTable } from './markdown-table.ts';
 
@@ -38,6 +39,7 @@ export function zooTables(cards: readonly victim.Card[]): string {
   const ordered = inReadingOrder(cards);
   return [
     cleanTable(ordered),
+    ...leadTable(ordered),
     '### Robustness',
     robustnessTable(ordered),
     ...gainTable(ordered),
@@ -64,6 +66,37 @@ function cleanTable(cards: readonly victim.Card[]): string {
     ];
   });
   return markdownTable(header, rows);
+}
+
+/**
+ * How far a fusion leads the better of its branches, seed by seed: trainings of one seed share their branches, so that the spread of the leads is
+ * smaller than that of the figures. Nothing where too little is known.
+ */
+function leadTable(cards: readonly victim.Card[]): string[] {
+  const spreads = cards.flatMap(({ name, fusion, seedSpread }) =>
+    seedSpread ? [{ name, fusion, ...seedSpread }] : [],
+  );
+  const branches = ['audio', 'visual'].flatMap((branch) => spreads.find(({ name }) => name === branch) ?? []);
+  const [first] = branches;
+  if (first === undefined || branches.length < 2) return [];
+  const figure = ({ seeds, meanAveragePrecisions }: victim.SeedSpread, seed: number): number =>
+    meanAveragePrecisions[seeds.indexOf(seed)] ?? Number.NaN;
+  const leads = spreads
+    .filter((spread) => !branches.includes(spread))
+    .map((fusion) => ({
+      name: fusion.name,
+      values: first.seeds.map(
+        (seed) => figure(fusion, seed) - Math.max(...branches.map((branch) => figure(branch, seed))),
+      ),
+    }))
+    .filter(({ values }) => values.every(Number.isFinite));
+  const rows = leads.map(({ name, values }) => {
+    const { mean, deviation } = meanAndDeviation(values);
+    return [`\`${name}\``, values.map(percent).join(', '), `${percent(mean)} ± ${percent(deviation)}`];
+  });
+  if (rows.length === 0) return [];
+  const seeds = first.seeds.join(', ');
+  return [markdownTable(['fusion', `lead over its better branch, seeds ${seeds}`, 'mean ± deviation'], rows)];
 }
 
 /** One column a choice of variables; of its budgets the middle one, where the ladder tells victims apart. */
