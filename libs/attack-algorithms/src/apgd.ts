@@ -162,6 +162,7 @@ export const apgd = defineAttack({
   knowledge: 'gradients',
   norms: ['linf', 'l2', 'l1'],
   mixes: ['linf', 'l2'],
+  attacksTaps: true,
   parameters: PARAMETERS,
   plan(setting, values) {
     const { steps, norm, logitScale } = setting;

@@ -7,15 +7,19 @@ import type { WeightedRegion } from './weighted-region.ts';
 /** Norms in which budgets are measured. */
 export type NormName = 'linf' | 'l2' | 'l1' | 'l0';
 
-/** An input that the attack may change. */
+/** An input or a tap that the attack may change. */
 export interface AttackVariable<Norm extends NormName = NormName> {
-  /** Name of the victim's input. */
+  /** Name of the victim's input, or of its tap. */
   readonly name: string;
   /** Axis sizes of one example, for instance [samples] or [frames, 3, height, width]. */
   readonly dims: readonly number[];
   /** Range of its values. */
   readonly low: number;
   readonly high: number;
+  /** True: a tap. Its values have no range; `low` and `high` are beyond all that a victim computes. */
+  readonly isTap?: boolean | undefined;
+  /** What sizes of steps are relative to, where they are not to the budget. Default: high - low. */
+  readonly width?: number | undefined;
   /** 1 where a coordinate may change, 0 where not; one example's coordinates in row-major order. Default: all may. */
   readonly mask?: Float32Array | undefined;
   /** The frequencies and times to which the perturbation is confined. Default: none. Not together with a mask. */
@@ -96,6 +100,8 @@ export interface AttackDefinition {
   readonly mixes?: readonly NormName[];
   /** How many inputs it can attack at once. Default: any number. */
   readonly mostVariables?: number;
+  /** Whether it can attack taps, whose values have no range. Default: it cannot. */
+  readonly attacksTaps?: boolean;
   /** Taps that the victim must have. Default: none. */
   readonly taps?: readonly string[];
   /** Whether these taps must hold equally many values. */

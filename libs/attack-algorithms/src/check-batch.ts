@@ -1,5 +1,6 @@
 import type { DenseTensor, victim } from '@faultline/contracts';
 import { exampleDims, type Tensors, valueRange } from '@faultline/victim';
+import type { AttackVariable } from './attack.ts';
 import type { Faults } from './faults.ts';
 
 const SHA256 = /^[0-9a-f]{64}$/;
@@ -31,6 +32,27 @@ export function checkInputs(inputs: Tensors, card: victim.Card, clips: number, f
   for (const name of inputs.keys()) {
     const taken = known.includes(name);
     faults.unless(taken, 'inputs', `'${name}' is no input of victim '${card.name}', which takes ${known.join(', ')}`);
+  }
+}
+
+/** Clean values of attacked taps and nothing else, with a row a clip, each a number. */
+export function checkTapValues(
+  values: Tensors,
+  variables: readonly AttackVariable[],
+  clips: number,
+  faults: Faults,
+): void {
+  for (const [name, tensor] of values) {
+    const field = `tap_values['${name}']`;
+    const variable = variables.find((one) => one.name === name && one.isTap === true);
+    if (variable === undefined) {
+      faults.add(field, 'is no tap that is attacked; leave it out');
+      continue;
+    }
+    const needed = [clips, ...variable.dims].join(', ');
+    const given = tensor.dims.join(', ');
+    faults.unless(given === needed, field, `is [${given}]; ${clips} clips need [${needed}]`);
+    checkValues(field, tensor, variable, faults);
   }
 }
 

@@ -1,9 +1,10 @@
 import { attack, elementCount, type victim } from '@faultline/contracts';
-import { exampleDims, normName, normOf } from '@faultline/victim';
+import { exampleDims, normName, normOf, type TapDescription, variableSubject } from '@faultline/victim';
 import type { NormName } from './attack.ts';
 import { defaultValues, type ParameterValues, parameterFault } from './attack-parameters.ts';
 import { type CatalogueRow, catalogue } from './catalogue.ts';
 import { checkRegion } from './check-region.ts';
+import { checkTapBudget, TAP_RANGE } from './check-tap-budget.ts';
 import { checkOwnBudget, ownParts } from './check-variable-budget.ts';
 import type { Faults } from './faults.ts';
 import type { ScaledVariable } from './minimum-norm.ts';
@@ -107,16 +108,16 @@ export function checkLadder({ rungs, attack: name, maxScale }: attack.ThreatMode
   }
 }
 
-/** The variables as the attacks take them; those that are no input of the victim are left out. */
+/** The variables as the attacks take them; those that are neither input nor tap of the victim are left out. */
 export function checkVariables(
   threatModel: attack.ThreatModel,
   card: victim.Card,
+  taps: readonly TapDescription[],
   masks: ReadonlyMap<string, Float32Array>,
   faults: Faults,
 ): ScaledVariable[] {
   const { variables } = threatModel;
   faults.unless(variables.length > 0, 'threat_model.variables', 'is empty; name at least one input to change');
-  const inputs = card.inputs.map(({ name }) => name).join(', ');
   const checked: ScaledVariable[] = [];
   for (const [index, budget] of variables.entries()) {
     const { variable, rho, region, domain } = budget;
@@ -124,11 +125,26 @@ export function checkVariables(
     faults.unless(Number.isFinite(rho) && rho > 0, `${field}.rho`, `is ${rho}; give a number above 0`);
     const twice = checked.some(({ name }) => name === variable);
     faults.unless(!twice, `${field}.variable`, `'${variable}' is named twice`);
-    const input = card.inputs.find(({ name }) => name === variable);
-    if (input === undefined) {
-      faults.add(`${field}.variable`, `'${variable}' is no input of victim '${card.name}', which takes ${inputs}`);
+    const subject = variableSubject(card, variable);
+    checkRelative(threatModel, budget, field, faults);
+    const isRelative = budget.relative;
+    if (subject?.kind === 'tap') {
+      const dims = taps.find(({ name }) => name === variable)?.dims;
+      const own = masks.get(variable);
+      checkTapBudget(threatModel, budget, subject.tap, dims, field, faults);
+      if (own !== undefined && dims !== undefined) checkMask(variable, own, elementCount(dims), faults);
+      const { stepScale } = budget;
+      const norm = normName(normOf(threatModel, budget));
+      checked.push({ name: variable, dims: dims ?? [], ...TAP_RANGE, norm, stepScale, mask: own, rho, isRelative });
       continue;
     }
+    if (subject === undefined) {
+      const [inputs, tapNames] = [card.inputs, card.taps].map((some) => some.map(({ name }) => name).join(', '));
+      const known = `inputs ${inputs}; taps ${tapNames || 'none'}`;
+      faults.add(`${field}.variable`, `'${variable}' is no input or tap of victim '${card.name}' (${known})`);
+      continue;
+    }
+    const { input } = subject;
     checkDomain(domain, input, `${field}.domain`, faults);
     const dims = exampleDims(input);
     const own = masks.get(variable);
@@ -141,7 +157,7 @@ export function checkVariables(
     const place = ownBudget.weighted === undefined ? { mask: own ?? free.mask, band: free.band } : {};
     const placed = own === undefined || ownBudget.weighted === undefined;
     faults.unless(placed, `masks['${variable}']`, 'comes on top of weighted coefficients; give one of them');
-    checked.push({ name: variable, dims, ...ownBudget, ...place, rho });
+    checked.push({ name: variable, dims, ...ownBudget, ...place, rho, isRelative });
   }
   return checked;
 }
@@ -163,6 +179,43 @@ export function checkMixture(
       taken,
       `${field}.${part}`,
       `is given; '${name}' takes norms ${norms.join(' and ')} for all variables alike: ${remedy}`,
+    );
+  }
+}
+
+/** Shares are of a clean value as a whole, in a norm that measures it. */
+function checkRelative(
+  threatModel: attack.ThreatModel,
+  budget: attack.VariableBudget,
+  field: string,
+  faults: Faults,
+): void {
+  if (!budget.relative) return;
+  const counts = normOf(threatModel, budget) === attack.Norm.NORM_L0;
+  faults.unless(
+    !counts,
+    `${field}.relative`,
+    'comes with NORM_L0, which counts coordinates; give NORM_LINF, NORM_L2 or NORM_L1',
+  );
+  const whole = budget.frames === undefined && budget.weighting === attack.Weighting.WEIGHTING_UNSPECIFIED;
+  faults.unless(whole, `${field}.relative`, 'comes with frames or a weighting; give one of them');
+}
+
+/** Taps are for attacks that can do without a range. */
+export function checkTapAttack(
+  { definition }: CheckedAttack,
+  variables: readonly ScaledVariable[],
+  faults: Faults,
+): void {
+  const attacksTaps = definition.kind !== 'universal' && definition.attacksTaps === true;
+  const able = [...catalogue.values()].filter((row) => row.kind !== 'universal' && row.attacksTaps === true);
+  const remedy = `use one of ${able.map(({ name }) => name).join(', ')}`;
+  for (const [index, { name, isTap = false }] of variables.entries()) {
+    const field = `threat_model.variables[${index}].variable`;
+    faults.unless(
+      !isTap || attacksTaps,
+      field,
+      `'${name}' is a tap, whose values have no range, which '${definition.name}' needs: ${remedy}`,
     );
   }
 }

@@ -7,6 +7,7 @@ import { largestScales, pathParameters, settingConstants } from './parameters.ts
 import { temperatures } from './pgd.ts';
 import { ProgramBuilder } from './program-builder.ts';
 import { clipToRange, confined, euclideanLength, scaledTo } from './projection.ts';
+import { widthOf } from './range.ts';
 import { sideways } from './sideways.ts';
 import { perturbation, startSmallest, updateSmallest } from './smallest-point.ts';
 
@@ -21,7 +22,7 @@ const PARAMETERS = {
   step_size: {
     type: 'number',
     description:
-      "Length of the first step in each variable, in units of the width of the variable's range; it falls along a half cosine.",
+      "Length of the first step in each variable, in units of the width of the variable's range (of a tap: of the spread of its clean values); it falls along a half cosine.",
     minimum: 1e-4,
     maximum: 100,
     default: 1,
@@ -76,11 +77,11 @@ function stepProgram(setting: MinimumNormSetting<'l2'>, { range }: ValuesOf<type
   const radius = b.op('Min', [b.times(b.read('state/radius'), factor), b.read('param/largestScale')]);
   b.write('next/state/radius', radius);
   for (const variable of variables) {
-    const { name, dims, low, high, rho } = variable;
+    const { name, dims, rho } = variable;
     const full = confined(b, b.read(`grad/${name}`, dims), variable);
     const gradient = range === 'aware' ? sideways(b, full, variable) : full;
     const length = b.op('Max', [euclideanLength(b, gradient, dims), b.scalar(SMALLEST_GRADIENT)]);
-    const stepSize = b.times(b.read('param/stepSize'), b.scalar(high - low));
+    const stepSize = b.times(b.read('param/stepSize'), b.scalar(widthOf(variable)));
     const moved = b.minus(deltas.get(name) ?? '', b.times(gradient, b.spread(b.over(stepSize, length), dims)));
     const delta = scaledTo(b, norm, moved, b.times(radius, b.scalar(rho)), dims);
     b.write(`next/${name}`, clipToRange(b, b.plus(b.read(`x0/${name}`, dims), delta), variable), dims);
@@ -99,6 +100,7 @@ export const ddn = defineMinimumNorm({
   source: 'Rony et al. 2019, arXiv 1811.09600',
   knowledge: 'gradients',
   norms: ['l2'],
+  attacksTaps: true,
   parameters: PARAMETERS,
   plan(setting, values) {
     const { steps, logitScale } = setting;

@@ -69,6 +69,7 @@ export const deepfool = defineMinimumNorm({
   source: 'Moosavi-Dezfooli et al. 2016, arXiv 1511.04599',
   knowledge: 'gradients',
   norms: ['l2', 'linf'],
+  attacksTaps: true,
   parameters: PARAMETERS,
   plan(setting, { overshoot }) {
     const rows = goalRows(setting);

@@ -61,6 +61,7 @@ export const fgsm = defineAttack({
   knowledge: 'gradients',
   norms: ['linf', 'l2', 'l1'],
   mixes: ['linf', 'l2', 'l1'],
+  attacksTaps: true,
   parameters: PARAMETERS,
   plan(setting, values) {
     const temperature = setting.logitScale * TEMPERATURE;

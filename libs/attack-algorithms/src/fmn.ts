@@ -14,6 +14,7 @@ import { largestScales, pathParameters, settingConstants } from './parameters.ts
 import { temperatures } from './pgd.ts';
 import { ProgramBuilder } from './program-builder.ts';
 import { clipToRange, confined, euclideanLength, LENGTHS, scaledTo } from './projection.ts';
+import { widthOf } from './range.ts';
 import { sideways } from './sideways.ts';
 import { NO_SCALE, perturbation, startSmallest, updateSmallest } from './smallest-point.ts';
 
@@ -21,7 +22,7 @@ const PARAMETERS = {
   step_size: {
     type: 'number',
     description:
-      "Euclidean length of the first step in each variable, in units of the width of the variable's range; it falls along a half cosine.",
+      "Euclidean length of the first step in each variable, in units of the width of the variable's range (of a tap: of the spread of its clean values); it falls along a half cosine.",
     minimum: 1e-4,
     maximum: 100,
     default: 1,
@@ -197,7 +198,7 @@ function stepProgram(setting: MinimumNormSetting, values: Values): Uint8Array {
   const reach = norm === 'l0' ? b.op('Max', [radius, b.scalar(1 / coarsest(variables))]) : radius;
 
   for (const variable of variables) {
-    const { name, dims, low, high, rho } = variable;
+    const { name, dims, rho } = variable;
     const full = gradients.get(name) ?? '';
     const ball = b.times(reach, b.scalar(rho));
     const free = values.range === 'aware' ? sideways(b, full, variable) : full;
@@ -207,7 +208,7 @@ function stepProgram(setting: MinimumNormSetting, values: Values): Uint8Array {
     const gradient =
       gain === undefined ? free : b.op('Where', [byGain(), keepHighest(b, free, gain, ball, dims), free]);
     const length = b.op('Max', [euclideanLength(b, gradient, dims), b.scalar(SMALLEST_GRADIENT)]);
-    const stepSize = b.times(b.read('param/stepSize'), b.scalar(high - low));
+    const stepSize = b.times(b.read('param/stepSize'), b.scalar(widthOf(variable)));
     const moved = b.minus(deltas.get(name) ?? '', b.times(gradient, b.spread(b.over(stepSize, length), dims)));
     const delta =
       gain === undefined
@@ -247,6 +248,7 @@ export const fmn = defineMinimumNorm({
   source: 'Pintor et al. 2021, arXiv 2102.12827',
   knowledge: 'gradients',
   norms: ['linf', 'l2', 'l1', 'l0'],
+  attacksTaps: true,
   parameters: PARAMETERS,
   plan(setting, values): MinimumNormPlan {
     const { steps, logitScale, norm } = setting;

@@ -90,6 +90,7 @@ export const miFgsm = defineAttack({
   knowledge: 'gradients',
   norms: ['linf', 'l2'],
   mixes: ['linf', 'l2'],
+  attacksTaps: true,
   parameters: PARAMETERS,
   plan(setting, values) {
     const constants = (examples: number) => ({

@@ -6,6 +6,8 @@ import type { ParameterSpecs, ParameterValues, ValuesOf } from './attack-paramet
 /** A variable with its budget at scale 1. */
 export interface ScaledVariable<Norm extends NormName = NormName> extends AttackVariable<Norm> {
   readonly rho: number;
+  /** True: on each clip rho is a share of the size of the clean value (`variablesOn`). Default: an absolute size. */
+  readonly isRelative?: boolean | undefined;
 }
 
 /** What a minimum-norm attack is built for: everything but the clips. */

@@ -11,7 +11,9 @@ const DOMAIN = 'faultline/noise-key/1';
  */
 export function noiseKey(threatModel: attack.ThreatModel, clipSha256: string): bigint {
   const { name, norm, attack: algorithm, seed, variables } = threatModel;
-  const budgets = variables.map(({ variable, rho }) => [variable, rho]);
+  const budgets = variables.map(({ variable, rho, relative }) =>
+    relative ? [variable, rho, 'relative'] : [variable, rho],
+  );
   const text = JSON.stringify([DOMAIN, seed, clipSha256, name, algorithm, norm, budgets]);
   return createHash('sha256').update(text).digest().readBigUInt64LE(0);
 }

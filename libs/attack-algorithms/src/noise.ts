@@ -107,6 +107,7 @@ export const noise = defineAttack({
   knowledge: 'nothing',
   norms: ['linf', 'l2', 'l1', 'l0'],
   mixes: ['linf', 'l2', 'l1'],
+  attacksTaps: true,
   parameters: PARAMETERS,
   plan: (setting, values) => ({
     programs: {

@@ -196,6 +196,7 @@ export const pgd = defineAttack({
   knowledge: 'gradients',
   norms: ['linf', 'l2', 'l1'],
   mixes: ['linf', 'l2', 'l1'],
+  attacksTaps: true,
   parameters: PARAMETERS,
   plan(setting, values) {
     const sizes = setting.variables.map(({ name, norm = setting.norm, stepScale = 1 }) => ({
@@ -235,7 +236,7 @@ export const pgd = defineAttack({
 /** The plan over shifted views: expectation over the onsets of the sound (Athalye et al. 2018, arXiv 1707.07397); each step draws onsets that no step before had. */
 function shiftTolerant(plan: AttackPlan, setting: AttackSetting<BallNorm>, values: Values): AttackPlan {
   const { shift_share, shift_samples: samples, shift_fill: fill, loss } = values;
-  const sounds = setting.variables.filter(({ dims }) => dims.length === 1);
+  const sounds = setting.variables.filter(({ dims, isTap }) => dims.length === 1 && isTap !== true);
   const shifts = sounds.map((variable) => ({
     variable,
     most: Math.max(1, Math.round(shift_share * elementCount(variable.dims))),

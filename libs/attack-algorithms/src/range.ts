@@ -14,3 +14,6 @@ export function clipToRange(b: ProgramBuilder, value: string, variable: AttackVa
   if (variable.isNarrowed !== true) return b.op('Clip', [value, lowest, highest]);
   return b.op('Max', [b.op('Min', [value, highest]), lowest]);
 }
+
+/** What sizes of steps are relative to, where they are not to the budget. */
+export const widthOf = ({ low, high, width }: AttackVariable): number => width ?? high - low;

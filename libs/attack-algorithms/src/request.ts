@@ -1,8 +1,15 @@
 import { attack, type DenseTensor, elementCount, type victim } from '@faultline/contracts';
 import type { TapDescription, Tensors, VictimDescription } from '@faultline/victim';
-import { checkDigests, checkInputs, checkTargets } from './check-batch.ts';
+import { checkDigests, checkInputs, checkTapValues, checkTargets } from './check-batch.ts';
 import { checkGoal } from './check-goal.ts';
-import { type CheckedAttack, checkAttack, checkLadder, checkMixture, checkVariables } from './check-threat-model.ts';
+import {
+  type CheckedAttack,
+  checkAttack,
+  checkLadder,
+  checkMixture,
+  checkTapAttack,
+  checkVariables,
+} from './check-threat-model.ts';
 import { AttackRequestError, Faults } from './faults.ts';
 import type { Goal } from './goals.ts';
 import { LOSSES, lossFault } from './losses.ts';
@@ -15,6 +22,8 @@ export interface AttackRun {
   readonly modelSha256: string;
   /** Every input of the victim, attacked or not: [clips, ...]; frames may be uint8 (divided by 255). */
   readonly inputs: Tensors;
+  /** Clean values of attacked taps, float32 [clips, ...], from which perturbations are measured. Default: they are read first. */
+  readonly taps?: Tensors | undefined;
   /** float32 [clips, labels], 1 at the true labels, 0 elsewhere. */
   readonly targets: DenseTensor;
   /** Lower-case hexadecimal SHA-256 of each clip's media; keys its noise. */
@@ -43,11 +52,13 @@ export function checkRun(run: AttackRun, { card, taps }: VictimDescription): Che
   checkLadder(threatModel, faults);
   const alone = threatModel.furtherAttacks.length === 0;
   faults.unless(alone, 'threat_model.further_attacks', 'is for campaigns and scores; ask for one attack at a time');
-  const variables = checkVariables(threatModel, card, masks, faults);
+  const variables = checkVariables(threatModel, card, taps ?? [], masks, faults);
   if (algorithm !== undefined) checkMixture(threatModel, algorithm.definition, faults);
+  if (algorithm !== undefined) checkTapAttack(algorithm, variables, faults);
   const clips = run.clipSha256.length;
   checkDigests(run.clipSha256, faults);
   checkInputs(run.inputs, card, clips, faults);
+  checkTapValues(run.taps ?? new Map(), variables, clips, faults);
   const targets = checkTargets(run.targets, clips, card.labels.length, faults);
   const goal =
     algorithm === undefined || targets === undefined

@@ -2,6 +2,7 @@ import { attack, type DenseTensor, elementCount, sliceRows } from '@faultline/co
 import { type Cost, type LoopPlan, type Victim, type VictimDescription, verdictTolerance } from '@faultline/victim';
 import type { AttackPlan, ExampleBudget } from './attack.ts';
 import { type Block, loopExamples, planBlocks } from './batch-plan.ts';
+import { checkedOn, cleanRow, cleanSlice, withCleanTaps } from './clean-values.ts';
 import type { ExampleEvidence } from './evidence.ts';
 import { type Candidate, type LadderExample, LadderLoop, type LoopProgress } from './ladder-loop.ts';
 import { noiseKey } from './noise-keys.ts';
@@ -73,11 +74,29 @@ export async function* runAttack(
     );
   }
   const checked = checkRun(run, description);
-  const { definition } = checked;
-  if (definition.kind === 'universal') yield* craft(victim, run, checked, definition, description, options);
-  else if (run.threatModel.rungs.length === 0) yield* search(victim, run, checked, description, options);
-  else yield* climb(victim, run, checked, description, options);
+  const { run: known, cost: reading } = await withCleanTaps(victim, run, checked, card, options.signal);
+  for await (const event of eventsOf(victim, known, checked, description, options)) {
+    yield event.kind === 'cost' ? { kind: 'cost', cost: sumOf(event.cost, reading) } : event;
+  }
 }
+
+function eventsOf(
+  victim: Victim,
+  run: AttackRun,
+  checked: CheckedRun,
+  description: VictimDescription,
+  options: AttackOptions,
+): AsyncGenerator<AttackEvent> {
+  const { definition } = checked;
+  if (definition.kind === 'universal') return craft(victim, run, checked, definition, description, options);
+  if (run.threatModel.rungs.length === 0) return search(victim, run, checked, description, options);
+  return climb(victim, run, checked, description, options);
+}
+
+const sumOf = (one: Cost, other: Cost): Cost => ({
+  forwardExamples: one.forwardExamples + other.forwardExamples,
+  gradientExamples: one.gradientExamples + other.gradientExamples,
+});
 
 /** Crafts a perturbation for all clips, one for each rung. */
 async function* craft(
@@ -168,16 +187,17 @@ async function* climb(
   yield { kind: 'cost', cost: work.cost };
 }
 
-/** A candidate whose variables of weighted coefficients are trimmed to their budgets. */
-function withinBudget(candidate: Candidate, { inputs, threatModel }: AttackRun, checked: CheckedRun): Candidate {
-  const scale = threatModel.rungs[candidate.rung]?.scale ?? Number.NaN;
+/**
+ * A candidate whose variables of weighted coefficients, and taps, are trimmed to their budgets: the victim computes a tap's clean value in another batch than the one that
+ * it is measured from, which moves its last bits.
+ */
+function withinBudget(candidate: Candidate, run: AttackRun, checked: CheckedRun): Candidate {
+  const scale = run.threatModel.rungs[candidate.rung]?.scale ?? Number.NaN;
   const point = new Map(candidate.point);
-  for (const variable of checked.variables) {
+  for (const variable of checkedOn(candidate.clip, run, checked).variables) {
     const tensor = point.get(variable.name);
-    if (variable.weighted === undefined || tensor === undefined) continue;
-    const size = tensor.data.length;
-    const all = floatsOrBytes(variable.name, inputs.get(variable.name));
-    const clean = Float32Array.from(all.subarray(candidate.clip * size, (candidate.clip + 1) * size));
+    if ((variable.weighted === undefined && variable.isTap !== true) || tensor === undefined) continue;
+    const clean = cleanRow(variable, candidate.clip, run);
     const data = trimmed(tensor.data, clean, measureOf(variable, checked.norm), scale * variable.rho);
     point.set(variable.name, { ...tensor, data });
   }
@@ -228,16 +248,13 @@ function plansOf(
 }
 
 /** The block's examples, clip by clip, each with its inward budgets. */
-function blockExamples(block: Block, { inputs, threatModel }: AttackRun, checked: CheckedRun): LadderExample[] {
+function blockExamples(block: Block, run: AttackRun, checked: CheckedRun): LadderExample[] {
   const examples: LadderExample[] = [];
   for (let clip = block.firstClip; clip < block.firstClip + block.clips; clip += 1) {
-    const sizes = checked.variables.map((variable) => {
-      const elements = elementCount(variable.dims);
-      const all = floatsOrBytes(variable.name, inputs.get(variable.name));
-      const clean = all.subarray(clip * elements, (clip + 1) * elements);
-      return { variable, clean: cleanSize(variable, checked.norm, clean) };
+    const sizes = checkedOn(clip, run, checked).variables.map((variable) => {
+      return { variable, clean: cleanSize(variable, checked.norm, cleanSlice(variable, clip, run)) };
     });
-    for (const [offset, { scale, stopping }] of threatModel.rungs
+    for (const [offset, { scale, stopping }] of run.threatModel.rungs
       .slice(block.firstRung, block.firstRung + block.rungs)
       .entries()) {
       const budget: ExampleBudget = new Map(
@@ -251,12 +268,6 @@ function blockExamples(block: Block, { inputs, threatModel }: AttackRun, checked
     }
   }
   return examples;
-}
-
-function floatsOrBytes(name: string, tensor: DenseTensor | undefined): Float32Array | Uint8Array {
-  const data = tensor?.data;
-  if (data instanceof Float32Array || data instanceof Uint8Array) return data;
-  throw new TypeError(`input '${name}' is neither float32 nor uint8`);
 }
 
 /** The part of the clean batch that a block needs. */

@@ -3,10 +3,11 @@ import { perturbationSize } from '@faultline/metrics';
 import { type LoopPlan, type Victim, type VictimDescription, verdictTolerance } from '@faultline/victim';
 import { loopExamples } from './batch-plan.ts';
 import { BisectionLoop, PROBES } from './bisection-loop.ts';
+import { checkedOn, cleanRow, isOwnOfClip, reachOf } from './clean-values.ts';
 import type { ExampleEvidence } from './evidence.ts';
 import type { CleanSize } from './float32-bounds.ts';
 import type { LoopProgress } from './ladder-loop.ts';
-import type { MinimumNormExample, ScaledVariable } from './minimum-norm.ts';
+import type { MinimumNormExample } from './minimum-norm.ts';
 import { type ClipSearch, MinimumNormLoop } from './minimum-norm-loop.ts';
 import { noiseKey } from './noise-keys.ts';
 import type { AttackRun, CheckedRun } from './request.ts';
@@ -55,8 +56,24 @@ export interface SearchBlock {
  */
 const TOLERANCES = 2;
 
-/** The blocks of a search, one after another over the clips. */
+/** The blocks of a search, one after another over the clips. Where budgets or steps differ from clip to clip, each clip has programs of its own. */
 export function searchBlocks(
+  victimUnderAttack: Victim,
+  run: AttackRun,
+  checked: CheckedRun,
+  description: VictimDescription,
+  signal: AbortSignal | undefined,
+): SearchBlock[] {
+  const all = Array.from({ length: checked.clips }, (_, clip) => clip);
+  const parts = checked.variables.some(isOwnOfClip) ? all.map((clip) => [clip]) : [all];
+  return parts.flatMap((clips) =>
+    blocksOn(clips, victimUnderAttack, run, checkedOn(clips[0] ?? 0, run, checked), description, signal),
+  );
+}
+
+/** The blocks of clips for which the programs are the same. */
+function blocksOn(
+  clips: readonly number[],
   victimUnderAttack: Victim,
   run: AttackRun,
   checked: CheckedRun,
@@ -85,7 +102,7 @@ export function searchBlocks(
       parameters,
     );
     const size = loopExamples(elements, description.maxExamples, attack.samples?.count);
-    return blocksOf(checked.clips, size, run, checked).map((examples) => ({
+    return blocksOf(clips, size, run, checked).map((examples) => ({
       steps: examples.length * attack.steps * restarts,
       newLoop: () => {
         const batch = loopBatch(examples, run, checked, card);
@@ -99,7 +116,7 @@ export function searchBlocks(
   const attack = definition.plan(setting, parameters);
   const mostProbes = loopExamples(elements, description.maxExamples, attack.samples?.count);
   const size = Math.max(1, Math.floor(mostProbes / PROBES));
-  return blocksOf(checked.clips, size, run, checked).map((examples) => ({
+  return blocksOf(clips, size, run, checked).map((examples) => ({
     steps: BisectionLoop.mostSteps(examples.length, attack.steps * restarts),
     newLoop: () =>
       new BisectionLoop({
@@ -123,12 +140,11 @@ function mostTargets({ targets, clips }: CheckedRun): number {
 }
 
 /** Clips in blocks of at most so many. */
-function blocksOf(clips: number, size: number, run: AttackRun, checked: CheckedRun): MinimumNormExample[][] {
-  const blocks = Math.ceil(clips / size);
+function blocksOf(clips: readonly number[], size: number, run: AttackRun, checked: CheckedRun): MinimumNormExample[][] {
+  const blocks = Math.ceil(clips.length / size);
   return Array.from({ length: blocks }, (_, block) => {
-    const [first, end] = [Math.floor((block * clips) / blocks), Math.floor(((block + 1) * clips) / blocks)];
-    return Array.from({ length: end - first }, (_, offset) => {
-      const clip = first + offset;
+    const cut = (at: number) => Math.floor((at * clips.length) / blocks);
+    return clips.slice(cut(block), cut(block + 1)).map((clip) => {
       const bound = run.threatModel.maxScale ?? Number.POSITIVE_INFINITY;
       return { clip, largestScale: Math.min(bound, scaleOfRange(clip, run, checked)) };
     });
@@ -138,32 +154,21 @@ function blocksOf(clips: number, size: number, run: AttackRun, checked: CheckedR
 /** The scale beyond which nothing more can change: that of the farthest corner of the range, [0, infinity). */
 function scaleOfRange(clip: number, run: AttackRun, checked: CheckedRun): number {
   const scales = checked.variables.map((variable) => {
-    const { name, low, high, mask, rho, weighted } = variable;
+    const { mask, rho, weighted } = variable;
     // What the ends of a range come to in weighted coefficients says nothing: the caller gives a bound.
     if (weighted !== undefined) return Number.POSITIVE_INFINITY;
-    const clean = cleanRow(name, clip, run, variable);
-    const reach = Float32Array.from(clean, (value, i) => (mask?.[i] ?? 1) * Math.max(value - low, high - value));
+    const clean = cleanRow(variable, clip, run);
+    const reach = reachOf(variable, clean).map((value, i) => (mask?.[i] ?? 1) * value);
     return cleanSize(variable, checked.norm, reach).norm / rho;
   });
   return Math.max(...scales);
-}
-
-/** One clip of an input as the victim sees it. */
-function cleanRow(name: string, clip: number, { inputs }: AttackRun, { dims }: ScaledVariable): Float32Array {
-  const data = inputs.get(name)?.data;
-  const size = elementCount(dims);
-  if (data instanceof Float32Array) return data.subarray(clip * size, (clip + 1) * size);
-  if (data instanceof Uint8Array) {
-    return Float32Array.from(data.subarray(clip * size, (clip + 1) * size), (pixel) => pixel / 255);
-  }
-  throw new TypeError(`input '${name}' is neither float32 nor uint8`);
 }
 
 function cleanSizes(clip: number, run: AttackRun, checked: CheckedRun): ReadonlyMap<string, CleanSize> {
   return new Map(
     checked.variables.map((variable) => [
       variable.name,
-      cleanSize(variable, checked.norm, cleanRow(variable.name, clip, run, variable)),
+      cleanSize(variable, checked.norm, cleanRow(variable, clip, run)),
     ]),
   );
 }
@@ -225,8 +230,8 @@ export function searchResult(searches: readonly ClipSearch[], run: AttackRun, ch
 /** The joint scale of what was found, in float64; undefined without it, and beyond the caller's bound. */
 function scaleOf({ clip, found }: ClipSearch, run: AttackRun, checked: CheckedRun): number | undefined {
   if (found === undefined) return undefined;
-  const scales = checked.variables.map((variable) => {
-    const clean = cleanRow(variable.name, clip, run, variable);
+  const scales = checkedOn(clip, run, checked).variables.map((variable) => {
+    const clean = cleanRow(variable, clip, run);
     const point = found.point.get(variable.name)?.data;
     const measure = measureOf(variable, checked.norm);
     return perturbationSize(point ?? new Float32Array(), clean, measure) / variable.rho;

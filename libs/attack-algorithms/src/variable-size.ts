@@ -15,10 +15,14 @@ export const measureOf = ({ norm, frameSize, weighted }: AttackVariable, common:
  */
 const WEIGHTED_SHARE = 1 - 2 ** -10;
 
+/** How far the clean value of a tap may move, as a share of its norm, when the victim computes it in a batch of another size; measured: below 1e-6. */
+const TAP_REPEATABILITY = 2 ** -20;
+
 /** The epsilon to hand to programs for a budget `epsilon` of a variable, rounded inward. */
 export function budgetOf(variable: AttackVariable, common: NormName, epsilon: number, clean: CleanSize): number {
   if (variable.weighted !== undefined) return Math.fround(epsilon * WEIGHTED_SHARE);
-  return inwardEpsilon(variable.norm ?? common, epsilon, clean);
+  const spared = variable.isTap === true ? TAP_REPEATABILITY * clean.norm : 0;
+  return inwardEpsilon(variable.norm ?? common, Math.max(0, epsilon - spared), clean);
 }
 
 /** Rounds of trimming; each but the first has a rounding error to take off. */

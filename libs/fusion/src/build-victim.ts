@@ -2,7 +2,7 @@ import { type Graph, OnnxError } from '@faultline/onnx';
 import { moments, perMoment, stack, summarise } from './branches.ts';
 import { buildDesign } from './build-design.ts';
 import type { FeatureSpec, MediaSpec } from './designs.ts';
-import { logMel, timeSteps } from './front-end.ts';
+import { LOG_MEL_UNIT_DECIBELS, logMel, timeSteps } from './front-end.ts';
 import { HEAD_BIAS } from './heads.ts';
 import { type Features, LayerBuilder, type Parameter, type Purpose, type Statistics } from './layers.ts';
 import type { EarlySpec, LateSpec, MidSpec, ReferenceSpec, VictimSpec } from './specs.ts';
@@ -11,6 +11,8 @@ import type { EarlySpec, LateSpec, MidSpec, ReferenceSpec, VictimSpec } from './
 export interface VictimTap {
   readonly name: string;
   readonly value: string;
+  /** Of the front end's log-mel: decibels of band power that a difference of 1 stands for. */
+  readonly logMel: { readonly decibels: number } | undefined;
 }
 
 /** A modality's input; `dims` are those of one example. */
@@ -33,7 +35,10 @@ export interface VictimGraph {
 }
 
 /** A tap whose value carries its public name. */
-const tap = (name: string): VictimTap => ({ name, value: name });
+const tap = (name: string): VictimTap => ({ name, value: name, logMel: undefined });
+
+/** The log-mel that the front end makes of a waveform. */
+const logMelTap: VictimTap = { ...tap('audio.log-mel'), logMel: { decibels: LOG_MEL_UNIT_DECIBELS } };
 
 interface Body {
   readonly logits: string;
@@ -78,7 +83,9 @@ export function buildVictim(spec: VictimSpec | FeatureSpec, purpose: Purpose = {
 
 function designed(layers: LayerBuilder, spec: MediaSpec | FeatureSpec): Body {
   const { logits, taps, auxiliary } = buildDesign(layers, spec);
-  return { logits, taps: taps.map(tap), auxiliary };
+  // Features that come from elsewhere are in a unit that nobody told.
+  const known = (name: string) => (name === logMelTap.name && 'waveform' in spec ? logMelTap : tap(name));
+  return { logits, taps: taps.map(known), auxiliary };
 }
 
 function reference(layers: LayerBuilder, spec: ReferenceSpec): Body {
@@ -88,7 +95,7 @@ function reference(layers: LayerBuilder, spec: ReferenceSpec): Body {
     frames: layers.graph.input('frames', ['batch', frames.frames, 3, frames.height, frames.width]),
   };
   const { logits, taps, auxiliary } = body(layers, spec, sources);
-  return { logits, taps: [tap('audio.log-mel'), ...taps], auxiliary };
+  return { logits, taps: [logMelTap, ...taps], auxiliary };
 }
 
 function body(layers: LayerBuilder, spec: ReferenceSpec, sources: Sources): Body {
@@ -213,7 +220,7 @@ function early(layers: LayerBuilder, spec: EarlySpec, { waveform, frames }: Sour
   const joint = stack(layers, 'temporal', byTime, spec.temporal);
   return {
     logits: temporalHead(layers, spec, joint),
-    taps: [{ name: 'fused', value: met.value }, tap('embedding')],
+    taps: [{ ...tap('fused'), value: met.value }, tap('embedding')],
     auxiliary: [],
   };
 }

@@ -12,6 +12,8 @@ const POWER_FLOOR = 1e-6;
 /** Mean and standard deviation of log band power over the reference data set, in nepers of power; only a rough unit matters. */
 const LOG_POWER_MEAN = -11;
 const LOG_POWER_DEVIATION = 2.5;
+/** Decibels of band power that a difference of 1 in the normalised log-mel stands for. */
+export const LOG_MEL_UNIT_DECIBELS = (10 / Math.LN10) * LOG_POWER_DEVIATION;
 
 /** Number of time steps of the log-mel. */
 export function timeSteps(waveform: WaveformInput, frontEnd: FrontEndSpec): number {

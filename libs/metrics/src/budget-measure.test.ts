@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { perturbationSize } from './budget-measure.ts';
+import { perturbationSize, referenceSize } from './budget-measure.ts';
 import { firstOutside } from './perturbation.ts';
 
 const clean = Float32Array.of(0, 0, 1, 1, 0.5);
@@ -29,4 +29,15 @@ test('a clean value outside the range may stay or come closer, and go no farther
   assert.equal(inside(0.95, -0.6, 0), 0);
   assert.equal(inside(-0.4, 0.4, 0.75), 2);
   assert.equal(inside(0.9, Number.NaN, 0), 1);
+});
+
+test('relative budgets are shares of the clean norm, and in L-inf of its root mean square', () => {
+  const value = Float32Array.of(3, -4, 0, 0);
+  assert.equal(referenceSize(value, 'l2'), 5);
+  assert.equal(referenceSize(value, 'l1'), 7);
+  assert.equal(referenceSize(value, 'linf'), 2.5);
+  // Every corner of that cube is on the L2 sphere of the same share.
+  const corner = value.map((one, index) => one + (index % 2 === 0 ? 0.25 : -0.25));
+  assert.equal(perturbationSize(corner, value, { norm: 'l2' }), 0.1 * referenceSize(value, 'l2'));
+  assert.throws(() => referenceSize(value, 'l0'), /counts coordinates/);
 });

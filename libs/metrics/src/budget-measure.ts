@@ -18,6 +18,25 @@ export interface BudgetMeasure {
   readonly weighting?: Weighting | undefined;
 }
 
+/**
+ * The size of a clean value that relative budgets are shares of: its L2 or L1 norm, in float64. For L-inf its root mean square: the cube of that share is the largest one
+ * inside the L2 ball of the same share, so that both bound the ratio of noise to signal, and no single outlier decides.
+ * @throws RangeError for L0, which counts coordinates.
+ */
+export function referenceSize(clean: Float32Array, norm: BudgetMeasure['norm']): number {
+  const { l2, l1 } = perturbationNorms(clean, new Float32Array(clean.length));
+  switch (norm) {
+    case 'linf':
+      return l2 / Math.sqrt(Math.max(1, clean.length));
+    case 'l2':
+      return l2;
+    case 'l1':
+      return l1;
+    case 'l0':
+      throw new RangeError('L0 counts coordinates: a budget in it is no share of a clean value');
+  }
+}
+
 /** The weight of each coefficient of `lappedCoefficients` beside this clip, [positions][hop]. */
 export function coefficientWeights({ kind, sampleRateHz }: Weighting, clip: Float32Array): Float64Array {
   const hop = hopOf(sampleRateHz);

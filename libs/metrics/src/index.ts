@@ -6,7 +6,13 @@ export {
   type MeanDifference,
   meanDifferences,
 } from './bootstrap.ts';
-export { type BudgetMeasure, coefficientWeights, perturbationSize, type Weighting } from './budget-measure.ts';
+export {
+  type BudgetMeasure,
+  coefficientWeights,
+  perturbationSize,
+  referenceSize,
+  type Weighting,
+} from './budget-measure.ts';
 export {
   type Censoring,
   type CriticalEpsilons,

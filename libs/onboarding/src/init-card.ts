@@ -27,6 +27,7 @@ import { type ForeignModel, readForeignModel } from './foreign-model.ts';
 import { buildFrontEnd } from './front-end.ts';
 import { buildHead, labelCount, needsHead } from './head.ts';
 import { distinct, labelsInFile, readLabels } from './labels.ts';
+import { unitDecibels } from './log-mel.ts';
 import type { ModelInput } from './model-input.ts';
 import { OnboardingError } from './onboarding-error.ts';
 import { sampleInputs } from './sample-inputs.ts';
@@ -287,11 +288,15 @@ function countParameters({ initializers, nodes }: Graph): number {
 function tapsOf({ modelInputs, frontEnd, graph }: Body): victim.Tap[] {
   if (frontEnd === undefined) return [];
   const made = valueNames(graph);
-  const mels = modelInputs.filter(({ role }) => role.role === 'log-mel');
-  const taps = mels.map(({ info }, index) => ({
-    name: mels.length === 1 ? 'log-mel' : `log-mel.${index}`,
-    value: `${MODEL_PREFIX}${info.name}`,
-  }));
+  const mels = modelInputs.flatMap(({ info, role }) => (role.role === 'log-mel' ? [{ info, role }] : []));
+  const taps = mels.map(({ info, role }, index) => {
+    const decibels = unitDecibels(role.parameters);
+    return {
+      name: mels.length === 1 ? 'log-mel' : `log-mel.${index}`,
+      value: `${MODEL_PREFIX}${info.name}`,
+      logMel: decibels === undefined ? undefined : { decibels },
+    };
+  });
   return taps.filter(({ value }) => made.has(value));
 }
 

@@ -44,6 +44,13 @@ export interface LogMelParameters {
   readonly std: number;
 }
 
+/** Decibels of band power that a difference of 1 in the result stands for; undefined where it holds no logarithms. */
+export function unitDecibels({ logarithm, power, std }: LogMelParameters): number | undefined {
+  if (logarithm === 'none') return undefined;
+  const decibels = { ln: 10 / Math.LN10, log10: 10, db: 1 }[logarithm];
+  return std * decibels * (2 / power);
+}
+
 const MEL_BREAK_HZ = 1000;
 const SLANEY_HZ_PER_MEL = 200 / 3;
 /** Slaney's scale: 27 steps to a factor of 6.4 above 1 kHz. */

@@ -1,5 +1,5 @@
 import { attack, type victim } from '@faultline/contracts';
-import type { BudgetMeasure, Weighting } from '@faultline/metrics';
+import { type BudgetMeasure, referenceSize, type Weighting } from '@faultline/metrics';
 import { exampleDims } from './card.ts';
 
 const NORMS = new Map<attack.Norm, BudgetMeasure['norm']>([
@@ -33,27 +33,36 @@ const WEIGHTINGS = new Map<attack.Weighting, Weighting['kind']>([
 /** The weights of a waveform's coefficients; undefined where its samples are measured. */
 export function weightingOf(
   { weighting }: attack.VariableBudget,
-  { kind: input }: victim.InputSpecification,
+  input: victim.InputSpecification | undefined,
 ): Weighting | undefined {
   const kind = WEIGHTINGS.get(weighting);
-  if (kind === undefined || input?.$case !== 'waveform') return undefined;
-  return { kind, sampleRateHz: input.value.sampleRateHz };
+  if (kind === undefined || input?.kind?.$case !== 'waveform') return undefined;
+  return { kind, sampleRateHz: input.kind.value.sampleRateHz };
 }
 
 /**
- * How a threat model measures the perturbation of an input.
+ * How a threat model measures the perturbation of an input, or (undefined) of a tap.
  * @throws RangeError for a norm that is not known; requests with one are refused before.
  */
 export function budgetMeasure(
   threatModel: attack.ThreatModel,
   budget: attack.VariableBudget,
-  input: victim.InputSpecification,
+  input: victim.InputSpecification | undefined,
 ): BudgetMeasure {
   const norm = normName(normOf(threatModel, budget));
   if (norm === undefined) throw new RangeError(`the norm of variable '${budget.variable}' is not known`);
   return {
     norm,
-    frameSize: budget.frames === undefined ? undefined : frameSize(budget.frames, input),
+    frameSize: budget.frames === undefined || input === undefined ? undefined : frameSize(budget.frames, input),
     weighting: weightingOf(budget, input),
   };
+}
+
+/** rho of a budget on one clip: as it stands, or the share of the variable's clean value that it is where it is relative. */
+export function rhoOn(
+  { rho, relative }: Pick<attack.VariableBudget, 'rho' | 'relative'>,
+  norm: BudgetMeasure['norm'],
+  clean: Float32Array,
+): number {
+  return relative ? rho * referenceSize(clean, norm) : rho;
 }

@@ -74,6 +74,15 @@ function checkGraphFile(file: victim.VictimFile | undefined, field: string): voi
   checkDigest(sha256, `${field}.sha256`);
 }
 
+function checkTap({ name, value, logMel }: victim.Tap, index: number, taps: readonly victim.Tap[]): void {
+  const field = `taps[${index}]`;
+  require(name !== '' && value !== '', field, 'has no name or no value; give both');
+  require(taps.findIndex((other) => other.name === name) === index, `${field}.name`, `'${name}' is listed twice`);
+  require(logMel === undefined ||
+    logMel.decibels >
+      0, `${field}.logMel.decibels`, `is ${logMel?.decibels}; give the decibels of a difference of 1, above 0`);
+}
+
 function checkExternalData(files: readonly victim.VictimFile[]): void {
   for (const [index, { name, sha256 }] of files.entries()) {
     const field = `externalData[${index}]`;
@@ -106,6 +115,10 @@ export function checkCard(card: victim.Card): void {
   const inputNames = card.inputs.map((input) => input.name);
   require(new Set(inputNames).size === inputNames.length, 'inputs', 'names an input twice');
   for (const [index, input] of card.inputs.entries()) checkInput(input, index);
+  for (const [index, tap] of card.taps.entries()) {
+    checkTap(tap, index, card.taps);
+    require(!inputNames.includes(tap.name), `taps[${index}].name`, `'${tap.name}' is an input; give another name`);
+  }
   require(card.logits !== '', 'logits', 'is empty; name the value that holds the logits');
   require(card.labels.length > 0, 'labels', 'is empty; list the labels in the order of the logits');
   require(card.logitScale > 0, 'logitScale', `is ${card.logitScale}; give the standard deviation of the logits`);
@@ -141,6 +154,19 @@ export function exampleDims(input: victim.InputSpecification): number[] {
     default:
       throw new CardError('inputs', `'${input.name}' has no kind`);
   }
+}
+
+/** What a variable of a threat model is: an input of the victim or a tap of its card. */
+export type VariableSubject =
+  | { readonly kind: 'input'; readonly input: victim.InputSpecification }
+  | { readonly kind: 'tap'; readonly tap: victim.Tap };
+
+/** The input or tap of this name; undefined where there is neither. */
+export function variableSubject(card: victim.Card, name: string): VariableSubject | undefined {
+  const input = card.inputs.find((one) => one.name === name);
+  if (input !== undefined) return { kind: 'input', input };
+  const tap = card.taps.find((one) => one.name === name);
+  return tap === undefined ? undefined : { kind: 'tap', tap };
 }
 
 /** Range of an input's values: amplitude in [-1, 1], pixels in [0, 1]. */

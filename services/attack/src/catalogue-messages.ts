@@ -53,6 +53,7 @@ export function describeAttack(definition: CatalogueRow): attack.AttackDescripti
     })),
     mostVariables,
     goals: goalKinds(goals),
+    attacksTaps: definition.kind !== 'universal' && definition.attacksTaps === true,
   };
 }
 

@@ -15,17 +15,31 @@ const MAX_CONTEXT_CHARACTERS = 128;
  * to what the store does not hold.
  */
 export async function attackRun(request: attack.AttackRequest, store: ArtefactStore | undefined): Promise<AttackRun> {
-  const { threatModel, inputs, targets, modelSha256, clipSha256 } = request;
+  const { threatModel, inputs, tapValues, targets, modelSha256, clipSha256 } = request;
   checkContext(request.context);
   if (threatModel === undefined) throw invalid('threat_model', 'is missing; say what the attacker may change and how');
-  checkReferencedBytes([...inputs.map(({ tensor }) => tensor), targets]);
+  checkReferencedBytes([...[...inputs, ...tapValues].map(({ tensor }) => tensor), targets]);
+  return {
+    threatModel,
+    modelSha256,
+    inputs: await readNamed('inputs', inputs, store),
+    taps: await readNamed('tap_values', tapValues, store),
+    targets: await readTensor('targets', targets, store),
+    clipSha256,
+  };
+}
+
+async function readNamed(
+  field: string,
+  named: readonly common.NamedTensor[],
+  store: ArtefactStore | undefined,
+): Promise<Map<string, DenseTensor>> {
   const tensors = new Map<string, DenseTensor>();
-  for (const [index, { name, tensor }] of inputs.entries()) {
-    if (tensors.has(name)) throw invalid(`inputs[${index}].name`, `'${name}' is given twice`);
-    tensors.set(name, await readTensor(`inputs[${index}].tensor`, tensor, store));
+  for (const [index, { name, tensor }] of named.entries()) {
+    if (tensors.has(name)) throw invalid(`${field}[${index}].name`, `'${name}' is given twice`);
+    tensors.set(name, await readTensor(`${field}[${index}].tensor`, tensor, store));
   }
-  const read = await readTensor('targets', targets, store);
-  return { threatModel, modelSha256, inputs: tensors, targets: read, clipSha256 };
+  return tensors;
 }
 
 function checkContext(context: common.RequestContext | undefined): void {

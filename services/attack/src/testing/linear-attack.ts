@@ -28,6 +28,7 @@ export const frames = {
 export function request(changes: Partial<attack.ThreatModel> = {}): attack.AttackRequest {
   return {
     context: undefined,
+    tapValues: [],
     victim: 'linear',
     modelSha256: linear.card.sha256,
     threatModel: {

@@ -97,6 +97,7 @@ export async function attackBatch(
       ),
     }),
     clipSha256: batch.map((clip) => clip.sha256),
+    tapValues: [],
     delivery: attack.TensorDelivery.TENSOR_DELIVERY_RAW,
   };
   const candidates: Candidate[] = [];
