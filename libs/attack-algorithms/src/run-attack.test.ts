@@ -244,7 +244,10 @@ test('a request with several faults names them all', async () => {
         'inputs',
         'targets',
       ]);
-      assert.match(error.message, /'smell' is no input or tap of victim 'linear' \(inputs waveform, frames; taps none\)/);
+      assert.match(
+        error.message,
+        /'smell' is no input or tap of victim 'linear' \(inputs waveform, frames; taps none\)/,
+      );
       return true;
     },
   );
