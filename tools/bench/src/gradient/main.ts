@@ -1,7 +1,9 @@
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { tableOf } from '../markdown-table.ts';
+import { writeTables } from '../readme-tables.ts';
 import { benchWorkload, type Result } from './bench-workload.ts';
-import { writeTables } from './readme.ts';
-import { memoryRow, resultRow, tableOf, weightGradientLine } from './report.ts';
+import { memoryRow, resultRow, weightGradientLine } from './report.ts';
 import { benchWeightGradients, type WeightGradientResult } from './weight-gradient.ts';
 import { WORKLOADS } from './workload.ts';
 
@@ -43,9 +45,15 @@ async function bench(): Promise<void> {
     gradients.push(await benchWorkload(workload, rounds));
   }
   const weightGradients = chosen === undefined ? await benchWeightGradients(rounds) : [];
-  if (values.write) await writeTables(asText(gradients, weightGradients));
+  if (values.write) await writeTables(PLACE, asText(gradients, weightGradients));
   process.stdout.write(values.json ? asJson(gradients, weightGradients) : asText(gradients, weightGradients));
 }
+
+/** Where `--write` puts the tables. */
+const PLACE = {
+  readme: fileURLToPath(new URL('../../../../libs/autodiff/README.md', import.meta.url)),
+  bench: 'bench:gradient',
+};
 
 const asJson = (gradients: readonly Result[], weightGradients: readonly WeightGradientResult[]) =>
   `${JSON.stringify({ gradients, weightGradients }, undefined, 2)}\n`;

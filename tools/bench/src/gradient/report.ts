@@ -1,8 +1,6 @@
+import type { Row } from '../markdown-table.ts';
 import type { Result } from './bench-workload.ts';
 import type { WeightGradientResult } from './weight-gradient.ts';
-
-/** Cells by column. */
-export type Row = Readonly<Record<string, string>>;
 
 export const resultRow = (result: Result): Row => ({
   network: `${result.name}, batch ${result.batch}`,
@@ -27,16 +25,3 @@ export const memoryRow = (result: Result): Row => ({
 
 export const weightGradientLine = ({ name, ms, gflops }: WeightGradientResult): string =>
   `- Weight gradient of a 3x3 convolution, ${name}: ${ms.toFixed(2)} ms, ${gflops.toFixed(0)} GFLOP/s on 2 threads`;
-
-/** Rows as a Markdown table, columns aligned. */
-export function tableOf(rows: readonly Row[]): string {
-  const columns = Object.keys(rows[0] ?? {});
-  const width = (column: string) => Math.max(3, column.length, ...rows.map((row) => row[column]?.length ?? 0));
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`;
-  const padded = (texts: Row) => columns.map((column) => (texts[column] ?? '').padEnd(width(column)));
-  return [
-    line(columns.map((column) => column.padEnd(width(column)))),
-    line(columns.map((column) => '-'.repeat(width(column)))),
-    ...rows.map((row) => line(padded(row))),
-  ].join('');
-}

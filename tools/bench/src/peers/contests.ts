@@ -1,7 +1,7 @@
 import { median } from '../timing.ts';
 import type { Case } from './case.ts';
-import { ourRungs, ourSeconds, ourSizes } from './our-attacks.ts';
-import { peerSeconds, peerSizes } from './peer-attacks.ts';
+import { ourRungs, ourSizes, ourTime, type Taken } from './our-attacks.ts';
+import { peerSizes, peerTime } from './peer-attacks.ts';
 import type { PeerProcess } from './peer-process.ts';
 import type { Problem } from './problem.ts';
 
@@ -71,6 +71,7 @@ export interface SpeedRow {
   readonly attack: string;
   readonly ours: boolean;
   readonly clipStepsPerSecond: number;
+  readonly clipStepsPerProcessorSecond: number;
 }
 
 /** In turns, at a budget that nothing reaches; the first turn of each does not count. */
@@ -85,22 +86,25 @@ export async function speedContest(
     ...attacks.ours.map((attack) => ({
       attack,
       ours: true,
-      run: () => ourSeconds(given, problem, attack, steps, epsilon),
+      run: () => ourTime(given, problem, attack, steps, epsilon),
     })),
     ...attacks.peers.map((name) => ({
       attack: name,
       ours: false,
-      run: () => peerSeconds(peers, problem, { name, steps, epsilon }),
+      run: () => peerTime(peers, problem, { name, steps, epsilon }),
     })),
   ];
-  const seconds = turns.map((): number[] => []);
+  const taken = turns.map((): Taken[] => []);
   for (const { run } of turns) await run();
   for (let round = 0; round < rounds; round++) {
-    for (const [index, { run }] of turns.entries()) seconds[index]?.push(await run());
+    for (const [index, { run }] of turns.entries()) taken[index]?.push(await run());
   }
+  const clipSteps = given.size * steps;
   return turns.map(({ attack, ours }, index) => ({
     attack,
     ours,
-    clipStepsPerSecond: (given.size * steps) / median(seconds[index] ?? []),
+    clipStepsPerSecond: clipSteps / median((taken[index] ?? []).map(({ seconds }) => seconds)),
+    clipStepsPerProcessorSecond:
+      clipSteps / median((taken[index] ?? []).map(({ processorSeconds }) => processorSeconds)),
   }));
 }

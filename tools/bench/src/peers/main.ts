@@ -4,28 +4,32 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { VICTIM_NAMES, VICTIM_SPECS, type VictimName } from '@faultline/fusion';
 import { LocalVictim } from '@faultline/victim-local';
+import { writeTables } from '../readme-tables.ts';
 import { loadClips } from '../strength/shipped-clips.ts';
 import { Case } from './case.ts';
 import { type Contestants, normContest, robustContest, speedContest } from './contests.ts';
 import { logitDifference, startPeers } from './peer-attacks.ts';
 import { type Problem, titleOf } from './problem.ts';
-import { normLines, robustLines, speedLines, summarise, type VictimReport } from './report.ts';
+import { markdownOf, normLines, robustLines, speedLines, summarise, type VictimReport } from './report.ts';
 
 const USAGE = `Our attacks beside those of Foolbox, ART, adv-lib (AutoAttack's APGD among them) and torchattacks, on the same clips, at the same number of
 steps; every success is one of a fresh prediction by our unchanged victim.
 
-  npm run bench:peers -- --python PATH [--out FILE] [--victims early,mid,late] [--clips N] [--steps N] [--search-steps N] [--threads N] [--rounds N] [--sparse]
+  npm run bench:peers -- --python PATH [--out FILE] [--victims early,mid,late] [--clips N] [--steps N] [--search-steps N] [--threads N] [--rounds N] [--sparse] [--write]
 
   --python PATH      an interpreter with tools/bench/peers/requirements.txt
   --out FILE         all figures as JSON (.cache/peers.json)
   --clips N          clips of each victim, those first that it gets right (12)
   --steps N          gradient steps of attacks with a budget (20)
   --search-steps N   of searches for the smallest perturbation (100)
-  --threads N        threads of either side (2)
+  --threads N        threads of either side (1: several wait for each other, which counts as processor time)
   --rounds N         turns that are timed (3)
-  --sparse           searches in L1 and L0 too`;
+  --sparse           searches in L1 and L0 too
+  --write            puts tables into tools/bench/peers/README.md`;
 
 const ZOO = fileURLToPath(new URL('../../../../zoo/', import.meta.url));
+/** Where `--write` puts the tables. */
+const PLACE = { readme: fileURLToPath(new URL('../../peers/README.md', import.meta.url)), bench: 'bench:peers' };
 /** Relative; more is no rounding. */
 const LOGIT_TOLERANCE = 1e-5;
 /** A budget, in units of the ranges, at which no clip falls. */
@@ -110,9 +114,10 @@ const { values } = parseArgs({
     clips: { type: 'string', default: '12' },
     steps: { type: 'string', default: '20' },
     'search-steps': { type: 'string', default: '100' },
-    threads: { type: 'string', default: '2' },
+    threads: { type: 'string', default: '1' },
     rounds: { type: 'string', default: '3' },
     sparse: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
@@ -134,7 +139,7 @@ function victimNames(): VictimName[] {
 async function measure(name: VictimName, python: string): Promise<VictimReport> {
   const folder = path.join(ZOO, 'victims', name);
   const threads = count('threads');
-  await using victim = await LocalVictim.fromFolder(folder, { threads, memory: 'kept' });
+  await using victim = await LocalVictim.fromFolder(folder, { threads });
   const given = await Case.of(victim, await loadClips(victim, path.join(ZOO, 'clips'), count('clips')));
   await using peers = await startPeers(python, threads, given, { folder, spec: VICTIM_SPECS[name] });
   const difference = await logitDifference(peers, given);
@@ -175,6 +180,7 @@ async function main(): Promise<void> {
     searchSteps: count('search-steps'),
     threads: count('threads'),
   };
+  if (values.write) await writeTables(PLACE, markdownOf(reports, settings));
   await mkdir(path.dirname(values.out), { recursive: true });
   await writeFile(values.out, `${JSON.stringify({ settings, targets: summary.targets, reports }, undefined, 2)}\n`);
 }

@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { ReferenceSpec } from '@faultline/fusion';
 import { decodeModel, float32, OnnxError, type Tensor } from '@faultline/onnx';
 import type { Case } from './case.ts';
+import type { Taken } from './our-attacks.ts';
 import { PeerProcess } from './peer-process.ts';
 import { elements, type Problem, sizeOf } from './problem.ts';
 
@@ -60,8 +61,7 @@ export interface PeerAttack {
   readonly epsilon?: number;
 }
 
-interface Answer {
-  readonly seconds: number;
+interface Answer extends Taken {
   readonly files: Readonly<Record<string, string>>;
 }
 
@@ -95,6 +95,6 @@ export async function peerSizes(
   return sizes;
 }
 
-/** Seconds that the library's call takes. */
-export const peerSeconds = async (peers: PeerProcess, problem: Problem, attack: PeerAttack): Promise<number> =>
-  (await ask(peers, problem, attack)).seconds;
+/** What the library's call takes. */
+export const peerTime = (peers: PeerProcess, problem: Problem, attack: PeerAttack): Promise<Taken> =>
+  ask(peers, problem, attack);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { normRatio, robustExcess, speedRatios, summarise } from './report.ts';
+import { markdownOf, normRatio, robustExcess, speedRatios, summarise } from './report.ts';
 
 const robust = [
   { attack: 'pgd', ours: true, robust: [0.9, 0.5] },
@@ -22,12 +22,12 @@ test('sizes are compared by the best median of each side; what was not found is 
   assert.equal(normRatio(rows), 0.5);
 });
 
-test('paces are compared attack by attack', () => {
+test('paces are compared attack by attack, by processor time', () => {
   const rows = [
-    { attack: 'pgd', ours: true, clipStepsPerSecond: 300 },
-    { attack: 'apgd', ours: true, clipStepsPerSecond: 200 },
-    { attack: 'art pgd', ours: false, clipStepsPerSecond: 100 },
-    { attack: 'art apgd', ours: false, clipStepsPerSecond: 50 },
+    { attack: 'pgd', ours: true, clipStepsPerSecond: 30, clipStepsPerProcessorSecond: 300 },
+    { attack: 'apgd', ours: true, clipStepsPerSecond: 90, clipStepsPerProcessorSecond: 200 },
+    { attack: 'art pgd', ours: false, clipStepsPerSecond: 70, clipStepsPerProcessorSecond: 100 },
+    { attack: 'art apgd', ours: false, clipStepsPerSecond: 10, clipStepsPerProcessorSecond: 50 },
   ];
   assert.deepEqual(speedRatios(rows, 'art'), [3, 4]);
   assert.deepEqual(speedRatios(rows, 'foolbox'), []);
@@ -47,4 +47,41 @@ test('a target that is missed is said to be', () => {
   const missed = targets.filter(({ reached }) => !reached).map(({ title }) => title);
   assert.deepEqual(missed, ["late: robust accuracy above the best library's, p, at most 0.01"]);
   assert.ok(lines.some((line) => line.startsWith('NO  0.100')));
+});
+
+test('the README gets the best of each side', () => {
+  const reports = [
+    {
+      victim: 'late',
+      clips: 4,
+      logitDifference: 3e-7,
+      speed: [],
+      robust: [{ problem: 'p', epsilons: [1, 2], rows: robust }],
+      norms: [
+        {
+          problem: 'q',
+          rows: [
+            { attack: 'fmn', ours: true, median: 2, found: 4 },
+            { attack: 'foolbox fmn', ours: false, median: 4, found: 3 },
+          ],
+        },
+      ],
+    },
+  ];
+  const lines = markdownOf(reports, { steps: 20, searchSteps: 100, threads: 1 }).split('\n');
+  const cells = (start: string) =>
+    lines
+      .find((line) => line.startsWith(start))
+      ?.split('|')
+      .map((text) => text.trim());
+  assert.deepEqual(cells('| late   | p '), ['', 'late', 'p', '1 2', '80 50', '85 40', '10.0 points', '']);
+  assert.deepEqual(cells('| late   | q '), [
+    '',
+    'late',
+    'q',
+    '2.000 (fmn, 4 found)',
+    '4.000 (foolbox fmn, 3 found)',
+    '0.500',
+    '',
+  ]);
 });

@@ -1,3 +1,4 @@
+import { type Row, tableOf } from '../markdown-table.ts';
 import type { NormRow, RobustRow, SpeedRow } from './contests.ts';
 
 /** What was measured on a victim. */
@@ -25,8 +26,11 @@ const named = (attack: string, ours: boolean): string => `${whose(ours).padEnd(5
 
 export function speedLines(rows: readonly SpeedRow[]): string[] {
   return [
-    'clip-steps a second, in turns',
-    ...rows.map(({ attack, ours, clipStepsPerSecond }) => named(attack, ours) + cell(clipStepsPerSecond.toFixed(0))),
+    'clip-steps a second, and a second of processor time, in turns',
+    ...rows.map(
+      ({ attack, ours, clipStepsPerSecond, clipStepsPerProcessorSecond }) =>
+        named(attack, ours) + cell(clipStepsPerSecond.toFixed(0)) + cell(clipStepsPerProcessorSecond.toFixed(0)),
+    ),
   ];
 }
 
@@ -61,12 +65,14 @@ export function normRatio(rows: readonly NormRow[]): number {
   return best(true) / best(false);
 }
 
-/** Our pace over that of a library, for the attacks that both have. */
+/** Our pace over that of a library, by processor time, for the attacks that both have. */
 export function speedRatios(rows: readonly SpeedRow[], library: string): number[] {
-  return rows.flatMap(({ attack, ours, clipStepsPerSecond }) => {
+  return rows.flatMap(({ attack, ours, clipStepsPerProcessorSecond }) => {
     const [name, kind] = attack.split(' ');
     const own = rows.find((row) => row.ours && row.attack === kind);
-    return ours || name !== library || own === undefined ? [] : [own.clipStepsPerSecond / clipStepsPerSecond];
+    return ours || name !== library || own === undefined
+      ? []
+      : [own.clipStepsPerProcessorSecond / clipStepsPerProcessorSecond];
   });
 }
 
@@ -97,4 +103,67 @@ export function summarise(reports: readonly VictimReport[]): { readonly lines: s
   ]);
   const lines = targets.map(({ title, value, reached }) => `${reached ? 'yes' : 'NO '} ${value.toFixed(3)}  ${title}`);
   return { lines, targets };
+}
+
+/** What the figures of a report were measured with. */
+export interface Settings {
+  readonly steps: number;
+  readonly searchSteps: number;
+  readonly threads: number;
+}
+
+const best = (rows: readonly NormRow[], ours: boolean): NormRow | undefined =>
+  rows.filter((row) => row.ours === ours).toSorted((a, b) => a.median - b.median)[0];
+
+const medianOf = (row: NormRow | undefined): string =>
+  row === undefined ? '-' : `${row.median.toPrecision(4)} (${row.attack}, ${row.found} found)`;
+
+const paceRow = (victim: string, rows: readonly SpeedRow[]): Row => ({
+  victim,
+  ...Object.fromEntries(rows.map(({ attack, clipStepsPerProcessorSecond: pace }) => [attack, pace.toFixed(0)])),
+  'over foolbox': speedRatios(rows, 'foolbox').map(times).join(', '),
+  'over art': speedRatios(rows, 'art').map(times).join(', '),
+});
+
+const times = (ratio: number): string => `${ratio.toFixed(2)} x`;
+const percent = (share: number): string => (100 * share).toFixed(0);
+
+function robustRow(victim: string, { problem, epsilons, rows }: VictimReport['robust'][number]): Row {
+  const lowest = (ours: boolean) =>
+    epsilons.map((_, rung) =>
+      Math.min(...rows.filter((row) => row.ours === ours).map(({ robust }) => robust[rung] ?? Number.NaN)),
+    );
+  return {
+    victim,
+    problem,
+    budgets: epsilons.join(' '),
+    'ours, %': lowest(true).map(percent).join(' '),
+    'theirs, %': lowest(false).map(percent).join(' '),
+    'above theirs': `${(100 * robustExcess(rows)).toFixed(1)} points`,
+  };
+}
+
+/** Everything as Markdown, the best attack of each side in each contest. */
+export function markdownOf(reports: readonly VictimReport[], { steps, searchSteps, threads }: Settings): string {
+  const sizes = reports.map(({ victim, clips, logitDifference }) => {
+    return `${victim} ${clips} clips (logits of the twin within ${logitDifference.toExponential(1)})`;
+  });
+  return [
+    `${sizes.join(', ')}; ${steps} steps, searches ${searchSteps}; ${threads} thread(s). Clip-steps a second of processor time, in turns:\n`,
+    tableOf(reports.map(({ victim, speed }) => paceRow(victim, speed))),
+    'Robust accuracy at the budgets (in units of the ranges), the lowest of each side:\n',
+    tableOf(reports.flatMap(({ victim, robust }) => robust.map((contest) => robustRow(victim, contest)))),
+    'Median of the smallest perturbations, the lowest of each side:\n',
+    tableOf(
+      reports.flatMap(({ victim, norms }) =>
+        norms.map(({ problem, rows }) => ({
+          victim,
+          problem,
+          ours: medianOf(best(rows, true)),
+          theirs: medianOf(best(rows, false)),
+          ratio: normRatio(rows).toFixed(3),
+        })),
+      ),
+    ),
+  ].join('\n');
 }
