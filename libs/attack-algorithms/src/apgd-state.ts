@@ -41,10 +41,9 @@ const countOf = (b: ProgramBuilder, delta: string) =>
 
 const elementsOf = ({ dims }: AttackVariable) => dims.reduce((product, size) => product * size, 1);
 
-/** Keeps the lowest-loss iterate and its gradient, counts descents, and at checkpoints decides on step sizes: part of APGD's step program. */
-export function advanceState(b: ProgramBuilder, { variables, norm }: AttackSetting<BallNorm>): NextStep {
+/** Keeps the iterate of the lowest `loss` [examples] and its gradient, counts descents, and at checkpoints decides on step sizes: part of APGD's step program. */
+export function advanceState(b: ProgramBuilder, { variables, norm }: AttackSetting<BallNorm>, loss: string): NextStep {
   const first = isSet(b, b.read('param/first'));
-  const loss = b.read('loss');
   const lower = b.op('Less', [loss, b.read('state/bestLoss')]);
   const better = or(b, first, lower);
   const bestLoss = where(b, better, loss, b.read('state/bestLoss'));

@@ -20,6 +20,7 @@ import {
   scaledTo,
   steepest,
 } from './projection.ts';
+import { SHIFT_PARAMETERS, type ShiftedEvaluation, shiftTolerant } from './shift-tolerance.ts';
 
 const PARAMETERS = {
   loss: {
@@ -57,6 +58,7 @@ const PARAMETERS = {
     maximum: 1,
     default: 0.4,
   },
+  ...SHIFT_PARAMETERS,
 } as const satisfies ParameterSpecs;
 
 type Values = ValuesOf<typeof PARAMETERS>;
@@ -94,17 +96,27 @@ function followingTemperature(b: ProgramBuilder, norm: BallNorm): string {
   return b.times(b.read('param/temperature'), b.op('Max', [share, b.scalar(LAST_TEMPERATURE)]));
 }
 
-function stepProgram(setting: AttackSetting<BallNorm>, values: Values): Uint8Array {
+/** What a step program reads of evaluations of the point as it is. */
+const unshifted = (setting: AttackSetting<BallNorm>): ShiftedEvaluation => ({
+  b: new ProgramBuilder(),
+  marginOf: (b) => goalMargin(b, setting),
+  lossOf: (b) => b.read('loss'),
+});
+
+function stepProgram(
+  setting: AttackSetting<BallNorm>,
+  values: Values,
+  { b, marginOf, lossOf }: ShiftedEvaluation,
+): Uint8Array {
   const { variables } = setting;
-  const b = new ProgramBuilder();
-  const { stepSize, bases } = advanceState(b, setting);
+  const { stepSize, bases } = advanceState(b, setting, lossOf(b));
   for (const base of bases) {
     const { name, dims, norm = setting.norm, stepScale = 1 } = base.variable;
     const length = b.times(b.times(stepSize, b.scalar(stepScale)), b.read(`param/${epsilonName(name)}`));
     const next = norm === 'l1' ? sparseDescent(b, base, length, values) : momentumStep(b, norm, base, length);
     b.write(`next/${name}`, next, dims);
   }
-  updateBest(b, variables, goalMargin(b, setting));
+  updateBest(b, variables, marginOf(b));
   return b.bytes('apgd-step');
 }
 
@@ -173,13 +185,14 @@ export const apgd = defineAttack({
         Array.from({ length: Math.max(1, count) }, (_, index) => value(first + index)),
         examples,
       );
-    return deactivationPlan(
+    const temperature = (b: ProgramBuilder) => followingTemperature(b, norm);
+    const plan = deactivationPlan(
       setting,
-      { init: initProgram(setting), step: stepProgram(setting, values) },
+      { init: initProgram(setting), step: stepProgram(setting, values, unshifted(setting)) },
       {
         steps,
         loss: values.loss,
-        temperature: (b) => followingTemperature(b, norm),
+        temperature,
         initParameters: (examples) => ({
           ...epsilonParameters(setting, examples),
           start: stepwise([values.random_start], examples.length),
@@ -196,5 +209,11 @@ export const apgd = defineAttack({
         }),
       },
     );
+    if (values.shift_share === 0) return plan;
+    return shiftTolerant(plan, setting, {
+      ...values,
+      temperature,
+      step: (evaluation) => stepProgram(setting, values, evaluation),
+    });
   },
 });

@@ -113,9 +113,14 @@ export function lossObjective(loss: Loss, setting: GoalSetting, temperature = gi
 }
 
 /** The same of every sample of sampled evaluations. */
-export function sampledLoss(loss: Loss, setting: GoalSetting, samples: number): Uint8Array {
+export function sampledLoss(
+  loss: Loss,
+  setting: GoalSetting,
+  samples: number,
+  temperature = givenTemperature,
+): Uint8Array {
   const b = new SampleRows(samples);
-  b.write('loss', b.reshape(lossOf(b, loss, setting, givenTemperature), [-1, samples]), [samples]);
+  b.write('loss', b.reshape(lossOf(b, loss, setting, temperature), [-1, samples]), [samples]);
   return b.bytes(loss);
 }
 

@@ -1,11 +1,11 @@
 import { elementCount } from '@faultline/contracts';
-import { type AttackPlan, type AttackSetting, type AttackVariable, defineAttack } from './attack.ts';
+import { type AttackSetting, type AttackVariable, defineAttack } from './attack.ts';
 import type { ParameterSpecs, ValuesOf } from './attack-parameters.ts';
 import { keepBest, updateBest } from './best-point.ts';
 import { deactivationPlan } from './deactivation-plan.ts';
 import { goalMargin } from './goals.ts';
 import { sparseStep } from './l1-ball.ts';
-import { LOSSES, sampledLoss } from './losses.ts';
+import { LOSSES } from './losses.ts';
 import { epsilonName, epsilonParameters, stepwise } from './parameters.ts';
 import { ProgramBuilder } from './program-builder.ts';
 import {
@@ -18,8 +18,7 @@ import {
   scaledTo,
   steepest,
 } from './projection.ts';
-import { SampleRows } from './sampled-margin.ts';
-import { ONSET_NOISE, shiftedMargin, shiftTransform } from './time-shift.ts';
+import { SHIFT_PARAMETERS, shiftTolerant } from './shift-tolerance.ts';
 
 /**
  * Length of the whole path in units of epsilon. L-inf: Madry's 2.5 epsilon / steps a step, on average; longer steps zigzag where
@@ -64,28 +63,7 @@ const PARAMETERS = {
     values: LOSSES,
     default: 'margin',
   },
-  shift_share: {
-    type: 'number',
-    description:
-      'Sound: largest random shift of its onset either way, as a share of its length; steps descend on the mean over shifted views. 0: none.',
-    minimum: 0,
-    maximum: 0.5,
-    default: 0,
-  },
-  shift_samples: {
-    type: 'number',
-    description: 'Views of each example in a step where there are shifts; the first is the point as it is.',
-    minimum: 2,
-    maximum: 32,
-    default: 8,
-    whole: true,
-  },
-  shift_fill: {
-    type: 'choice',
-    description: 'What stands where a shift leaves nothing: what left at the other end, or silence.',
-    values: ['circular', 'silence'],
-    default: 'circular',
-  },
+  ...SHIFT_PARAMETERS,
 } as const satisfies ParameterSpecs;
 
 type Values = ValuesOf<typeof PARAMETERS>;
@@ -229,29 +207,10 @@ export const pgd = defineAttack({
         }),
       },
     );
-    return values.shift_share === 0 ? plan : shiftTolerant(plan, setting, values);
+    if (values.shift_share === 0) return plan;
+    return shiftTolerant(plan, setting, {
+      ...values,
+      step: ({ b, marginOf }) => pgdStep(setting, b, marginOf),
+    });
   },
 });
-
-/** The plan over shifted views: expectation over the onsets of the sound (Athalye et al. 2018, arXiv 1707.07397); each step draws onsets that no step before had. */
-function shiftTolerant(plan: AttackPlan, setting: AttackSetting<BallNorm>, values: Values): AttackPlan {
-  const { shift_share, shift_samples: samples, shift_fill: fill, loss } = values;
-  const sounds = setting.variables.filter(({ dims, isTap }) => dims.length === 1 && isTap !== true);
-  const shifts = sounds.map((variable) => ({
-    variable,
-    most: Math.max(1, Math.round(shift_share * elementCount(variable.dims))),
-    fill,
-  }));
-  const marginOf = (b: ProgramBuilder) => shiftedMargin(b, samples, (rows) => goalMargin(rows, setting));
-  return {
-    ...plan,
-    programs: {
-      ...plan.programs,
-      transform: shiftTransform(shifts, samples),
-      objective: sampledLoss(loss, setting, samples),
-      step: pgdStep(setting, new SampleRows(samples, ['logits', 'targets']), marginOf),
-    },
-    samples: { count: samples, gradient: 'mean' },
-    noise: [...plan.noise, ONSET_NOISE],
-  };
-}

@@ -8,7 +8,10 @@ export class SampleRows extends ProgramBuilder {
   readonly #rows = new Map<string, string>();
 
   /** @param slots those that are read by rows: all that objectives read; step programs want parameters by example. */
-  constructor(samples: number, slots: readonly string[] = ['logits', 'targets', 'param/temperature']) {
+  constructor(
+    samples: number,
+    slots: readonly string[] = ['logits', 'targets', 'param/temperature', 'state/stepSize'],
+  ) {
     super();
     this.#samples = samples;
     this.#slots = slots;

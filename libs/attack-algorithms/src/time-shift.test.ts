@@ -30,7 +30,7 @@ function meanMargin(waveform: Float32Array, fill: string): number {
   return shifts.reduce((sum, shift) => sum + heard(waveform, shift, fill), 0) / shifts.length;
 }
 
-async function attacked(fill: string, shift_share: number): Promise<Float32Array> {
+async function attacked(attack: string, fill: string, shift_share: number): Promise<Float32Array> {
   const { rows } = await collect(
     linear.victim,
     runOf({
@@ -40,6 +40,7 @@ async function attacked(fill: string, shift_share: number): Promise<Float32Array
       norm: 'l2',
       budgets: new Map([['waveform', EPSILON]]),
       rungs: [[1, 'never']],
+      attack,
       steps: 40,
       parameters: { shift_share, shift_fill: fill, shift_samples: 8 },
     }),
@@ -47,11 +48,17 @@ async function attacked(fill: string, shift_share: number): Promise<Float32Array
   return rows[0]?.point.get('waveform') ?? new Float32Array();
 }
 
-for (const fill of ['circular', 'silence']) {
-  test(`PGD over onsets lowers the mean margin over shifts, close to the optimum: ${fill}`, async () => {
+const CASES = [
+  ['pgd', 'circular'],
+  ['pgd', 'silence'],
+  ['apgd', 'circular'],
+] as const;
+
+for (const [attack, fill] of CASES) {
+  test(`${attack} over onsets lowers the mean margin over shifts, close to the optimum: ${fill}`, async () => {
     const clean = floats(inputs.get('waveform'));
     const before = meanMargin(clean, fill);
-    const [tolerant, plain] = [await attacked(fill, MOST / SAMPLES), await attacked(fill, 0)];
+    const [tolerant, plain] = [await attacked(attack, fill, MOST / SAMPLES), await attacked(attack, fill, 0)];
     // The mean over shifts is linear too: its slope is found by what it makes of each sample.
     const slope = Array.from({ length: SAMPLES }, (_, i) =>
       Array.from({ length: 2 * MOST + 1 }, (_, s) => s - MOST).reduce((sum, shift) => {
