@@ -1,14 +1,11 @@
 import type { ParameterSpecs, ValuesOf } from './attack-parameters.ts';
 import { halfCosine } from './fmn.ts';
 import { goalMargin } from './goals.ts';
-import { lossObjective } from './losses.ts';
 import { defineMinimumNorm, type MinimumNormSetting, type ScaledVariable } from './minimum-norm.ts';
-import { largestScales, pathParameters, settingConstants } from './parameters.ts';
-import { temperatures } from './pgd.ts';
 import { ProgramBuilder } from './program-builder.ts';
 import { clipToRange, confined, lengthOf } from './projection.ts';
 import { perturbation, startSmallest, updateSmallest } from './smallest-point.ts';
-import { advanceTradeoff, startTradeoff } from './tradeoff.ts';
+import { advanceTradeoff, startTradeoff, tradeoffPlan } from './tradeoff.ts';
 
 const PARAMETERS = {
   rounds: {
@@ -153,29 +150,13 @@ export const carliniWagner = defineMinimumNorm({
   norms: ['l2'],
   parameters: PARAMETERS,
   plan(setting, values) {
-    const { steps, logitScale } = setting;
-    const rounds = Math.min(values.rounds, steps);
-    const length = Math.ceil(steps / rounds);
-    const sizes = halfCosine(length, values.step_size, values.step_size * LAST_SHARE);
-    const heat = temperatures(length, logitScale);
-    const within = Array.from({ length: steps }, (_, step) => step % length);
-    const paths = {
-      adamStep: within.map((step) => (sizes[step] ?? 0) / (1 - FIRST_MOMENT ** (step + 1))),
-      secondBias: within.map((step) => 1 - SECOND_MOMENT ** (step + 1)),
-      temperature: within.map((step) => heat[step] ?? 0),
-      roundEnds: within.map((step) => (step === length - 1 ? 1 : 0)),
-    };
-    return {
-      programs: {
-        objective: lossObjective('margin', setting),
-        init: initProgram(setting),
-        step: stepProgram(setting, values),
-      },
-      noise: 'normal',
-      constants: settingConstants(setting),
-      steps,
-      initParameters: largestScales,
-      stepParameters: (examples, first, count) => pathParameters(paths, examples.length, first, count),
-    };
+    const programs = { init: initProgram(setting), step: stepProgram(setting, values) };
+    return tradeoffPlan(setting, programs, values.rounds, (length) => {
+      const sizes = halfCosine(length, values.step_size, values.step_size * LAST_SHARE);
+      return {
+        adamStep: sizes.map((size, step) => size / (1 - FIRST_MOMENT ** (step + 1))),
+        secondBias: sizes.map((_, step) => 1 - SECOND_MOMENT ** (step + 1)),
+      };
+    });
   },
 });

@@ -2,14 +2,11 @@ import type { ParameterSpecs, ValuesOf } from './attack-parameters.ts';
 import { halfCosine } from './fmn.ts';
 import { goalMargin } from './goals.ts';
 import { jointWeights, startJointWeights } from './joint-weights.ts';
-import { lossObjective } from './losses.ts';
 import { defineMinimumNorm, type MinimumNormSetting, type ScaledVariable } from './minimum-norm.ts';
-import { largestScales, pathParameters, settingConstants } from './parameters.ts';
-import { temperatures } from './pgd.ts';
 import { ProgramBuilder } from './program-builder.ts';
 import { clipToRange, confined, lengthOf } from './projection.ts';
 import { perturbation, startSmallest, updateSmallest } from './smallest-point.ts';
-import { advanceTradeoff, startTradeoff } from './tradeoff.ts';
+import { advanceTradeoff, startTradeoff, tradeoffPlan } from './tradeoff.ts';
 
 const PARAMETERS = {
   rounds: {
@@ -156,31 +153,11 @@ export const ead = defineMinimumNorm({
   norms: ['l1'],
   parameters: PARAMETERS,
   plan(setting, values) {
-    const { steps, logitScale } = setting;
-    const rounds = Math.min(values.rounds, steps);
-    const length = Math.ceil(steps / rounds);
-    const sizes = halfCosine(length, values.step_size, values.step_size * values.last_step);
-    const rates = halfCosine(length, PRICE_RATE, PRICE_RATE * values.last_step);
-    const heat = temperatures(length, logitScale);
-    const within = Array.from({ length: steps }, (_, step) => step % length);
-    const paths = {
-      stepSize: within.map((step) => sizes[step] ?? 0),
-      priceRate: within.map((step) => rates[step] ?? 0),
-      momentum: within.map((step) => step / (step + 3)),
-      temperature: within.map((step) => heat[step] ?? 0),
-      roundEnds: within.map((step) => (step === length - 1 ? 1 : 0)),
-    };
-    return {
-      programs: {
-        objective: lossObjective('margin', setting),
-        init: initProgram(setting),
-        step: stepProgram(setting, values),
-      },
-      noise: 'normal',
-      constants: settingConstants(setting),
-      steps,
-      initParameters: largestScales,
-      stepParameters: (examples, first, count) => pathParameters(paths, examples.length, first, count),
-    };
+    const programs = { init: initProgram(setting), step: stepProgram(setting, values) };
+    return tradeoffPlan(setting, programs, values.rounds, (length) => ({
+      stepSize: halfCosine(length, values.step_size, values.step_size * values.last_step),
+      priceRate: halfCosine(length, PRICE_RATE, PRICE_RATE * values.last_step),
+      momentum: Array.from({ length }, (_, step) => step / (step + 3)),
+    }));
   },
 });

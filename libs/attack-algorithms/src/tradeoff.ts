@@ -1,3 +1,7 @@
+import { lossObjective } from './losses.ts';
+import type { MinimumNormPlan, MinimumNormSetting } from './minimum-norm.ts';
+import { largestScales, pathParameters, settingConstants } from './parameters.ts';
+import { temperatures } from './pgd.ts';
 import type { ProgramBuilder } from './program-builder.ts';
 
 /** Growth of the trade-off where nothing was found. */
@@ -42,4 +46,37 @@ export function advanceTradeoff(b: ProgramBuilder, first: string, reached: strin
   b.write('next/state/upper', chosen(upper, b.read('state/upper')));
   b.write('next/state/succeeded', chosen(b.times(succeeded, zero), succeeded));
   return { present, ends };
+}
+
+/**
+ * The plan of a search that tries one trade-off after another, each in a round of its own, `rounds` of them where there are as many steps.
+ * @param pathsOf the parameters of each step of a round of so many steps, beside the temperature and the round's end
+ */
+export function tradeoffPlan(
+  setting: MinimumNormSetting,
+  programs: { readonly init: Uint8Array; readonly step: Uint8Array },
+  rounds: number,
+  pathsOf: (length: number) => Readonly<Record<string, readonly number[]>>,
+): MinimumNormPlan {
+  const { steps, logitScale } = setting;
+  const length = Math.ceil(steps / Math.min(rounds, steps));
+  const round = {
+    ...pathsOf(length),
+    temperature: temperatures(length, logitScale),
+    roundEnds: Array.from({ length }, (_, step) => (step === length - 1 ? 1 : 0)),
+  };
+  const paths = Object.fromEntries(
+    Object.entries(round).map(([name, path]) => [
+      name,
+      Array.from({ length: steps }, (_, step) => path[step % length] ?? 0),
+    ]),
+  );
+  return {
+    programs: { objective: lossObjective('margin', setting), ...programs },
+    noise: 'normal',
+    constants: settingConstants(setting),
+    steps,
+    initParameters: largestScales,
+    stepParameters: (examples, first, count) => pathParameters(paths, examples.length, first, count),
+  };
 }
