@@ -54,11 +54,6 @@ export interface LocalVictimOptions extends VictimFiles {
   readonly card: victim.Card;
   /** Threads of one evaluation; default 1. */
   readonly threads?: number;
-  /**
-   * What becomes of an evaluation's memory. 'kept' is faster, and holds for each warm session the most that one evaluation
-   * ever took: for tools that attack with one victim at a time. Default 'returned'.
-   */
-  readonly memory?: 'kept' | 'returned';
   /** Loops that the host serves at once; told to callers, kept by the host. Default 1. */
   readonly optimizeSlots?: number;
   /** Most bytes that the values of one program may take at once. Default 2 GiB. */
@@ -96,9 +91,9 @@ export class LocalVictim implements Victim {
    * @throws CardError when the card does not describe these files, OnnxError when a graph cannot be read.
    */
   static async load(options: LocalVictimOptions): Promise<LocalVictim> {
-    const { card, threads = 1, memory = 'returned' } = options;
+    const { card, threads = 1 } = options;
     const { model, gradient } = await examineVictim(card, composeVictim(card, options));
-    const engine = new Engine(model, card.logits, { threads, memory }, card.taps);
+    const engine = new Engine(model, card.logits, { threads }, card.taps);
     const description: VictimDescription = {
       card,
       protocolVersion: PROTOCOL_VERSION,
