@@ -36,5 +36,6 @@ export {
   perturbationNorms,
   signalToNoiseDb,
 } from './perturbation.ts';
+export { seededRandom } from './random.ts';
 export { areaUnderCurve, averagePrecision, type LabelScores } from './ranking.ts';
 export { type LabelPrecision, labelPrecisions, type SlicePrecision, slicePrecisions } from './slices.ts';

@@ -1,13 +1,5 @@
-/** Uniform numbers in [0, 1) from a seed (mulberry32), so that a failing test fails again. */
-export function randomNumbers(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let x = Math.imul(state ^ (state >>> 15), 1 | state);
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+/** Uniform numbers in [0, 1) from a seed, so that a failing test fails again. */
+export { seededRandom as randomNumbers } from '@faultline/metrics';
 
 /** A standard normal number (Box-Muller). */
 export const normal = (random: () => number) =>

@@ -3,12 +3,12 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Assessment, assess, boundaryWalk, clipsInMemory } from '@faultline/attack-algorithms/sanity';
 import { TRAP_FAMILIES, type TrappedVictim, trapVictim } from '@faultline/attack-algorithms/traps';
+import { seededRandom } from '@faultline/metrics';
 import { decodeModel } from '@faultline/onnx';
 import { parseCard, type Victim } from '@faultline/victim';
 import { LocalVictim } from '@faultline/victim-local';
 import { type ClipBatch, loadClips } from '../strength/shipped-clips.ts';
 import { NORM_NAMES, type NormName, probedClips } from './probed.ts';
-import { randomNumbers } from './random.ts';
 
 const USAGE = `Whether masked gradients are noticed, and what becomes of the score: traps with parameters drawn at random, built into a victim; and clean victims.
 
@@ -99,7 +99,7 @@ async function trapped(): Promise<object[]> {
   for (const [place, family] of TRAP_FAMILIES.entries()) {
     const outcomes: Outcome[] = [];
     for (let draw = 0; draw < whole('draws'); draw += 1) {
-      const trap = trapVictim(family, setting, randomNumbers(1_000_003 * (place + 1) + 7919 * draw));
+      const trap = trapVictim(family, setting, seededRandom(1_000_003 * (place + 1) + 7919 * draw));
       outcomes.push(await outcomeOf(trap, clips, 'linf', known));
       if (!values.json) console.log(lineOf(family.name, outcomes.at(-1)));
     }
