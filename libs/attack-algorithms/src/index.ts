@@ -6,6 +6,7 @@ export { goalKinds } from './check-goal.ts';
 export type { ExampleEvidence, GradientEvidence, PathPoint, PointIndex } from './evidence.ts';
 export { AttackRequestError, type Violation } from './faults.ts';
 export { inwardEpsilon } from './float32-bounds.ts';
+export { type AskedShifts, askedShifts, HELD_OUT_ONSETS, heldOutShifts, shiftSound } from './held-out-shifts.ts';
 export { AttackNumericError } from './ladder-loop.ts';
 export { leavesRegion } from './region-verdict.ts';
 export { type AttackRun, checkRun } from './request.ts';

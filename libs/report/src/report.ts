@@ -203,6 +203,18 @@ export interface CandidateCounts {
   readonly outsideRegion: number;
   /** By variable. */
   readonly measured: Readonly<Record<string, MeasuredPerturbation>>;
+  /** Null where the attack was asked for no shifts (`shift_share`), or nothing was verified. */
+  readonly heldOutShifts: HeldOutShifts | null;
+}
+
+/** Whether successes of an attack over shifted onsets hold at onsets that it has not drawn. */
+export interface HeldOutShifts {
+  /** Onsets on which each success was tried again. */
+  readonly onsets: number;
+  /** Successes that were tried. */
+  readonly successes: number;
+  /** Mean over the successes of the share of onsets at which they still are. */
+  readonly share: number;
 }
 
 /** What the candidates of one attack at one rung turned out to be. */

@@ -1,6 +1,7 @@
+import { HELD_OUT_ONSETS } from '@faultline/attack-algorithms';
 import { attack } from '@faultline/contracts';
 import { type RankingFigures, rankingFigures } from '@faultline/metrics';
-import type { CandidateCounts, MeasuredPerturbation, RawRung } from '@faultline/report';
+import type { CandidateCounts, HeldOutShifts, MeasuredPerturbation, RawRung } from '@faultline/report';
 import type { CleanRun } from './clean-run.ts';
 import type { Verified } from './verified.ts';
 
@@ -55,6 +56,17 @@ export function attackedRanking(verified: readonly Verified[], clean: CleanRun):
   return rankingFigures({ labels: clean.labels, scores: attackedLogits(verified, clean), targets: clean.targets });
 }
 
+/** How successes of attacks over shifts bear shifts that the attack has not drawn. */
+function heldOutShifts(verified: readonly Verified[]): HeldOutShifts | null {
+  const shares = verified.flatMap(({ heldOutShare }) => heldOutShare ?? []);
+  if (shares.length === 0) return null;
+  return {
+    onsets: HELD_OUT_ONSETS,
+    successes: shares.length,
+    share: shares.reduce((sum, share) => sum + share, 0) / shares.length,
+  };
+}
+
 /** What became of candidates. */
 export function candidateCounts(verified: readonly Verified[], variables: readonly string[]): CandidateCounts {
   const count = (test: (one: Verified) => boolean) => verified.filter(test).length;
@@ -66,6 +78,7 @@ export function candidateCounts(verified: readonly Verified[], variables: readon
     outOfRange: count((one) => one.verdict === 'out-of-range'),
     outsideRegion: count((one) => one.verdict === 'outside-region'),
     measured: measuredPerturbations(verified, variables),
+    heldOutShifts: heldOutShifts(verified),
   };
 }
 

@@ -20,6 +20,8 @@ export interface Verified {
   readonly logits: Float32Array | undefined;
   /** Fresh margin; undefined for rejected candidates. */
   readonly margin: number | undefined;
+  /** Of a success of an attack over shifts: at which share of the held-out onsets it still is one. */
+  readonly heldOutShare?: number;
 }
 
 /**

@@ -3,7 +3,8 @@ import type { CostReport } from '@faultline/report';
 import { type Candidate, inspectCandidate } from '../judge/inspect.ts';
 import { judgeCandidate, type Verified } from '../judge/verified.ts';
 import type { AttackedClip } from './attack-batch.ts';
-import { predictClips } from './predict-clips.ts';
+import { heldOutShares } from './held-out-shares.ts';
+import { addCosts, predictClips } from './predict-clips.ts';
 import type { Services } from './services.ts';
 import type { ClipInputs } from './tensor-rows.ts';
 import type { VictimUnderTest } from './victim-under-test.ts';
@@ -24,7 +25,7 @@ export interface Verification {
   readonly cost: CostReport;
 }
 
-/** Judges candidates by what their tensors are: float64 norms against the budget, then a fresh forward pass of the victim. */
+/** Judges candidates by what their tensors are: float64 norms against the budget, then a fresh forward pass of the victim; and, of attacks over shifts, on onsets that they did not draw. */
 export async function verifyBatch(
   services: Services,
   victim: VictimUnderTest,
@@ -46,5 +47,18 @@ export async function verifyBatch(
   const verified = inspected.map(({ candidate, clip, inspection }) =>
     judgeCandidate(candidate, inspection, logitsOf.get(candidate), clip.labels, victim, threatModel.goal),
   );
-  return { verified, cost };
+  const reached = verified.flatMap((one, index) => {
+    const { clip, candidate } = inspected[index] ?? {};
+    if (one.verdict !== 'reached' || clip === undefined || candidate === undefined) return [];
+    return [{ one, clip, point: attackedInputs(clip.inputs, candidate) }];
+  });
+  const shifted = await heldOutShares(services, victim, threatModel, reached, signal);
+  const shares = new Map(reached.map(({ one }, index) => [one, shifted.shares?.[index]]));
+  return {
+    verified: verified.map((one) => {
+      const heldOutShare = shares.get(one);
+      return heldOutShare === undefined ? one : { ...one, heldOutShare };
+    }),
+    cost: addCosts(cost, shifted.cost),
+  };
 }

@@ -38,7 +38,17 @@ function attackRow({ victim, index, result }: Judged, attack: AttackResult): Mar
   const { evidence, collateral, summary, cost } = attack;
   const zeros = evidence?.gradients.map(({ variable, zeroShare }) => `${variable} ${percent(zeroShare)}`) ?? [];
   const refuted = attack.search?.refuted ?? attack.rungs.reduce((sum, rung) => sum + rung.refuted, 0);
-  return markup`<tr><th scope="row"><span class="swatch" style="background: ${seriesColour(index)}"></span>${victim.name}</th><td>${attack.name}</td><td>${ratio(summary.robustnessScore)}</td><td>${criticalText(summary, result)}</td><td>${count(cost.forwardExamples)}<span class="beside">${count(cost.gradientExamples)} gradients</span></td><td>${evidence === null ? '–' : percent(evidence.rises)}</td><td>${zeros.length === 0 ? '–' : zeros.join(', ')}</td><td>${evidence === null ? '–' : evidence.silentSuccesses}<span class="beside">${refuted} refuted</span></td><td>${collateral.turnedOff} off, ${collateral.turnedOn} on<span class="beside">${collateral.changed} of ${collateral.clips} clips</span></td></tr>`;
+  const shifts = heldOutText(attack);
+  return markup`<tr><th scope="row"><span class="swatch" style="background: ${seriesColour(index)}"></span>${victim.name}</th><td>${attack.name}${shifts}</td><td>${ratio(summary.robustnessScore)}</td><td>${criticalText(summary, result)}</td><td>${count(cost.forwardExamples)}<span class="beside">${count(cost.gradientExamples)} gradients</span></td><td>${evidence === null ? '–' : percent(evidence.rises)}</td><td>${zeros.length === 0 ? '–' : zeros.join(', ')}</td><td>${evidence === null ? '–' : evidence.silentSuccesses}<span class="beside">${refuted} refuted</span></td><td>${collateral.turnedOff} off, ${collateral.turnedOn} on<span class="beside">${collateral.changed} of ${collateral.clips} clips</span></td></tr>`;
+}
+
+/** What an attack over shifted onsets left at onsets that it had not drawn, over all its successes. */
+function heldOutText({ rungs, search }: AttackResult): Markup {
+  const tried = [...rungs, ...(search === null ? [] : [search])].flatMap(({ heldOutShifts }) => heldOutShifts ?? []);
+  const successes = tried.reduce((sum, one) => sum + one.successes, 0);
+  if (successes === 0) return markup``;
+  const share = tried.reduce((sum, one) => sum + one.share * one.successes, 0) / successes;
+  return markup`<span class="beside">${percent(share)} at held-out shifts</span>`;
 }
 
 /** Each attack and each noise of a threat model by itself: its own figures, what its loops told, and what else it switched. */
