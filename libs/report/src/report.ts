@@ -1,4 +1,5 @@
 import type { Censoring, Interval, RankingFigures } from '@faultline/metrics';
+import type { UniversalModelReport, UniversalResult } from './universal-report.ts';
 
 /** Version of the report's shape. */
 export const REPORT_SCHEMA_VERSION = 3;
@@ -89,6 +90,8 @@ export interface CampaignReport {
   readonly seed: number;
   readonly victims: readonly string[];
   readonly threatModels: readonly ThreatModelReport[];
+  /** Threat models of one perturbation for all clips. */
+  readonly universals: readonly UniversalModelReport[];
   readonly clipSet: { readonly name: string; readonly version: string; readonly clips: readonly ClipReport[] };
 }
 
@@ -453,6 +456,8 @@ export interface VictimReport {
   readonly cleanMargins: readonly number[];
   readonly fusionCheck: FusionCheck | null;
   readonly threatModels: readonly ThreatModelResult[];
+  /** One a threat model of one perturbation for all clips. */
+  readonly universals: readonly UniversalResult[];
 }
 
 /** One line of the headline table: a victim under a threat model. */

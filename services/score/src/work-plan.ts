@@ -2,6 +2,7 @@ import { attack } from '@faultline/contracts';
 import type { VictimUnderTest } from './peers/victim-under-test.ts';
 import { type PlannedAttack, queriesOf, searches } from './planning/planned-attacks.ts';
 import type { PlannedCampaign } from './planning/specification.ts';
+import type { PlannedUniversal } from './universal/planned-universal.ts';
 
 // Weights of work, in multiply-accumulate operations: what lets one estimate span victims of different size.
 
@@ -51,13 +52,18 @@ export function prepareWeight(clips: number): number {
   return EXTRACTION_MACS * clips;
 }
 
+/** Weight of crafting: most of the work of a universal perturbation. */
+export function universalWeight(victim: VictimUnderTest, { planned, split }: PlannedUniversal): number {
+  return attackWeight(victim, planned, split.craft.length);
+}
+
 /** Weight of a whole campaign. */
-export function campaignWeight({ clips, victims, threatModels }: PlannedCampaign): number {
+export function campaignWeight({ clips, victims, threatModels, universals }: PlannedCampaign): number {
   const attacks = threatModels.flatMap((one) => [...one.attacks, ...one.noises]);
   const perVictim = victims.map((victim) =>
     attacks.reduce(
       (sum, one) => sum + attackWeight(victim, one, clips.length) + verifyWeight(victim, one, clips.length),
-      cleanWeight(victim, clips.length),
+      universals.reduce((sum, one) => sum + universalWeight(victim, one), cleanWeight(victim, clips.length)),
     ),
   );
   return perVictim.reduce((sum, weight) => sum + weight, prepareWeight(clips.length));

@@ -50,6 +50,7 @@ export function runOf(options: RunOptions): AttackRun {
       goal: options.goal,
       maxScale: options.maxScale,
       attackName: '',
+      craft: undefined,
       furtherAttacks: [],
       parameters: Object.entries(parameters).map(([name, value]) => ({
         name,

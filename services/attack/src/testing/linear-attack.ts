@@ -46,6 +46,7 @@ export function request(changes: Partial<attack.ThreatModel> = {}): attack.Attac
       seed: 7,
       parameters: [],
       attackName: '',
+      craft: undefined,
       furtherAttacks: [],
       ...changes,
     },

@@ -53,7 +53,8 @@ export class BestTensors {
   }
 }
 
-async function storeAll(
+/** Stores these tensors of a victim's inputs, without a batch axis. */
+export async function storeAll(
   artefacts: ArtefactStore,
   victim: VictimUnderTest,
   adversarial: Candidate['adversarial'],

@@ -121,9 +121,10 @@ export class CampaignRunner {
 
 /** Digests of the artefacts that a report names. */
 function artefactsOf(report: Report): string[] {
-  const references = report.victims.flatMap(({ threatModels }) =>
-    threatModels.flatMap(({ adversarial }) => adversarial ?? []),
-  );
+  const references = report.victims.flatMap(({ threatModels, universals }) => [
+    ...threatModels.flatMap(({ adversarial }) => adversarial ?? []),
+    ...universals.flatMap(({ rungs }) => rungs.map(({ perturbation }) => perturbation)),
+  ]);
   return references.flatMap((clip) => Object.values(clip ?? {}).map(({ sha256 }) => sha256));
 }
 

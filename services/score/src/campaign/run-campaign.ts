@@ -1,4 +1,4 @@
-import type { ThreatModelResult, TimingsReport } from '@faultline/report';
+import type { ThreatModelResult, TimingsReport, UniversalResult } from '@faultline/report';
 import type { PlannedCampaign } from '../planning/specification.ts';
 import { type Example, exampleOf } from '../report/example.ts';
 import { type ReportBody, reportBody } from '../report/report-body.ts';
@@ -11,6 +11,7 @@ import { ExampleKeeper, shownClips, shownThreatModel } from './example-keeper.ts
 import { prepareClips } from './prepare-clips.ts';
 import { ProgressMeter } from './progress.ts';
 import type { CampaignSurroundings, RunningCampaign } from './running-campaign.ts';
+import { universalVictim } from './universal-victim.ts';
 
 /** What a campaign found. */
 export interface CampaignOutcome {
@@ -28,7 +29,8 @@ async function timed<Result>(work: () => Promise<Result>): Promise<[result: Resu
 }
 
 /**
- * Runs a planned campaign: extract, predict clean; then, threat model by threat model, attack and verify victim after victim, assess the attacks, and judge.
+ * Runs a planned campaign: extract, predict clean; then, threat model by threat model, attack and verify victim after victim, assess the attacks, and judge; perturbations for
+ * all clips come last.
  * @throws FaultlineError that names what failed; the signal's reason when cancelled.
  */
 export async function runCampaign(plan: PlannedCampaign, around: CampaignSurroundings): Promise<CampaignOutcome> {
@@ -81,11 +83,15 @@ export async function runCampaign(plan: PlannedCampaign, around: CampaignSurroun
       attacks.push(timings);
     }
   }
+  const universals = new Map(phases.map((phase) => [phase, [] as UniversalResult[]]));
+  for (const planned of plan.universals) {
+    for (const phase of phases) universals.get(phase)?.push(await universalVictim(running, phase, planned));
+  }
   signal.throwIfAborted();
   const { shown } = running;
   const kept = shown === undefined ? [] : running.keeper.choose(plan.victims.map((victim) => victim.name));
   return {
-    body: reportBody(plan, results),
+    body: reportBody(plan, results, universals),
     timings: { totalMs: performance.now() - startedAt, prepareMs, clean, attacks },
     examples: kept.flatMap((example) => {
       const phase = phases.find((one) => one.victim.name === example.victim);

@@ -6,6 +6,7 @@ import { isKnownNorm } from '../judge/names.ts';
 import type { Services } from '../peers/services.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 import { checkWriteForms } from '../write-back/write-forms.ts';
+import { isUniversal, type PlannedUniversal, plannedUniversal } from '../universal/planned-universal.ts';
 import { findClipSet } from './clip-set-choice.ts';
 import { NOISE_ATTACK, type PlannedThreatModel, plannedThreatModel } from './planned-attacks.ts';
 import { checkDistinct, checkThreatModels, seeded } from './threat-model-rules.ts';
@@ -22,6 +23,8 @@ export interface PlannedCampaign {
   readonly writeForms: readonly WriteForm[];
   readonly victims: readonly VictimUnderTest[];
   readonly threatModels: readonly PlannedThreatModel[];
+  /** Those of one perturbation for all clips. */
+  readonly universals: readonly PlannedUniversal[];
   readonly clipSet: ClipSet;
   /** The selected clips, in the set's order. */
   readonly clips: readonly Clip[];
@@ -103,17 +106,27 @@ export async function planCampaign(
     services.attacks(signal),
     findClipSet(clipsDir, specification.clips?.set ?? '', 'specification.clips.set', report),
   ]);
-  checkThreatModels(threatModels, 'specification.threatModels', MAX_THREAT_MODELS, attacks, victims, report);
+  checkThreatModels(threatModels, 'specification.threatModels', MAX_THREAT_MODELS, attacks, victims, report, 'taken');
   checkNoise(threatModels, attacks, report);
   checkLimits(threatModels, report);
-  checkDistinct(threatModels, 'specification.threatModels', report);
+  // Those of one perturbation for all clips share no ledger: two of them may differ in form alone.
+  const apart = threatModels.filter((model) => !isUniversal(model, attacks));
+  checkDistinct(apart, 'specification.threatModels', report);
   // A set lists its clips so that the first n are a stratified choice for any n.
   const clips = clipSet?.clips.slice(0, specification.clips?.limit || undefined) ?? [];
   checkLabels(clips, victims, report);
   const writeForms = checkWriteForms(writeBack, 'specification.writeBack', victims, threatModels, report);
+  const models = seeded(threatModels, seed);
+  const universals = models.flatMap((model, index) =>
+    isUniversal(model, attacks)
+      ? plannedUniversal(model, `specification.threatModels[${index}]`, attacks, clips, report)
+      : [],
+  );
   violations.refuse();
-  const planned = seeded(threatModels, seed).map((model) => plannedThreatModel(model, attacks));
+  const planned = models
+    .filter((model) => !isUniversal(model, attacks))
+    .map((model) => plannedThreatModel(model, attacks));
   // Without a violation there is a clip set.
   if (clipSet === undefined) throw new TypeError('an unknown clip set went unreported');
-  return { name, seed, keepAdversarial, writeForms, victims, threatModels: planned, clipSet, clips };
+  return { name, seed, keepAdversarial, writeForms, victims, threatModels: planned, universals, clipSet, clips };
 }

@@ -172,6 +172,14 @@ test('attacks that cannot judge clip by clip, or not so many variables, are refu
   assert.ok(
     problems({ attack: 'universal' }).some((problem) => /^m.attack: 'universal' crafts one perturbation/.test(problem)),
   );
+  const found: string[] = [];
+  const early = threatModel({ attack: 'universal', restarts: 2, furtherAttacks: [FURTHER] });
+  const report = (field: string, description: string) => found.push(`${field}: ${description}`);
+  checkThreatModel(early, 'm', ATTACKS, [victimWith(1, 1)], report, 'taken');
+  assert.match(
+    found.join(),
+    /m\.rungs\[0\]\.stopping: stops early; .*m\.restarts: is 2; .*m\.furtherAttacks: judge each/,
+  );
   const variables = ['waveform', 'frames'].map((variable) => attack.VariableBudget.fromPartial({ variable, rho: 1 }));
   const told = problems({ attack: 'fmn', rungs: [], variables });
   assert.ok(

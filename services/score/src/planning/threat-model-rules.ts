@@ -3,6 +3,7 @@ import { labelRule, sameGoal } from '../judge/goal.ts';
 import { gradientOf } from '../judge/gradient.ts';
 import { isKnownNorm } from '../judge/names.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
+import { checkUniversal } from '../universal/planned-universal.ts';
 import { namedAttacks } from './planned-attacks.ts';
 import { isWholeBetween, type Report } from './violations.ts';
 
@@ -76,6 +77,9 @@ function parameterProblem(given: attack.AttackParameter, known: attack.Parameter
   }
   return '';
 }
+
+/** Whether attacks of one perturbation for all clips have a place: in campaigns, where other clips test them. */
+export type UniversalRule = 'taken' | 'refused';
 
 /** What an attack is asked for, first or further: where its fields stand, and what is in them. */
 type AskedAttack = ReturnType<typeof namedAttacks>[number];
@@ -160,6 +164,7 @@ function checkAttack(
   path: string,
   attacks: readonly attack.AttackDescription[],
   victims: readonly VictimUnderTest[],
+  universals: UniversalRule,
   report: Report,
 ): void {
   const description = attacks.find((one) => one.name === asked.attack);
@@ -171,8 +176,11 @@ function checkAttack(
     report(`${path}.${field}`, `attack '${asked.attack}' does not offer ${attack.normToJSON(model.norm)}`);
   }
   if (description?.kind === attack.AttackKind.ATTACK_KIND_UNIVERSAL) {
-    const remedy = 'each clip is judged by itself here: ask the attack service for it, and choose another attack';
-    report(`${path}.attack`, `'${asked.attack}' crafts one perturbation for all clips; ${remedy}`);
+    if (asked.path === '' && universals === 'taken') checkUniversal(model, path, report);
+    else {
+      const remedy = 'each clip is judged by itself here: put it under a threat model of its own in a campaign';
+      report(`${path}.attack`, `'${asked.attack}' crafts one perturbation for all clips; ${remedy}`);
+    }
   }
   const most = description?.mostVariables ?? 0;
   if (most > 0 && model.variables.length > most) {
@@ -201,6 +209,7 @@ function checkAttacks(
   path: string,
   attacks: readonly attack.AttackDescription[],
   victims: readonly VictimUnderTest[],
+  universals: UniversalRule,
   report: Report,
 ): void {
   if (!isKnownNorm(model.norm)) report(`${path}.norm`, 'is not set; give NORM_LINF, NORM_L2, NORM_L1 or NORM_L0');
@@ -210,7 +219,7 @@ function checkAttacks(
   const asked = namedAttacks(model);
   for (const [index, one] of asked.entries()) {
     const field = `${path}${one.path}`;
-    checkAttack(model, one, field, attacks, victims, report);
+    checkAttack(model, one, field, attacks, victims, universals, report);
     const nameField = index === 0 ? `${path}.attackName` : `${field}.name`;
     if (attacks.some(({ name }) => name === one.attack) && !ATTACK_NAME.test(one.name)) {
       report(nameField, `is '${one.name}'; use 1 to 64 letters, digits, dots, hyphens and underscores`);
@@ -252,12 +261,13 @@ export function checkThreatModel(
   attacks: readonly attack.AttackDescription[],
   victims: readonly VictimUnderTest[],
   report: Report,
+  universals: UniversalRule = 'refused',
 ): void {
   if (!THREAT_MODEL_NAME.test(model.name)) {
     report(`${path}.name`, `is '${model.name}'; use 1 to 64 letters, digits, dots, hyphens and underscores`);
   }
   checkVariables(model, path, victims, report);
-  checkAttacks(model, path, attacks, victims, report);
+  checkAttacks(model, path, attacks, victims, universals, report);
   checkRungs(model, path, report);
   checkGoal(model, `${path}.goal`, victims, report);
   if (!isWholeBetween(model.seed, 0, Number.MAX_SAFE_INTEGER)) {
@@ -288,12 +298,13 @@ export function checkThreatModels(
   attacks: readonly attack.AttackDescription[],
   victims: readonly VictimUnderTest[],
   report: Report,
+  universals: UniversalRule = 'refused',
 ): void {
   if (models.length === 0 || models.length > most) {
     report(path, `has ${models.length} entries; give 1 to ${most}`);
   }
   for (const [index, model] of models.entries()) {
-    checkThreatModel(model, `${path}[${index}]`, attacks, victims, report);
+    checkThreatModel(model, `${path}[${index}]`, attacks, victims, report, universals);
     if (models.findIndex((other) => other.name === model.name) !== index) {
       report(`${path}[${index}].name`, `'${model.name}' is used twice; results are filed by name`);
     }

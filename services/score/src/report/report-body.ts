@@ -7,6 +7,7 @@ import {
   type Report,
   type ThreatModelResult,
   type TradeOffRow,
+  type UniversalResult,
   type VictimReport,
 } from '@faultline/report';
 import type { CleanPhase } from '../campaign/clean-phase.ts';
@@ -16,6 +17,7 @@ import { gradientReport } from '../judge/gradient.ts';
 import { normName, stoppingName } from '../judge/names.ts';
 import { attackReport } from '../planning/planned-attacks.ts';
 import type { PlannedCampaign } from '../planning/specification.ts';
+import { universalModelReport } from '../universal/planned-universal.ts';
 
 /** A report without what only the service knows: identifiers, dates, durations. */
 export type ReportBody = Omit<Report, 'run' | 'timings'>;
@@ -39,7 +41,11 @@ function environment(): EnvironmentReport {
   };
 }
 
-function victimReport(phase: CleanPhase, threatModels: readonly ThreatModelResult[]): VictimReport {
+function victimReport(
+  phase: CleanPhase,
+  threatModels: readonly ThreatModelResult[],
+  universals: readonly UniversalResult[],
+): VictimReport {
   const { victim, run } = phase;
   return {
     name: victim.name,
@@ -60,6 +66,7 @@ function victimReport(phase: CleanPhase, threatModels: readonly ThreatModelResul
     cleanMargins: run.margins,
     fusionCheck: phase.fusionCheck,
     threatModels,
+    universals,
   };
 }
 
@@ -98,10 +105,11 @@ function tradeOffRow(victim: VictimReport, result: ThreatModelResult): TradeOffR
 export function reportBody(
   plan: PlannedCampaign,
   results: ReadonlyMap<CleanPhase, readonly ThreatModelResult[]>,
+  universals: ReadonlyMap<CleanPhase, readonly UniversalResult[]>,
 ): ReportBody {
   const victims = results
     .entries()
-    .map(([phase, ofVictim]) => victimReport(phase, ofVictim))
+    .map(([phase, ofVictim]) => victimReport(phase, ofVictim, universals.get(phase) ?? []))
     .toArray();
   return {
     schemaVersion: REPORT_SCHEMA_VERSION,
@@ -125,6 +133,7 @@ export function reportBody(
         })),
         rungs: model.rungs.map(({ scale, stopping }) => ({ scale, stopping: stoppingName(stopping) })),
       })),
+      universals: plan.universals.map(universalModelReport),
       clipSet: {
         name: plan.clipSet.name,
         version: plan.clipSet.version,

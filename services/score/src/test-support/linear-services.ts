@@ -168,17 +168,35 @@ function told(clip: number, scale: number): attack.ExampleEvidence {
   });
 }
 
+const FORMS = ['strict', 'legacy'];
+
+/** The same for all clips: every sample lower by epsilon, so that every logit falls by gain x epsilon. */
+function lowered({ variables }: attack.ThreatModel, rung: number, scale: number): attack.UniversalResult {
+  const perturbations = variables.map(({ variable, rho }) => {
+    const shape = variable === 'waveform' ? [SAMPLES] : [2, 3, 2, 2];
+    const data = new Float32Array(variable === 'waveform' ? SAMPLES : PIXELS).fill(-scale * rho * (1 - 1e-6));
+    return { name: variable, tensor: encodeTensor({ dims: [1, ...shape], data }) };
+  });
+  return { rung, perturbations, norms: [], reachedByPass: [0.5, 1] };
+}
+
 export function serveAttack(models: readonly LinearVictim[], faults: AttackFaults = {}): Promise<RunningServer> {
   const { overshoot = 1, optimism = 0 } = faults;
   const norms = [attack.Norm.NORM_LINF, attack.Norm.NORM_L2];
   const handlers: Handlers<typeof attack.AttackServiceService> = {
     async listAttacks() {
-      const { ATTACK_KIND_MINIMUM_NORM, ATTACK_KIND_UNSPECIFIED } = attack.AttackKind;
+      const { ATTACK_KIND_MINIMUM_NORM, ATTACK_KIND_UNIVERSAL, ATTACK_KIND_UNSPECIFIED } = attack.AttackKind;
+      const form = {
+        name: 'form',
+        type: { $case: 'choice', value: { values: FORMS, defaultValue: 'strict' } },
+      } as const;
       return {
-        attacks: ['pgd', 'noise', 'fmn'].map((name) => {
-          const kind = name === 'fmn' ? ATTACK_KIND_MINIMUM_NORM : ATTACK_KIND_UNSPECIFIED;
-          return attack.AttackDescription.fromPartial({ name, norms, kind });
-        }),
+        attacks: [
+          { name: 'pgd', kind: ATTACK_KIND_UNSPECIFIED },
+          { name: 'noise', kind: ATTACK_KIND_UNSPECIFIED },
+          { name: 'fmn', kind: ATTACK_KIND_MINIMUM_NORM },
+          { name: 'universal', kind: ATTACK_KIND_UNIVERSAL, parameters: [form] },
+        ].map((one) => attack.AttackDescription.fromPartial({ ...one, norms })),
       };
     },
     async *attack(request, { signal }) {
@@ -213,6 +231,14 @@ export function serveAttack(models: readonly LinearVictim[], faults: AttackFault
           for (const [index, row] of kept.entries()) data.set(row[name], index * size);
           return { name, tensor: encodeTensor({ dims: [kept.length, ...shape], data }) };
         });
+      if (threatModel.attack === 'universal') {
+        for (const [rung, { scale }] of threatModel.rungs.entries()) {
+          yield { kind: { $case: 'universal', value: lowered(threatModel, rung, scale * overshoot) } };
+        }
+        const gradientExamples = threatModel.steps * targets.length * threatModel.rungs.length;
+        yield { kind: { $case: 'cost', value: { forwardExamples: 0, gradientExamples } } };
+        return;
+      }
       if (threatModel.rungs.length === 0) {
         const found = targets.map((target, clip) => {
           const bound = threatModel.maxScale ?? LARGEST_SCALE;

@@ -44,6 +44,7 @@ test('a campaign file becomes a specification, its ladder ascending and its defa
         furtherAttacks: [],
         goal: undefined,
         maxScale: undefined,
+        craft: undefined,
       },
     ],
     seed: 7,

@@ -13,6 +13,7 @@ import { duration } from '../output/figures.ts';
 import { ProgressLine } from '../output/progress-line.ts';
 import { reportFiles } from '../output/report-files.ts';
 import { tradeOffTable } from '../output/trade-off-table.ts';
+import { universalTable } from '../output/universal-table.ts';
 import { Session } from '../session.ts';
 import { victimNames } from '../stack/victim-folders.ts';
 import { collectTrace, slowestSpans } from '../trace/collect-trace.ts';
@@ -179,6 +180,14 @@ function printResult(report: Report, spans: readonly SpanRecord[], files: readon
   const slowest = slowestSpans(spans, SLOWEST_SPANS).map(
     ({ service, name, spans, selfMs }) => `  ${duration(selfMs).padStart(9)}  ${service}: ${name} (${spans})`,
   );
-  const lines = [...tradeOffTable(report), '', 'slowest spans, time of their own:', ...slowest, '', ...files];
+  const lines = [
+    ...tradeOffTable(report),
+    ...universalTable(report),
+    '',
+    'slowest spans, time of their own:',
+    ...slowest,
+    '',
+    ...files,
+  ];
   process.stdout.write(`${lines.join('\n')}\n`);
 }

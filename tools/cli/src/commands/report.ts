@@ -4,6 +4,7 @@ import { knownCampaign } from '../campaign/known-campaign.ts';
 import { UsageError } from '../exit-code.ts';
 import { reportFiles } from '../output/report-files.ts';
 import { tradeOffTable } from '../output/trade-off-table.ts';
+import { universalTable } from '../output/universal-table.ts';
 import type { CommandDefinition } from './command-definition.ts';
 import { type CommandOptions, inSession } from './in-session.ts';
 import { addJson, addRuns, type FolderOptions, foldersOf, type JsonOption } from './options.ts';
@@ -35,5 +36,7 @@ async function printReport(campaignId: string, { json, stack }: CommandOptions):
     return;
   }
   const parsed: Report = JSON.parse(reportJson);
-  process.stdout.write(`${[...tradeOffTable(parsed), '', ...reportFiles(folder)].join('\n').trimEnd()}\n`);
+  process.stdout.write(
+    `${[...tradeOffTable(parsed), ...universalTable(parsed), '', ...reportFiles(folder)].join('\n').trimEnd()}\n`,
+  );
 }

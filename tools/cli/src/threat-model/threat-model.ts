@@ -136,6 +136,12 @@ const goal = z.strictObject({
   k: z.number().int().min(0).default(0),
 });
 
+/** Which clips a universal perturbation is crafted on, as in the contract's CraftingSplit. */
+const craft = z.union(
+  [z.strictObject({ stratum: z.string().min(1) }), z.strictObject({ share: z.number().gt(0).lt(1) })],
+  { error: 'give { stratum: NAME }, or { share: S } of the independence groups, above 0 and below 1' },
+);
+
 /** A threat model as people write it: with a ladder, or with a bound up to which attacks search; with one attack, or several in a list. */
 export const threatModelSchema = z
   .strictObject({
@@ -152,6 +158,8 @@ export const threatModelSchema = z
     restarts,
     parameters,
     attacks: z.array(listedAttack).min(1).max(MAX_ATTACKS).optional(),
+    /** Of `attack: universal`. */
+    craft: craft.optional(),
   })
   .refine(({ ladder: rungs, maxScale }) => rungs === undefined || maxScale === undefined, {
     path: ['maxScale'],
@@ -187,9 +195,14 @@ export function threatModelMessage(model: z.output<typeof threatModelSchema>, se
     seed,
     goal: model.goal === undefined ? undefined : { ...model.goal, kind: GOALS[model.goal.kind] },
     maxScale: model.maxScale,
+    craft: model.craft === undefined ? undefined : craftMessage(model.craft),
     furtherAttacks: further.map((one) => ({ name: one.name ?? '', ...attackMessage(one) })),
   };
 }
+
+const craftMessage = (given: z.output<typeof craft>): attack.CraftingSplit => ({
+  choice: 'stratum' in given ? { $case: 'stratum', value: given.stratum } : { $case: 'share', value: given.share },
+});
 
 /** One attack's part of a message. */
 const attackMessage = ({ attack: algorithm, steps, restarts, parameters }: z.output<typeof listedAttack>) => ({

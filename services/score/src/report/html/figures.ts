@@ -9,7 +9,8 @@ import type {
 
 // How numbers are written in the page.
 
-const NONE = '–';
+/** Where there is no figure. */
+export const NONE = '–';
 
 /** "0.123"; an en dash where there is none. */
 export function ratio(value: number | null): string {

@@ -7,6 +7,7 @@ import { attackText, count, duration } from './figures.ts';
 import { Markup, markup } from './markup.ts';
 import { STYLES } from './styles.ts';
 import { assessmentTable, cleanTable, comparisonTable, ladderTable, tradeOffTable, writeBackTable } from './tables.ts';
+import { universalSection } from './universal-section.ts';
 
 function curvesOf(report: Report, threatModel: string): Curve[] {
   return report.victims.flatMap((victim) => {
@@ -103,6 +104,7 @@ ${
 ${examples.map(exampleSection)}`
 }
 ${writeBackTable(report)}
+${universalSection(report)}
 <h2 id="clean">Clean figures and fusion check</h2>
 ${cleanTable(report)}
 <h2 id="flags">Sanity flags</h2>
