@@ -42,6 +42,7 @@ export async function craft(
     inputs: batchInputs(inputs, names),
     targets: encodeTensor({ dims: [clips.length, victim.card.labels.length], data: targetsOf(victim, labels) }),
     clipSha256: clips.map((clip) => clip.sha256),
+    tapValues: [],
     delivery: attack.TensorDelivery.TENSOR_DELIVERY_RAW,
   };
   const rungs = new Map<number, Crafted>();
