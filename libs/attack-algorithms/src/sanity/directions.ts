@@ -29,7 +29,7 @@ export const straightThrough: Directions = async (questions, _clips, standing) =
   (await questions.smoothGradients(clipsOf(standing), pointsOf(standing), { straightThrough: true })).gradients;
 
 /** Noisy copies of a point, a step: more than the directions that are taken out of their mean. */
-const SAMPLES = 20;
+const SAMPLES = 16;
 /** Amplitude of the noise, in shares of the point's own perturbation. */
 const NOISE_SHARE = 0.05;
 

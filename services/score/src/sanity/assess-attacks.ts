@@ -27,7 +27,7 @@ export interface AssessmentSetting {
   /** Points made against other victims; undefined: there are none. */
   readonly transfer: TransferPoints | undefined;
   /** Sees every verified point that score brought itself. */
-  readonly onVerified: (candidate: Candidate, verified: Verified) => void;
+  readonly onVerified: (candidate: Candidate, verified: Verified, attack: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -151,7 +151,7 @@ class AssessmentRun {
       const verification = await verifyBatch(services, victim, planned.model, clips, some, signal);
       for (const [index, one] of verification.verified.entries()) {
         const candidate = some[index];
-        if (candidate !== undefined) onVerified(candidate, one);
+        if (candidate !== undefined) onVerified(candidate, one, planned.name);
       }
       verified.push(...verification.verified);
       this.#verificationCost = addCosts(this.#verificationCost, verification.cost);

@@ -1,4 +1,5 @@
 import { type attack, encodeTensor, score } from '@faultline/contracts';
+import type { AssessmentReport, VerdictName } from '@faultline/report';
 import { exampleDims } from '@faultline/victim';
 import { collateralOf, goalMargin } from '../judge/goal.ts';
 import type { Candidate } from '../judge/inspect.ts';
@@ -120,17 +121,40 @@ export interface ClipFindings {
   readonly evidence: readonly score.ClipEvidence[];
   /** Why the search was cut short; undefined: it was not. */
   readonly cut: string | undefined;
+  /** What the attacks are worth; undefined: not looked at. */
+  readonly assessment: AssessmentReport | undefined;
 }
+
+const {
+  ASSESSMENT_VERDICT_UNSPECIFIED,
+  ASSESSMENT_VERDICT_SOUND,
+  ASSESSMENT_VERDICT_REMEDIED,
+  ASSESSMENT_VERDICT_WITHHELD,
+} = score.AssessmentVerdict;
+
+const VERDICTS: Readonly<Record<VerdictName, score.AssessmentVerdict>> = {
+  sound: ASSESSMENT_VERDICT_SOUND,
+  remedied: ASSESSMENT_VERDICT_REMEDIED,
+  withheld: ASSESSMENT_VERDICT_WITHHELD,
+  'not assessed': ASSESSMENT_VERDICT_UNSPECIFIED,
+};
+
+const assessmentMessage = ({ verdict, reason, remedy, findings }: AssessmentReport): score.Assessment => ({
+  verdict: VERDICTS[verdict],
+  reason,
+  remedy: remedy ?? '',
+  findings: findings.map((one) => ({ ...one })),
+});
 
 /**
  * The score of one clip from what was found. A search that was cut short says nothing about budgets without a success, so
- * only the success itself is told.
+ * only the success itself is told; where the score is withheld, its size and tensors without a critical scale.
  */
 export function attackedScore(
   victim: VictimUnderTest,
   threatModel: PlannedThreatModel,
   clean: CleanClip,
-  { found, failedScales, evidence, cut }: ClipFindings,
+  { found, failedScales, evidence, cut, assessment }: ClipFindings,
   adversarial: score.AdversarialReturn,
 ): score.ClipScore {
   const { SCORE_STATE_FINISHED, SCORE_STATE_CUT_SHORT } = score.ScoreState;
@@ -146,13 +170,21 @@ export function attackedScore(
   const [interval] = ledger.intervals(climbed ? model.rungs.map(({ scale }) => scale) : []);
   const wanted = adversarial !== score.AdversarialReturn.ADVERSARIAL_RETURN_UNSPECIFIED;
   const state = cut === undefined ? SCORE_STATE_FINISHED : SCORE_STATE_CUT_SHORT;
+  const isWithheld = assessment?.verdict === 'withheld';
   const logits = best?.verified.logits;
   const collateral =
     logits === undefined ? undefined : collateralOf(victim, model.goal, clean.logits, logits, clean.labels);
   return {
-    ...cleanScore(victim, threatModel, clean, state, [cut ?? '', refusals(found)].filter(Boolean).join('; ')),
-    criticalScale: best?.verified.scale,
-    triedWithout: cut === undefined ? (interval?.triedWithout ?? 0) : 0,
+    ...cleanScore(
+      victim,
+      threatModel,
+      clean,
+      state,
+      [cut ?? '', isWithheld ? `withheld: ${assessment.reason}` : '', refusals(found)].filter(Boolean).join('; '),
+    ),
+    criticalScale: isWithheld ? undefined : best?.verified.scale,
+    triedWithout: cut === undefined && !isWithheld ? (interval?.triedWithout ?? 0) : 0,
+    assessment: assessment && assessmentMessage(assessment),
     adversarialMargin: best?.verified.margin,
     perturbations: best === undefined ? [] : perturbations(model, best.verified.scale, best.verified),
     adversarial: best !== undefined && wanted ? tensorsOf(victim, best.candidate) : [],

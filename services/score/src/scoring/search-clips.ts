@@ -1,11 +1,13 @@
 import { score } from '@faultline/contracts';
 import type { Candidate } from '../judge/inspect.ts';
+import type { Verified } from '../judge/verified.ts';
 import { attackBatch } from '../peers/attack-batch.ts';
 import { addCosts, NO_COST } from '../peers/predict-clips.ts';
 import type { Services } from '../peers/services.ts';
 import { verifyBatch } from '../peers/verify-batch.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 import type { PlannedAttack, PlannedThreatModel } from '../planning/planned-attacks.ts';
+import { assessAttacks } from '../sanity/assess-attacks.ts';
 import { withSpan } from '../spans.ts';
 import { attackWeight, verifyWeight } from '../work-plan.ts';
 import { type WriteBack, type WrittenExamples, writeBackClip } from '../write-back/write-back.ts';
@@ -93,9 +95,15 @@ export async function searchClips(
     const cut = cutOf(outcomes) ?? (outcomes.length < threatModel.attacks.length ? CUT : undefined);
     span.setAttribute('faultline.cut_short', cut !== undefined);
     const scores: score.ClipScore[] = [];
-    let verificationCost = outcomes.reduce((sum, one) => addCosts(sum, one.verification?.cost ?? NO_COST), NO_COST);
+    const assessed = cut === undefined ? await assessWithin(setting, victim, threatModel, batch, outcomes) : undefined;
+    let verificationCost = outcomes.reduce(
+      (sum, one) => addCosts(sum, one.verification?.cost ?? NO_COST),
+      assessed?.verificationCost ?? NO_COST,
+    );
     for (const clip of batch) {
-      const findings = findingsOf(clip, outcomes);
+      const attacked = findingsOf(clip, outcomes);
+      const own = assessed?.found.filter(({ verified }) => verified.clip === clip.index) ?? [];
+      const findings = { ...attacked, found: [...attacked.found, ...own], assessment: assessed?.report };
       const files = await writeWithin(setting, victim, threatModel, clip, findings.found);
       const unwritten = files === undefined ? UNWRITTEN : undefined;
       const one = attackedScore(victim, threatModel, clip, { ...findings, cut: cut ?? unwritten }, adversarial);
@@ -167,6 +175,33 @@ async function verifyWithin(
     return await withSpan('score.verify', { 'faultline.candidates': candidates.length }, () =>
       verifyBatch(services, victim, model, batch, candidates, budget.signal),
     );
+  } catch (thrown) {
+    if (!budget.isOver) throw thrown;
+    return undefined;
+  }
+}
+
+/** What the attacks are worth, and the verified points of a remedy; undefined when the time was not enough. */
+async function assessWithin(
+  { services, budget }: SearchSetting,
+  victim: VictimUnderTest,
+  threatModel: PlannedThreatModel,
+  clips: readonly CleanClip[],
+  outcomes: readonly AttackOutcome[],
+) {
+  const found: Found[] = [];
+  const records = outcomes.map(({ attack, verification, failedScales, evidence, cost }) => ({
+    attack,
+    verified: verification?.verified ?? [],
+    failedScales,
+    evidence,
+    cost,
+  }));
+  const onVerified = (candidate: Candidate, verified: Verified, attack: string) =>
+    found.push({ attack, candidate, verified });
+  try {
+    const setting = { services, victim, threatModel, clips, transfer: undefined, onVerified, signal: budget.signal };
+    return { ...(await assessAttacks(setting, records, [])), found };
   } catch (thrown) {
     if (!budget.isOver) throw thrown;
     return undefined;

@@ -69,7 +69,7 @@ export async function linearSetting(faults: AttackFaults = {}): Promise<LinearSe
   });
   const attackServer = await serveAttack(VICTIMS, faults);
   const inference = new Map<string, RunningServer>();
-  for (const one of VICTIMS) inference.set(one.card.name, await serveInference(one));
+  for (const one of VICTIMS) inference.set(one.card.name, await serveInference(one, faults.slope));
   const addresses: ServiceAddresses = {
     victims: Object.fromEntries(inference.entries().map(([name, server]) => [name, server.address])),
     features: features.address,

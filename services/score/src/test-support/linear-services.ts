@@ -60,7 +60,10 @@ export function serveFeatures(onExtract: () => void): Promise<RunningServer> {
   return serve('features', register(features.FeaturesServiceService, handlers));
 }
 
-export function serveInference(model: LinearVictim): Promise<RunningServer> {
+/** What a victim's gradient is multiplied by where its margin is this. */
+export type Slope = (margin: number) => number;
+
+export function serveInference(model: LinearVictim, slope: Slope = () => 1): Promise<RunningServer> {
   const handlers: Handlers<typeof inference.InferenceServiceService> = {
     async describe() {
       return {
@@ -88,8 +91,31 @@ export function serveInference(model: LinearVictim): Promise<RunningServer> {
         taps: [],
       };
     },
-    async differentiate() {
-      throw new FaultlineError('unimplemented', 'linear victims are differentiated by their readers');
+    async differentiate(request) {
+      const waveforms = inputRows(request.inputs, 'waveform');
+      const frames = inputRows(request.inputs, 'frames');
+      const targets = float32Rows(request.targets, waveforms.length, 'targets');
+      const rows = targets.map((target, row) => {
+        const label = target.indexOf(1);
+        const logits = linearLogits(model, waveforms[row] ?? new Float32Array(0), frames[row] ?? new Float32Array(0));
+        const margin = (logits[label] ?? Number.NaN) - (model.card.labels[label]?.threshold ?? Number.NaN);
+        return { label, logits, margin };
+      });
+      const gradients = request.variables.map((name) => {
+        const data = rows.flatMap(({ label, margin }) =>
+          Array.from(model.weights[name === 'waveform' ? 'waveform' : 'frames'][label] ?? [], (w) => w * slope(margin)),
+        );
+        const dims = [rows.length, ...(name === 'waveform' ? [SAMPLES] : [2, 3, 2, 2])];
+        return { name, tensor: encodeTensor({ dims, data: Float32Array.from(data) }) };
+      });
+      const logits = Float32Array.from(rows.flatMap((row) => row.logits));
+      return {
+        gradients,
+        loss: encodeTensor({ dims: [rows.length], data: Float32Array.from(rows, ({ margin }) => margin) }),
+        logits: encodeTensor({ dims: [rows.length, LABELS.length], data: logits }),
+        modelSha256: model.card.sha256,
+        cost: { forwardExamples: rows.length, gradientExamples: rows.length },
+      };
     },
     // biome-ignore lint/correctness/useYield: these victims are attacked in closed form, no loop is served
     async *optimize() {
@@ -105,6 +131,8 @@ export interface AttackFaults {
   readonly overshoot?: number;
   /** Subtracted from the margins that it claims. */
   readonly optimism?: number;
+  /** Given: attacks other than noise follow gradients, which are multiplied by this. */
+  readonly slope?: Slope;
   /** Awaited before each attack. */
   readonly before?: (request: attack.AttackRequest, signal: AbortSignal) => Promise<void>;
 }
@@ -186,6 +214,9 @@ export function serveAttack(models: readonly LinearVictim[], faults: AttackFault
   const handlers: Handlers<typeof attack.AttackServiceService> = {
     async listAttacks() {
       const { ATTACK_KIND_MINIMUM_NORM, ATTACK_KIND_UNIVERSAL, ATTACK_KIND_UNSPECIFIED } = attack.AttackKind;
+      const { ATTACK_KNOWLEDGE_GRADIENTS, ATTACK_KNOWLEDGE_UNSPECIFIED } = attack.AttackKnowledge;
+      const knowledgeOf = (name: string) =>
+        faults.slope !== undefined && name !== 'noise' ? ATTACK_KNOWLEDGE_GRADIENTS : ATTACK_KNOWLEDGE_UNSPECIFIED;
       const form = {
         name: 'form',
         type: { $case: 'choice', value: { values: FORMS, defaultValue: 'strict' } },
@@ -196,7 +227,7 @@ export function serveAttack(models: readonly LinearVictim[], faults: AttackFault
           { name: 'noise', kind: ATTACK_KIND_UNSPECIFIED },
           { name: 'fmn', kind: ATTACK_KIND_MINIMUM_NORM },
           { name: 'universal', kind: ATTACK_KIND_UNIVERSAL, parameters: [form] },
-        ].map((one) => attack.AttackDescription.fromPartial({ ...one, norms })),
+        ].map((one) => attack.AttackDescription.fromPartial({ ...one, norms, knowledge: knowledgeOf(one.name) })),
       };
     },
     async *attack(request, { signal }) {

@@ -31,6 +31,7 @@ const FOUND: ClipScoreJson = {
   turnedOn: [],
   evidence: [],
   written: [],
+  assessment: { verdict: 'sound', reason: '', remedy: '', findings: [] },
 };
 
 const cells = (scores: ClipScoreJson[], rhos: Record<string, number>) =>
@@ -65,4 +66,21 @@ test('of several variables the scale is told, and what it multiplies', () => {
   const text = scoreTable([FOUND], rhos).join('\n');
   assert.match(text, /critical s .*waveform norm .*frames norm/);
   assert.match(text, /multiplies the budgets waveform 0\.0008, frames 0\.005/);
+});
+
+test('a withheld score has no figure; one from a remedy says so, and why, once', () => {
+  const reason = 'the gradient is 0';
+  const withheld = {
+    ...FOUND,
+    criticalScale: null,
+    assessment: { verdict: 'withheld', reason, remedy: '', findings: [] },
+  } as const;
+  const remedied = {
+    ...FOUND,
+    assessment: { ...withheld.assessment, verdict: 'remedied', remedy: 'boundary walk' },
+  } as const;
+  const lines = scoreTable([withheld, remedied, remedied], { waveform: 0.0008 });
+  assert.match(lines[1] ?? '', / withheld /);
+  assert.match(lines[2] ?? '', / 0\.0032\+ /);
+  assert.equal(lines.filter((line) => line === '+ late: the gradient is 0').length, 1);
 });

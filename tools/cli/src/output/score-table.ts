@@ -38,10 +38,14 @@ export function scoreTable(scores: readonly ClipScoreJson[], rhos: Readonly<Reco
   const reasons = scores.flatMap(({ clip, victim, reason }) =>
     reason === '' ? [] : [`${clip}, ${victim}: ${reason}`],
   );
-  return [...textTable(columns, rows), '', ...legend(scores, variables), ...reasons];
+  const remedied = scores.flatMap(({ victim, assessment }) =>
+    assessment?.verdict === 'remedied' ? [`+ ${victim}: ${assessment.reason}`] : [],
+  );
+  return [...textTable(columns, rows), '', ...legend(scores, variables), ...new Set(remedied), ...reasons];
 }
 
-function criticalText({ state, criticalScale, limit }: ClipScoreJson, unit: number): string {
+function criticalText({ state, criticalScale, limit, assessment }: ClipScoreJson, unit: number): string {
+  if (assessment?.verdict === 'withheld') return 'withheld';
   if (state === 'not started') return '-';
   if (criticalScale === null) {
     if (state !== 'finished') return '?';
@@ -49,7 +53,8 @@ function criticalText({ state, criticalScale, limit }: ClipScoreJson, unit: numb
   }
   if (criticalScale === 0) return '0 (off)';
   const figure = budget(criticalScale * unit);
-  return state === 'finished' ? figure : `<= ${figure}`;
+  const mark = assessment?.verdict === 'remedied' ? '+' : '';
+  return `${state === 'finished' ? '' : '<= '}${figure}${mark}`;
 }
 
 function legend(

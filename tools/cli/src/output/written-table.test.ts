@@ -68,6 +68,7 @@ function scoreOf(...written: WrittenExampleJson[]): ClipScoreJson {
     turnedOn: [],
     evidence: [],
     written,
+    assessment: null,
   };
 }
 

@@ -39,6 +39,18 @@ export interface ClipScoreJson {
   readonly evidence: readonly unknown[];
   /** Examples that were written as media files, by form, the smallest scale first. */
   readonly written: readonly WrittenExampleJson[];
+  /** What the score is worth; null: nothing was attacked, or the time was not enough to look. */
+  readonly assessment: AssessmentJson | null;
+}
+
+/** What a score is worth; where it is withheld there is no critical scale. */
+export interface AssessmentJson {
+  readonly verdict: 'sound' | 'remedied' | 'withheld' | 'not assessed';
+  /** Why it is not sound; empty where it is. */
+  readonly reason: string;
+  /** Name of the remedy; empty: none. */
+  readonly remedy: string;
+  readonly findings: readonly score.AssessmentFinding[];
 }
 
 export function clipScoreJson(from: score.ClipScore): ClipScoreJson {
@@ -65,6 +77,10 @@ export function clipScoreJson(from: score.ClipScore): ClipScoreJson {
     turnedOn: from.turnedOn,
     evidence: from.evidence.map((one) => score.ClipEvidence.toJSON(one)),
     written: from.written.map(writtenExampleJson),
+    assessment:
+      from.assessment === undefined
+        ? null
+        : { ...from.assessment, verdict: VERDICTS.get(from.assessment.verdict) ?? 'not assessed' },
   };
 }
 
@@ -72,6 +88,12 @@ const STATES = new Map<score.ScoreState, ClipScoreJson['state']>([
   [score.ScoreState.SCORE_STATE_FINISHED, 'finished'],
   [score.ScoreState.SCORE_STATE_CUT_SHORT, 'cut short'],
   [score.ScoreState.SCORE_STATE_NOT_STARTED, 'not started'],
+]);
+
+const VERDICTS = new Map<score.AssessmentVerdict, AssessmentJson['verdict']>([
+  [score.AssessmentVerdict.ASSESSMENT_VERDICT_SOUND, 'sound'],
+  [score.AssessmentVerdict.ASSESSMENT_VERDICT_REMEDIED, 'remedied'],
+  [score.AssessmentVerdict.ASSESSMENT_VERDICT_WITHHELD, 'withheld'],
 ]);
 
 const LABEL_SOURCES = new Map<score.LabelSource, ClipScoreJson['labelSource']>([

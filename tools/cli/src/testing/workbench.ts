@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { TRAP_FAMILIES, trapVictim } from '@faultline/attack-algorithms/traps';
+import { victim } from '@faultline/contracts';
 import { decodeModel, encodeModel } from '@faultline/onnx';
+import { parseCard } from '@faultline/victim';
 import { VICTIMS_DIR } from '../workspace.ts';
 
 /** [output channels, input channels, height, width] */
@@ -60,13 +63,28 @@ export class Workbench implements AsyncDisposable {
     await writeFile(join(folder, 'card.json'), JSON.stringify({ ...card, name, sha256 }));
   }
 
-  /** Writes a campaign on eight clips, half of which are off when clean, with one joint threat model. */
-  async campaign(steps: number): Promise<string> {
-    const path = join(this.root, `steps-${steps}.yaml`);
+  /** Adds the victim "mid" with a steep function behind its logits: its decisions stay, its gradients are 0 wherever it is sure. */
+  async maskVictim(name: string): Promise<void> {
+    const source = join(VICTIMS_DIR, 'mid');
+    const card = parseCard(await readFile(join(source, 'card.json'), 'utf8'));
+    const { graph } = decodeModel(await readFile(join(source, card.model)));
+    const [saturated] = TRAP_FAMILIES;
+    if (saturated === undefined) throw new Error('there are no traps');
+    // The last function of the family, and nearly the steepest form of it.
+    const { masked } = trapVictim(saturated, { graph, card }, () => 0.99);
+    const folder = join(this.root, 'victims', name);
+    await mkdir(folder);
+    await writeFile(join(folder, card.model), masked.model);
+    await writeFile(join(folder, 'card.json'), JSON.stringify(victim.Card.toJSON({ ...masked.card, name })));
+  }
+
+  /** Writes a campaign on so many clips, half of which are off when clean, with one joint threat model. */
+  async campaign(steps: number, clips = 8): Promise<string> {
+    const path = join(this.root, `steps-${steps}-clips-${clips}.yaml`);
     const lines = [
       'name: tiny',
       'seed: 1',
-      'clips: { limit: 8 }',
+      `clips: { limit: ${clips} }`,
       'threatModels:',
       '  - name: linf-both',
       '    norm: linf',

@@ -16,6 +16,12 @@ function curvesOf(report: Report, threatModel: string): Curve[] {
   });
 }
 
+/** The curves of a threat model; nothing where the scores of all victims are withheld. */
+function chartOf(report: Report, threatModel: string): Markup {
+  const curves = curvesOf(report, threatModel);
+  return curves.length === 0 ? markup`` : curveChart(curves);
+}
+
 /** Flags that say the same are one line that names where they were raised. */
 function flagList(report: Report): Markup {
   const raised = report.victims.flatMap((victim) =>
@@ -87,7 +93,7 @@ ${tradeOffTable(report)}
 <h2 id="curves">Robustness over the budget</h2>
 <p class="soft">Share of clips (%) that no verified attack up to this budget deactivates. Results whose score is withheld have no curve.</p>
 ${curveLegend(report.victims)}
-<div class="charts">${models.map((model) => curveChart(curvesOf(report, model)))}</div>
+<div class="charts">${models.map((model) => chartOf(report, model))}</div>
 <h2 id="assessment">What the scores are worth</h2>
 ${assessmentTable(report)}
 ${
