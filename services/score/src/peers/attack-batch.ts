@@ -50,6 +50,8 @@ function candidatesOf(
       `attack service: the threat model has no ${rung === undefined ? 'search' : `rung ${rung}`}`,
     );
   }
+  // A search that found nothing has intervals alone.
+  if (result.clips.length === 0) return [];
   const rows = new Map(
     model.variables.map(({ variable }) => {
       const named = result.adversarial.find((one) => one.name === variable);

@@ -253,8 +253,9 @@ export function serveAttack(models: readonly LinearVictim[], faults: AttackFault
         const margin = (linearLogits(model, waveform, frames)[label] ?? 0) - (model.card.labels[label]?.threshold ?? 0);
         return { clip, waveform, frames, margin: margin - optimism };
       };
+      // As the attack service does, nothing at all where there are no rows.
       const tensorsOf = (kept: readonly ReturnType<typeof attacked>[]) =>
-        threatModel.variables.map(({ variable }) => {
+        (kept.length === 0 ? [] : threatModel.variables).map(({ variable }) => {
           const name = variable === 'waveform' ? 'waveform' : 'frames';
           const shape = name === 'waveform' ? [SAMPLES] : [2, 3, 2, 2];
           const size = name === 'waveform' ? SAMPLES : PIXELS;
