@@ -51,6 +51,11 @@ export class ProgramBuilder extends GraphBuilder {
     return this.reshape(value, [-1, ...dims.map(() => 1)]);
   }
 
+  /** 0, 1, .., `size` - 1, [size]: made at loading, for as a constant those of a waveform would fill a program. */
+  positions(size: number): string {
+    return this.op('Range', [this.scalar(0), this.scalar(size), this.scalar(1)]);
+  }
+
   /** The program as an ONNX file. A step program also tells how large each gradient is that it reads, whatever the attack (see evidence.ts). */
   bytes(name: string): Uint8Array {
     for (const variable of this.#gradients) this.write(gradientOutcome(variable), this.#sizeOf(GRADIENT + variable));

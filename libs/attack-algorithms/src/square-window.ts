@@ -1,4 +1,4 @@
-import { float32, int } from '@faultline/onnx';
+import { int } from '@faultline/onnx';
 import type { AttackVariable } from './attack.ts';
 import type { ProgramBuilder } from './program-builder.ts';
 
@@ -78,12 +78,7 @@ export function readWindow(b: ProgramBuilder, slot: string, variable: AttackVari
     const share = b.times(b.plus(drawn(b, slot, index, variable), b.scalar(1)), b.scalar(0.5));
     // Float32 may round a product just below the number of places up to it.
     const start = b.op('Min', [b.op('Floor', [b.times(share, places)]), b.minus(places, b.scalar(1))]);
-    const positions = b.constant(
-      float32(
-        Float32Array.from({ length: size }, (_, i) => i),
-        [1, ...ones.map((one, at) => (at === axis ? size : one))],
-      ),
-    );
+    const positions = b.reshape(b.positions(size), [1, ...ones.map((one, at) => (at === axis ? size : one))]);
     const inside = b.op('And', [
       b.op('GreaterOrEqual', [positions, start]),
       b.op('Less', [positions, b.plus(start, length)]),

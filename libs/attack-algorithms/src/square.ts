@@ -75,10 +75,8 @@ function stripes(b: ProgramBuilder, { name, dims }: AttackVariable): string {
   const signs = b.read(`noise/${name}`, dims);
   if (dims.length < 4) return signs;
   const row = b.slice(signs, [0], [1], [3]);
-  return b.times(row, b.constant({ dataType: 'float32', dims: [1, ...dims], data: onesOf(dims) }));
+  return b.op('Expand', [row, b.ints([1, ...dims])]);
 }
-
-const onesOf = (dims: readonly number[]) => new Float32Array(dims.reduce((product, size) => product * size, 1)).fill(1);
 
 /** Takes the evaluated point where its margin is the lowest of this start, and proposes that point with another window. */
 function stepProgram({ variables, norm }: AttackSetting<SquareNorm>, transfer: Transfer): Uint8Array {

@@ -38,15 +38,7 @@ export function shiftTransform(shifts: readonly TimeShift[], samples: number): U
     const [length = 0, ...rest] = dims;
     // Rounded to the nearest, so that both ends and 0 are drawn.
     const shift = b.op('Floor', [b.plus(b.times(onset, b.scalar(most)), b.scalar(0.5))]);
-    const source = b.plus(
-      b.constant(
-        float32(
-          Float32Array.from({ length }, (_, i) => i),
-          [1, 1, length],
-        ),
-      ),
-      shift,
-    );
+    const source = b.plus(b.reshape(b.positions(length), [1, 1, length]), shift);
     const place = b.op('Mod', [b.plus(source, b.scalar(length)), b.scalar(length)], { fmod: int(1) });
     const x = b.read(`x/${name}`, [samples, ...dims]);
     const seen = rest.length === 0 ? gathered(b, x, place) : permuted(b, x, place, [samples, ...dims]);
@@ -62,12 +54,7 @@ const gathered = (b: ProgramBuilder, x: string, place: string) =>
 function permuted(b: ProgramBuilder, x: string, place: string, dims: readonly number[]): string {
   const [samples = 0, length = 0, ...rest] = dims;
   const size = rest.reduce((product, axis) => product * axis, 1);
-  const frames = b.constant(
-    float32(
-      Float32Array.from({ length }, (_, i) => i),
-      [1, 1, 1, length],
-    ),
-  );
+  const frames = b.reshape(b.positions(length), [1, 1, 1, length]);
   const matches = b.op('Equal', [b.reshape(place, [-1, samples, length, 1]), frames]);
   const permutation = b.op('Cast', [matches], { to: int(1) });
   return b.reshape(b.matmul(permutation, b.reshape(x, [-1, samples, length, size])), [-1, ...dims]);
