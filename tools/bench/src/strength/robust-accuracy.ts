@@ -4,14 +4,25 @@ import { type Victim, verdictTolerance } from '@faultline/victim';
 import type { ClipBatch } from './shipped-clips.ts';
 
 /** Budgets at scale 1 of each variable, in its unit: chosen so that the ladder spans from nearly all clips to nearly none. */
-const RHO = { linf: { waveform: 0.001, frames: 0.004 }, l2: { waveform: 0.1, frames: 1 } } as const;
+const RHO = {
+  linf: { waveform: 0.001, frames: 0.004 },
+  l2: { waveform: 0.1, frames: 1 },
+  l1: { waveform: 10, frames: 100 },
+} as const;
 const SCALES = [0.25, 0.5, 1, 2, 4];
 
-const NORMS = { linf: contract.Norm.NORM_LINF, l2: contract.Norm.NORM_L2 } as const;
+const NORMS = {
+  linf: contract.Norm.NORM_LINF,
+  l2: contract.Norm.NORM_L2,
+  l1: contract.Norm.NORM_L1,
+} as const;
+
+export type StrengthNorm = keyof typeof NORMS;
+export const STRENGTH_NORMS: readonly StrengthNorm[] = ['linf', 'l2', 'l1'];
 
 /** What to measure. */
 export interface StrengthOptions {
-  readonly norm: 'linf' | 'l2';
+  readonly norm: StrengthNorm;
   /** Gradient steps of those attacks that iterate; draws of noise. */
   readonly gradients: number;
   readonly attacks: readonly string[];
@@ -19,7 +30,7 @@ export interface StrengthOptions {
 
 /** Robust deactivation accuracies: shares of the clips that no verified example deactivated, by attack and scale. */
 export interface RobustAccuracies {
-  readonly norm: 'linf' | 'l2';
+  readonly norm: StrengthNorm;
   readonly scales: readonly number[];
   readonly attacks: readonly {
     readonly attack: string;
@@ -51,7 +62,7 @@ export async function robustAccuracies(
 async function runOf(
   victim: Victim,
   { inputs, labels, sha256 }: ClipBatch,
-  { norm, attack, gradients, restarts }: { norm: 'linf' | 'l2'; attack: string; gradients: number; restarts: number },
+  { norm, attack, gradients, restarts }: { norm: StrengthNorm; attack: string; gradients: number; restarts: number },
 ): Promise<AttackRun> {
   const { card } = await victim.describe();
   const count = card.labels.length;
