@@ -8,10 +8,20 @@ export type NormName = 'linf' | 'l2' | 'l1' | 'l0';
 export type StoppingName = 'early' | 'never';
 export type FusionName = 'early' | 'mid' | 'late' | 'decision' | 'audio-only' | 'visual-only' | 'unspecified';
 
+/**
+ * What a threat model changes: what a victim is given (`signal`), values inside it (`feature-space`: no sound or picture need exist that has these features), or both at once. Budgets of different
+ * domains do not compare.
+ */
+export type DomainName = 'signal' | 'feature-space' | 'signal and feature-space';
+
 /** One variable that a threat model may change, with its budget at scale 1. */
 export interface VariableReport {
   readonly variable: string;
-  readonly kind: 'waveform' | 'frames';
+  /** An input, or a tap: the front end's log-mel, or other features. */
+  readonly kind: 'waveform' | 'frames' | 'log-mel' | 'features';
+  readonly domain: 'waveform' | 'pixels' | 'feature-space';
+  /** True: budgets and sizes are shares of the size of the clean value in each clip: its L2 or L1 norm, for L-inf its root mean square. */
+  readonly relative: boolean;
   /** In which its budget is measured; in each frame by itself where `perFrame`. */
   readonly norm: NormName;
   readonly perFrame: boolean;
@@ -24,7 +34,10 @@ export interface VariableReport {
     | 'pixels in [0, 1]'
     | 'coordinates'
     | 'K-weighted amplitude'
-    | 'shares of the masking threshold';
+    | 'shares of the masking threshold'
+    | 'shares of the clean value'
+    | 'units of the tap'
+    | `log-mel units of ${string} dB`;
 }
 
 export type GoalName = 'deactivate all' | 'deactivate one' | 'fabricate one' | 'top k' | 'targeted';
@@ -184,7 +197,7 @@ export interface MeasuredPerturbation {
   readonly median: number;
   /** Median L2 / sqrt(number of coordinates). */
   readonly medianRootMeanSquare: number;
-  /** Median SNR (waveform) or PSNR (frames), dB; null when nothing was perturbed. */
+  /** Median SNR (waveform, taps) or PSNR (frames), dB; null when nothing was perturbed. */
   readonly medianDecibels: number | null;
   /** Median loudness of the perturbation as a whole (waveform), LKFS; null for frames and when nothing was perturbed. */
   readonly medianLoudness: number | null;
@@ -377,6 +390,7 @@ export interface ThreatModelResult {
   readonly threatModel: string;
   readonly norm: NormName;
   readonly goal: GoalReport;
+  readonly domain: DomainName;
   readonly variables: readonly VariableReport[];
   /** E of the robustness score: the ladder's largest scale, or the search's bound. */
   readonly limit: number;
@@ -470,6 +484,7 @@ export interface TradeOffRow {
   readonly cleanAccuracy: number;
   readonly threatModel: string;
   readonly norm: NormName;
+  readonly domain: DomainName;
   readonly variables: readonly string[];
   readonly ladder: readonly {
     readonly scale: number;

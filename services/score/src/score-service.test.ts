@@ -321,7 +321,7 @@ test('a bad specification is refused with every violation, each naming field, va
     "specification.victims[1]: 'nobody' is not a known victim (known: strong, weak)",
     `${path}.name: is 'bad name'; use 1 to 64 letters, digits, dots, hyphens and underscores`,
     `${path}.variables[0].rho: is 0; give a finite budget above 0`,
-    `${path}.variables[0].variable: 'smell' is no input of victim 'weak' (inputs: waveform, frames)`,
+    `${path}.variables[0].variable: 'smell' is no input or tap of victim 'weak' (inputs: waveform, frames; taps: none)`,
     `${path}.norm: is not set; give NORM_LINF, NORM_L2, NORM_L1 or NORM_L0`,
     `${path}.attack: 'magic' is not in the catalogue (known: pgd, noise, fmn)`,
     `${path}.steps: is 0; give 1 to 10000 gradient steps`,

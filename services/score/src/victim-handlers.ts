@@ -17,9 +17,14 @@ export function victimHandlers(
     const address = services.addressOf(name);
     try {
       const victim = await services.describe(name, signal, STATUS_DEADLINE_MS);
-      const { card, protocolVersion, runtime, threads, optimizeSlots, maxExamples } = victim;
+      const { card, dims, protocolVersion, runtime, threads, optimizeSlots, maxExamples } = victim;
+      const taps = card.taps.flatMap((tap) => {
+        const size = dims.get(tap.name);
+        return size === undefined ? [] : [{ name: tap.name, dims: [...size] }];
+      });
       const state = VICTIM_STATE_REACHABLE;
-      return { name, address, state, reason: '', card, protocolVersion, runtime, threads, optimizeSlots, maxExamples };
+      const known = { card, taps, protocolVersion, runtime, threads, optimizeSlots, maxExamples };
+      return { name, address, state, reason: '', ...known };
     } catch (thrown) {
       signal.throwIfAborted();
       const error = FaultlineError.from(thrown);

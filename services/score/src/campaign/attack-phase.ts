@@ -4,6 +4,7 @@ import type { Candidate } from '../judge/inspect.ts';
 import type { Verified } from '../judge/verified.ts';
 import { attackBatch } from '../peers/attack-batch.ts';
 import { attackClips, cut } from '../peers/batches.ts';
+import { withCleanTaps } from '../peers/clean-taps.ts';
 import { addCosts, NO_COST } from '../peers/predict-clips.ts';
 import type { Services } from '../peers/services.ts';
 import { verifyBatch } from '../peers/verify-batch.ts';
@@ -80,17 +81,22 @@ export async function attackPhase(
         model.attack === NOISE_ATTACK ? undefined : `${victim.name}: ${model.name}`,
       );
       const startedAt = performance.now();
-      const attacking = attackBatch(services, victim, model, batch, { onProgress: work.advance }, signal).finally(
-        () => {
-          attackMs += performance.now() - startedAt;
-        },
-      );
-      const [outcome] = await Promise.all([attacking, verifying]);
+      const attackKnown = async () => {
+        const known = await withCleanTaps(services, victim, model, batch, signal);
+        return {
+          known,
+          outcome: await attackBatch(services, victim, model, known, { onProgress: work.advance }, signal),
+        };
+      };
+      const attacking = attackKnown().finally(() => {
+        attackMs += performance.now() - startedAt;
+      });
+      const [{ known, outcome }] = await Promise.all([attacking, verifying]);
       cost = addCosts(cost, outcome.cost);
       for (const [clip, scale] of outcome.failedScales) failedScales.set(clip, scale);
       evidence.push(...outcome.evidence);
       work.done();
-      verifying = verify(batch, outcome.candidates);
+      verifying = verify(known, outcome.candidates);
     }
     await verifying;
   } catch (thrown) {

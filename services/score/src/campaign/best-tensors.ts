@@ -1,6 +1,5 @@
 import { type ArtefactStore, storeTensor } from '@faultline/artefacts';
 import type { AdversarialReference } from '@faultline/report';
-import { exampleDims } from '@faultline/victim';
 import type { Candidate } from '../judge/inspect.ts';
 import type { Verified } from '../judge/verified.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
@@ -60,12 +59,11 @@ export async function storeAll(
   adversarial: Candidate['adversarial'],
 ): Promise<AdversarialReference> {
   const stored: [string, AdversarialReference[string]][] = [];
-  for (const input of victim.card.inputs) {
-    const data = adversarial.get(input.name);
+  for (const [name, dims] of victim.dims) {
+    const data = adversarial.get(name);
     if (data === undefined) continue;
-    const dims = exampleDims(input);
     const { value } = await storeTensor(artefacts, { dims, data });
-    if (value?.$case === 'reference') stored.push([input.name, { dims, ...value.value }]);
+    if (value?.$case === 'reference') stored.push([name, { dims: [...dims], ...value.value }]);
   }
   return Object.fromEntries(stored);
 }

@@ -15,13 +15,14 @@ export interface KeptExample {
   readonly verified: Verified;
 }
 
-/** The threat model that examples are shown of: the first that may change every input, else the first. */
+/** The threat model that examples are shown of: the first that may change every input, else the first that changes inputs alone: of features there is nothing to see or hear. */
 export function shownThreatModel(
   threatModels: readonly PlannedThreatModel[],
   phases: readonly CleanPhase[],
 ): PlannedThreatModel | undefined {
   const inputs = new Set(phases.flatMap((phase) => phase.victim.card.inputs.map((input) => input.name)));
-  return threatModels.find(({ model }) => model.variables.length === inputs.size) ?? threatModels[0];
+  const shown = threatModels.filter(({ model }) => model.variables.every(({ variable }) => inputs.has(variable)));
+  return shown.find(({ model }) => model.variables.length === inputs.size) ?? shown[0];
 }
 
 /** Smallest clean margin of a clip over the victims: how sure all of them are. */

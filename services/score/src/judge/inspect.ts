@@ -6,10 +6,11 @@ import {
   peakSignalToNoiseDb,
   perturbationNorms,
   perturbationSize,
+  referenceSize,
   signalToNoiseDb,
   ungatedLoudness,
 } from '@faultline/metrics';
-import { budgetMeasure, valueRange } from '@faultline/victim';
+import { budgetMeasure, rhoOn, valueRange, variableSubject } from '@faultline/victim';
 import { type ClipInputs, toFloat32 } from '../peers/tensor-rows.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 
@@ -27,15 +28,15 @@ export interface Candidate {
 
 /** Size of a candidate's perturbation of one variable, float64. */
 export interface Measured {
-  /** As the variable's budget measures it. */
+  /** As the variable's budget measures it, in the unit of its rho: of a relative budget, a share of the clean value's size. */
   readonly norm: number;
   /** L2 / sqrt(number of coordinates). */
   readonly rootMeanSquare: number;
-  /** SNR (waveform) or PSNR (frames); null without a perturbation. */
+  /** SNR (waveform, taps) or PSNR (frames); null without a perturbation. */
   readonly decibels: number | null;
-  /** Loudness of the perturbation (waveform) as a whole, LKFS; null for frames and without a perturbation. */
+  /** Loudness of the perturbation (waveform) as a whole, LKFS; null for all else and without a perturbation. */
   readonly loudness: number | null;
-  /** Programme loudness of the clean waveform, LKFS; null for frames and where nothing passes the gates. */
+  /** Programme loudness of the clean waveform, LKFS; null for all else and where nothing passes the gates. */
   readonly cleanLoudness: number | null;
 }
 
@@ -47,9 +48,13 @@ export interface Inspection {
   readonly rejection: 'over-budget' | 'out-of-range' | 'outside-region' | undefined;
 }
 
+/** What values of a tap may be: any number. */
+const FINITE = { low: -Number.MAX_VALUE, high: Number.MAX_VALUE } as const;
+
 /**
  * Measures a candidate against its clean clip and its budget: every variable's float64 norm must not exceed scale x rho (of a search: the bound x rho),
  * every value must be a number in the variable's range, and nothing may change outside its region.
+ * @param clean inputs, and clean values of attacked taps.
  * @throws RangeError when a variable is missing or has another size than its clean point.
  */
 export function inspectCandidate(
@@ -65,17 +70,22 @@ export function inspectCandidate(
   let rejection: Inspection['rejection'];
   for (const budget of threatModel.variables) {
     const { variable, rho, region } = budget;
-    const input = victim.card.inputs.find((one) => one.name === variable);
+    const subject = variableSubject(victim.card, variable);
     const point = candidate.adversarial.get(variable);
     const cleanRow = clean.get(variable);
-    if (input === undefined || point === undefined || cleanRow === undefined) {
+    if (subject === undefined || point === undefined || cleanRow === undefined) {
       throw new RangeError(`the attack returned no tensor for variable '${variable}'`);
     }
     const cleanPoint = toFloat32(cleanRow.data);
     const norms = perturbationNorms(point, cleanPoint);
-    const norm = perturbationSize(point, cleanPoint, budgetMeasure(threatModel, budget, input));
-    const sound = input.kind?.$case === 'waveform' ? input.kind.value : undefined;
-    const toDecibels = sound === undefined ? peakSignalToNoiseDb : signalToNoiseDb;
+    const input = subject.kind === 'input' ? subject.input : undefined;
+    const measure = budgetMeasure(threatModel, budget, input);
+    const size = perturbationSize(point, cleanPoint, measure);
+    const largestSize = largest * rhoOn(budget, measure.norm, cleanPoint);
+    // Where the clean value is all zeros no perturbation is a share of it.
+    const norm = budget.relative && size > 0 ? size / referenceSize(cleanPoint, measure.norm) : size;
+    const sound = input?.kind?.$case === 'waveform' ? input.kind.value : undefined;
+    const toDecibels = input?.kind?.$case === 'frames' ? peakSignalToNoiseDb : signalToNoiseDb;
     measured.set(variable, {
       norm,
       rootMeanSquare: norms.l2 / Math.sqrt(point.length),
@@ -83,11 +93,12 @@ export function inspectCandidate(
       cleanLoudness: sound === undefined ? null : gatedLoudness(cleanPoint, sound.sampleRateHz),
       loudness: sound === undefined ? null : ungatedLoudness(difference(point, cleanPoint), sound.sampleRateHz),
     });
-    const range = valueRange(input);
+    const range = input === undefined ? FINITE : valueRange(input);
     const { low = range.low, high = range.high } = budget;
     if (firstOutside(point, low, high, cleanPoint) !== undefined) rejection = 'out-of-range';
-    else if (!(norm <= largest * rho)) rejection ??= 'over-budget';
-    else if (region !== undefined && leavesRegion(region, input, point, cleanPoint)) rejection ??= 'outside-region';
+    else if (!(size <= largestSize)) rejection ??= 'over-budget';
+    else if (region !== undefined && input !== undefined && leavesRegion(region, input, point, cleanPoint))
+      rejection ??= 'outside-region';
     scales.push(norm / rho);
   }
   return { measured, scale: candidate.rung === undefined ? Math.max(...scales) : largest, rejection };

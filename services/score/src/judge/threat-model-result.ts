@@ -10,13 +10,14 @@ import {
 import type {
   AssessmentReport,
   CostReport,
+  DomainName,
   Flag,
   HeadlineSummary,
   LadderRow,
   ThreatModelResult,
   VariableReport,
 } from '@faultline/report';
-import { normOf, weightingOf } from '@faultline/victim';
+import { normOf, variableSubject, weightingOf } from '@faultline/victim';
 import { addCosts, NO_COST } from '../peers/predict-clips.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 import {
@@ -58,26 +59,39 @@ const UNITS = {
   frames: 'pixels in [0, 1]',
   loudness: 'K-weighted amplitude',
   masking: 'shares of the masking threshold',
+  l0: 'coordinates',
+  relative: 'shares of the clean value',
+  features: 'units of the tap',
 } as const;
 
 /** The variables of a threat model with their units, as the victim's card gives them. */
 export function variableReports(threatModel: attack.ThreatModel, victim: VictimUnderTest): VariableReport[] {
   return threatModel.variables.map((budget) => {
-    const { variable, rho, frames } = budget;
+    const { variable, rho, frames, relative } = budget;
     const norm = normName(normOf(threatModel, budget));
-    const input = victim.card.inputs.find((one) => one.name === variable);
-    const isWaveform = input?.kind?.$case === 'waveform';
-    const weighting = (input && weightingOf(budget, input)?.kind) ?? null;
-    return {
-      variable,
-      kind: isWaveform ? 'waveform' : 'frames',
-      norm,
-      perFrame: frames !== undefined,
-      weighting,
-      rho,
-      unit: norm === 'l0' ? 'coordinates' : UNITS[weighting ?? (isWaveform ? 'waveform' : 'frames')],
-    };
+    const subject = variableSubject(victim.card, variable);
+    const input = subject?.kind === 'input' ? subject.input : undefined;
+    const common = { variable, norm, perFrame: frames !== undefined, relative, rho };
+    if (subject?.kind === 'tap') {
+      const { logMel } = subject.tap;
+      const kind = logMel === undefined ? 'features' : 'log-mel';
+      const unit = logMel === undefined ? UNITS.features : (`log-mel units of ${round(logMel.decibels)} dB` as const);
+      return { ...common, kind, domain: 'feature-space', weighting: null, unit: relative ? UNITS.relative : unit };
+    }
+    const kind = input?.kind?.$case === 'waveform' ? 'waveform' : 'frames';
+    const weighting = weightingOf(budget, input)?.kind ?? null;
+    const unit = relative ? UNITS.relative : UNITS[norm === 'l0' ? norm : (weighting ?? kind)];
+    return { ...common, kind, domain: kind === 'waveform' ? 'waveform' : 'pixels', weighting, unit };
   });
+}
+
+const round = (value: number) => Number(value.toFixed(2));
+
+/** What of a victim these variables are. */
+function domainOf(variables: readonly VariableReport[]): DomainName {
+  const features = variables.filter(({ domain }) => domain === 'feature-space').length;
+  if (features === 0) return 'signal';
+  return features === variables.length ? 'feature-space' : 'signal and feature-space';
 }
 
 /** The best of several attacks on each clip. */
@@ -146,11 +160,13 @@ export function threatModelResult(evidence: Evidence): ThreatModelResult {
     verification: evidence.verificationCost,
   };
   const gradient = gradientOf(victim, threatModel);
+  const variables = variableReports(threatModel, victim);
   return {
     threatModel: threatModel.name,
     norm: normName(threatModel.norm),
     goal: goalReport(threatModel.goal),
-    variables: variableReports(threatModel, victim),
+    domain: domainOf(variables),
+    variables,
     limit,
     cleanAccuracy: robustAccuracy(criticals, 0),
     gradient,

@@ -2,6 +2,7 @@ import { attack, encodeTensor } from '@faultline/contracts';
 import type { CostReport } from '@faultline/report';
 import { FaultlineError } from '@faultline/service-kit';
 import type { Candidate } from '../judge/inspect.ts';
+import { attackedTaps } from './clean-taps.ts';
 import { NO_COST } from './predict-clips.ts';
 import type { Services } from './services.ts';
 import { batchInputs, type ClipInputs, float32Rows } from './tensor-rows.ts';
@@ -14,6 +15,8 @@ export interface AttackedClip {
   readonly sha256: string;
   readonly labels: readonly string[];
   readonly inputs: ClipInputs;
+  /** Clean values of attacked taps. */
+  readonly taps?: ClipInputs;
 }
 
 export interface AttackOutcome {
@@ -99,7 +102,10 @@ export async function attackBatch(
       ),
     }),
     clipSha256: batch.map((clip) => clip.sha256),
-    tapValues: [],
+    tapValues: batchInputs(
+      batch.map(({ taps }) => taps ?? new Map()),
+      attackedTaps(victim, threatModel),
+    ),
     delivery: attack.TensorDelivery.TENSOR_DELIVERY_RAW,
   };
   const candidates: Candidate[] = [];

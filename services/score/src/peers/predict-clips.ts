@@ -14,7 +14,7 @@ export function addCosts(a: CostReport, b: CostReport): CostReport {
 
 export const NO_COST: CostReport = { forwardExamples: 0, gradientExamples: 0 };
 
-/** Fresh logits of these points, one row each, in micro-batches of a fixed plan (batch sizes move the last bits). */
+/** Fresh logits of these points, inputs and values of taps, one row each, in micro-batches of a fixed plan (batch sizes move the last bits). */
 export async function predictClips(
   services: Services,
   victim: VictimUnderTest,
@@ -25,7 +25,16 @@ export async function predictClips(
   const logits: Float32Array[] = [];
   let cost = NO_COST;
   for (const batch of cut(points, predictRows(victim))) {
-    const fresh = await services.predict(victim, batchInputs(batch, names), batch.length, signal);
+    const tapValues = batchInputs(
+      batch,
+      [...(batch[0]?.keys() ?? [])].filter((name) => !names.includes(name)),
+    );
+    const fresh = await services.predict(
+      victim,
+      { inputs: batchInputs(batch, names), tapValues },
+      batch.length,
+      signal,
+    );
     logits.push(...fresh.logits);
     cost = addCosts(cost, fresh.cost);
   }

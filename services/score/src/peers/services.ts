@@ -16,7 +16,18 @@ export interface ServiceAddresses {
 export interface FreshPrediction {
   /** One row a clip, [labels]. */
   readonly logits: readonly Float32Array[];
+  /** By tap that was asked for, one row a clip. */
+  readonly tapRows: ReadonlyMap<string, readonly Float32Array[]>;
   readonly cost: common.EvaluationCost;
+}
+
+/** What is predicted. */
+export interface PredictionPoint {
+  readonly inputs: common.NamedTensor[];
+  /** Taps to read. */
+  readonly taps?: string[];
+  /** Values in the place of taps. */
+  readonly tapValues?: common.NamedTensor[];
 }
 
 /** An answer that does not need the weights; longer means that the service hangs. */
@@ -84,16 +95,16 @@ export class Services implements Disposable {
     );
   }
 
-  /** Logits of a batch by the unchanged, pinned model. */
+  /** Logits of a batch by the unchanged, pinned model, and taps that are asked for. */
   async predict(
     victim: VictimUnderTest,
-    inputs: common.NamedTensor[],
+    point: PredictionPoint,
     rows: number,
     signal: AbortSignal,
   ): Promise<FreshPrediction> {
     return named(`victim '${victim.name}': inference service`, async () => {
       const { sha256: modelSha256 } = victim.card;
-      const request = inference.PredictRequest.fromPartial({ context: this.#context, modelSha256, inputs });
+      const request = inference.PredictRequest.fromPartial({ context: this.#context, modelSha256, ...point });
       const response = await this.#client(victim.name).predict(request, { signal, deadlineMs: PREDICT_DEADLINE_MS });
       if (response.modelSha256 !== victim.card.sha256) {
         throw new FaultlineError('failed_precondition', 'the model changed during the campaign');
@@ -101,7 +112,10 @@ export class Services implements Disposable {
       const logits = float32Rows(response.logits, rows, 'logits');
       const wrong = logits.find((row) => row.length !== victim.card.labels.length || !row.every(Number.isFinite));
       if (wrong !== undefined) throw new FaultlineError('internal', 'logits are not finite numbers, one a label');
-      return { logits, cost: response.cost ?? NO_COST };
+      const tapRows = new Map(
+        response.taps.map(({ name, tensor }) => [name, float32Rows(tensor, rows, `tap '${name}'`)] as const),
+      );
+      return { logits, tapRows, cost: response.cost ?? NO_COST };
     });
   }
 

@@ -9,15 +9,17 @@ import type { Services } from './services.ts';
 import type { ClipInputs } from './tensor-rows.ts';
 import type { VictimUnderTest } from './victim-under-test.ts';
 
-/** A candidate's inputs: its adversarial variables, everything else clean. */
-export function attackedInputs(clean: ClipInputs, candidate: Candidate): ClipInputs {
+/** A candidate's inputs and taps: its adversarial variables, everything else clean. */
+function attackedPoint({ inputs, taps = new Map() }: AttackedClip, candidate: Candidate): ClipInputs {
   return new Map(
-    clean.entries().map(([name, row]) => {
+    [...inputs, ...taps].map(([name, row]) => {
       const data = candidate.adversarial.get(name);
       return [name, data === undefined ? row : { dims: row.dims, data }];
     }),
   );
 }
+
+const cleanPoint = ({ inputs, taps = new Map() }: AttackedClip): ClipInputs => new Map([...inputs, ...taps]);
 
 export interface Verification {
   /** In the order of the candidates. */
@@ -38,10 +40,10 @@ export async function verifyBatch(
   const inspected = candidates.map((candidate) => {
     const clip = clips.get(candidate.clip);
     if (clip === undefined) throw new RangeError(`clip ${candidate.clip} is not in this batch`);
-    return { candidate, clip, inspection: inspectCandidate(candidate, clip.inputs, threatModel, victim) };
+    return { candidate, clip, inspection: inspectCandidate(candidate, cleanPoint(clip), threatModel, victim) };
   });
   const accepted = inspected.filter(({ inspection }) => inspection.rejection === undefined);
-  const points = accepted.map(({ clip, candidate }) => attackedInputs(clip.inputs, candidate));
+  const points = accepted.map(({ clip, candidate }) => attackedPoint(clip, candidate));
   const { logits, cost } = await predictClips(services, victim, points, signal);
   const logitsOf = new Map(accepted.map(({ candidate }, index) => [candidate, logits[index]]));
   const verified = inspected.map(({ candidate, clip, inspection }) =>

@@ -1,6 +1,6 @@
 import type { inference, victim } from '@faultline/contracts';
 import { FaultlineError } from '@faultline/service-kit';
-import { checkCard, verdictTolerance } from '@faultline/victim';
+import { checkCard, exampleDims, verdictTolerance } from '@faultline/victim';
 
 /** A victim as its inference service describes it, with what judging it needs. */
 export interface VictimUnderTest {
@@ -17,6 +17,8 @@ export interface VictimUnderTest {
   readonly gradient: inference.GradientSupport | undefined;
   /** A goal is reached when its margin is at or below minus this. */
   readonly tau: number;
+  /** Axis sizes of one example of each input, and of each tap that its service describes. */
+  readonly dims: ReadonlyMap<string, readonly number[]>;
   /** Index of each label in the logits. */
   readonly labelIndex: ReadonlyMap<string, number>;
 }
@@ -37,6 +39,10 @@ export function victimUnderTest(name: string, description: inference.DescribeRes
     optimizeSlots: description.optimizeSlots,
     gradient: description.gradient,
     tau: verdictTolerance(card),
+    dims: new Map([
+      ...description.taps.map(({ name, dims }) => [name, dims] as const),
+      ...card.inputs.map((input) => [input.name, exampleDims(input)] as const),
+    ]),
     labelIndex: new Map(card.labels.map((label, index) => [label.label, index])),
   };
 }

@@ -2,6 +2,7 @@ import { attack } from '@faultline/contracts';
 import { labelRule, sameGoal } from '../judge/goal.ts';
 import { gradientOf } from '../judge/gradient.ts';
 import { isKnownNorm } from '../judge/names.ts';
+import { attackedTaps } from '../peers/clean-taps.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 import { checkUniversal } from '../universal/planned-universal.ts';
 import { namedAttacks } from './planned-attacks.ts';
@@ -41,7 +42,8 @@ function checkRungs({ rungs, maxScale }: attack.ThreatModel, model: string, repo
 }
 
 function checkVariables(model: attack.ThreatModel, path: string, victims: readonly VictimUnderTest[], report: Report) {
-  if (model.variables.length === 0) report(`${path}.variables`, 'is empty; name at least one input of the victims');
+  if (model.variables.length === 0)
+    report(`${path}.variables`, 'is empty; name at least one input or tap of the victims');
   const seen = new Set<string>();
   for (const [index, { variable, rho }] of model.variables.entries()) {
     const field = `${path}.variables[${index}]`;
@@ -49,12 +51,10 @@ function checkVariables(model: attack.ThreatModel, path: string, victims: readon
     seen.add(variable);
     if (!(rho > 0 && Number.isFinite(rho))) report(`${field}.rho`, `is ${rho}; give a finite budget above 0`);
     for (const victim of victims) {
-      const inputs = victim.card.inputs.map((input) => input.name);
-      if (inputs.includes(variable)) continue;
-      report(
-        `${field}.variable`,
-        `'${variable}' is no input of victim '${victim.name}' (inputs: ${inputs.join(', ')})`,
-      );
+      if (victim.dims.has(variable)) continue;
+      const [inputs, taps] = [victim.card.inputs, victim.card.taps].map((some) => some.map(({ name }) => name));
+      const known = `inputs: ${inputs?.join(', ')}; taps: ${taps?.join(', ') || 'none'}`;
+      report(`${field}.variable`, `'${variable}' is no input or tap of victim '${victim.name}' (${known})`);
     }
   }
 }
@@ -158,6 +158,23 @@ function checkOwnBudgets(
   }
 }
 
+/** Values of taps have no range, which some attacks need. */
+function checkTaps(
+  model: attack.ThreatModel,
+  path: string,
+  { name, attacksTaps }: attack.AttackDescription,
+  attacks: readonly attack.AttackDescription[],
+  victims: readonly VictimUnderTest[],
+  report: Report,
+): void {
+  if (attacksTaps) return;
+  const taps = new Set(victims.flatMap((victim) => attackedTaps(victim, model)));
+  if (taps.size === 0) return;
+  const able = attacks.filter((one) => one.attacksTaps).map((one) => one.name);
+  const remedy = `use one of ${able.join(', ')}`;
+  report(`${path}.attack`, `'${name}' needs values with a range, and ${[...taps].join(', ')} is a tap: ${remedy}`);
+}
+
 function checkAttack(
   model: attack.ThreatModel,
   asked: AskedAttack,
@@ -192,6 +209,7 @@ function checkAttack(
   if (description !== undefined) {
     checkParameters(asked, path, description, report);
     checkOwnBudgets(model, asked, path, description, report);
+    checkTaps(model, path, description, attacks, victims, report);
     checkAskedGoal(model, asked, path, description, report);
     checkGradients(model, path, description, victims, report);
   }

@@ -80,6 +80,7 @@ function tradeOffRow(victim: VictimReport, result: ThreatModelResult): TradeOffR
     cleanAccuracy: result.cleanAccuracy,
     threatModel: result.threatModel,
     norm: result.norm,
+    domain: result.domain,
     variables: result.variables.map((one) => one.variable),
     ladder: result.ladder.map((row) => ({
       scale: row.scale,

@@ -21,7 +21,9 @@ export function reachOf(victim: VictimUnderTest, model: attack.ThreatModel): Rea
   const inputs = victim.card.inputs.map(({ name }) => name);
   const canProbe =
     (goal === undefined || goal.kind === GOAL_KIND_UNSPECIFIED || goal.kind === GOAL_KIND_DEACTIVATE_ALL) &&
-    variables.every(({ variable }) => inputs.includes(variable) && !isBlackBox(victim, variable));
+    variables.every(
+      ({ variable, relative }) => inputs.includes(variable) && !relative && !isBlackBox(victim, variable),
+    );
   const norms = new Set(variables.map((budget) => normOf(model, budget)));
   const isPlain = variables.every(
     ({ frames, region, weighting }) =>
@@ -49,7 +51,13 @@ export function crossesAll(victim: VictimUnderTest, model: attack.ThreatModel, s
   return model.variables.every((budget, at) => {
     const input = victim.card.inputs.find(({ name }) => name === budget.variable);
     const moving = movingVariables(victim, model)[at];
-    if (input === undefined || moving === undefined || budget.frames !== undefined || budget.weighting !== 0)
+    if (
+      input === undefined ||
+      moving === undefined ||
+      budget.relative ||
+      budget.frames !== undefined ||
+      budget.weighting !== 0
+    )
       return false;
     const count = exampleDims(input).reduce((product, size) => product * size, 1);
     const across = moving.high - moving.low;

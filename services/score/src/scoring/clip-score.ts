@@ -1,11 +1,11 @@
 import { type attack, encodeTensor, score } from '@faultline/contracts';
 import type { AssessmentReport, VerdictName } from '@faultline/report';
-import { exampleDims } from '@faultline/victim';
 import { collateralOf, goalMargin } from '../judge/goal.ts';
 import type { Candidate } from '../judge/inspect.ts';
 import { Ledger } from '../judge/ledger.ts';
 import type { Verified } from '../judge/verified.ts';
 import type { AttackedClip } from '../peers/attack-batch.ts';
+import { attackedTaps } from '../peers/clean-taps.ts';
 import { isReached, type VictimUnderTest } from '../peers/victim-under-test.ts';
 import { type PlannedThreatModel, searches } from '../planning/planned-attacks.ts';
 import type { RequestedClip } from '../planning/requested-clips.ts';
@@ -72,6 +72,7 @@ export function cleanScore(
 ): score.ClipScore {
   return {
     ...blankScore(victim.name, threatModel, clean.clip, state, reason),
+    featureSpace: attackedTaps(victim, threatModel.model).length > 0,
     labels: [...clean.labels],
     cleanMargin: cleanStanding(victim, threatModel, clean).margin,
   };
@@ -196,11 +197,9 @@ export function attackedScore(
 }
 
 function tensorsOf(victim: VictimUnderTest, { adversarial }: Candidate) {
-  return victim.card.inputs.flatMap((input) => {
-    const data = adversarial.get(input.name);
+  return [...victim.dims].flatMap(([name, dims]) => {
+    const data = adversarial.get(name);
     // A copy: the row is a view of a whole message, which would stay in memory with it.
-    return data === undefined
-      ? []
-      : [{ name: input.name, tensor: encodeTensor({ dims: exampleDims(input), data: data.slice() }) }];
+    return data === undefined ? [] : [{ name, tensor: encodeTensor({ dims: [...dims], data: data.slice() }) }];
   });
 }

@@ -2,6 +2,7 @@ import { score } from '@faultline/contracts';
 import type { Candidate } from '../judge/inspect.ts';
 import type { Verified } from '../judge/verified.ts';
 import { attackBatch } from '../peers/attack-batch.ts';
+import { withCleanTaps } from '../peers/clean-taps.ts';
 import { addCosts, NO_COST } from '../peers/predict-clips.ts';
 import type { Services } from '../peers/services.ts';
 import { verifyBatch } from '../peers/verify-batch.ts';
@@ -89,7 +90,7 @@ export async function searchClips(
       const share = (done: number) => onProgress((index + done) / threatModel.attacks.length);
       const verifyMs = budget.remainingMs * VERIFY_SHARE;
       const attacked = await attackWithin({ ...setting, onProgress: share }, victim, one, batch, verifyMs);
-      const verification = await verifyWithin(setting, victim, one, batch, attacked.candidates);
+      const verification = await verifyWithin(setting, victim, one, attacked.batch, attacked.candidates);
       outcomes.push({ ...attacked, attack: one, verification });
     }
     const cut = cutOf(outcomes) ?? (outcomes.length < threatModel.attacks.length ? CUT : undefined);
@@ -152,14 +153,23 @@ async function attackWithin(
   batch: readonly CleanClip[],
   verifyMs: number,
 ) {
+  let known = batch;
   const received: Candidate[] = [];
   const stop = budget.isBounded ? budget.earlier(verifyMs) : budget.signal;
   try {
     const listener = { onProgress, onCandidates: (some: readonly Candidate[]) => received.push(...some) };
-    return { ...(await attackBatch(services, victim, model, batch, listener, stop)), isCut: false };
+    known = await withCleanTaps(services, victim, model, batch, stop);
+    return { ...(await attackBatch(services, victim, model, known, listener, stop)), batch: known, isCut: false };
   } catch (thrown) {
     if (!stop.aborted || budget.isCancelled) throw thrown;
-    return { candidates: received, failedScales: new Map<number, number>(), evidence: [], cost: NO_COST, isCut: true };
+    return {
+      candidates: received,
+      failedScales: new Map<number, number>(),
+      evidence: [],
+      cost: NO_COST,
+      batch: known,
+      isCut: true,
+    };
   }
 }
 

@@ -1,5 +1,6 @@
 import { attack } from '@faultline/contracts';
 import { type ClipShape, parseWriteForm, type WriteForm, writeProblem } from '@faultline/media/write-back';
+import { attackedTaps } from '../peers/clean-taps.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 import type { Report } from '../planning/violations.ts';
 
@@ -41,7 +42,17 @@ export function checkWriteForms(
   if (twice !== undefined) report(path, `names '${twice.name}' twice; name each form once`);
   if (texts.length === 0) return forms;
   checkVictims(victims, path, report);
-  for (const { name, variables } of threatModels) {
+  for (const threatModel of threatModels) {
+    const { name, variables } = threatModel;
+    const [tap] = victims.flatMap((victim) => attackedTaps(victim, threatModel));
+    if (tap !== undefined) {
+      const why = 'a tap: feature-space, no sound or picture need exist that has these features';
+      report(
+        path,
+        `threat model '${name}' changes '${tap}', ${why}; attack the waveform or the pixels, or ask for no files`,
+      );
+      continue;
+    }
     const unwritable = variables.find(({ domain }) => !WRITABLE_DOMAINS.has(domain));
     if (unwritable === undefined) continue;
     const what = `threat model '${name}' changes '${unwritable.variable}' in ${attack.domainToJSON(unwritable.domain)}`;

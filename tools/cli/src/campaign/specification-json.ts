@@ -18,6 +18,8 @@ export interface ThreatModelJson {
   readonly norm: string;
   /** rho of each variable. */
   readonly variables: Readonly<Record<string, number>>;
+  /** Variables whose rho is a share of the clean value. */
+  readonly relative: readonly string[];
   /** Variables that may change in a region alone. */
   readonly confined: readonly string[];
   /** Empty: attacks search up to `maxScale`. */
@@ -56,6 +58,7 @@ function threatModelJson(model: attack.ThreatModel): ThreatModelJson {
     name: model.name,
     norm: NORM_NAMES.find((name) => NORMS[name] === model.norm) ?? '',
     variables: Object.fromEntries(model.variables.map(({ variable, rho }) => [variable, rho])),
+    relative: model.variables.filter(({ relative }) => relative).map(({ variable }) => variable),
     confined: model.variables.filter(({ region }) => region !== undefined).map(({ variable }) => variable),
     ladder: { early: scales(attack.Stopping.STOPPING_EARLY), never: scales(attack.Stopping.STOPPING_NEVER) },
     maxScale: model.maxScale ?? null,

@@ -11,7 +11,7 @@ import { makeSaveFolder } from '../scores/save-examples.ts';
 import { scoreClips } from '../scores/score-clips.ts';
 import { scoreDocument } from '../scores/score-document.ts';
 import { victimNames } from '../stack/victim-folders.ts';
-import type { AttackOptions } from '../threat-model/attack-options.ts';
+import { type AttackOptions, rhosOf } from '../threat-model/attack-options.ts';
 import { DEFAULT_STEPS, NORM_NAMES } from '../threat-model/threat-model.ts';
 import type { CommandDefinition } from './command-definition.ts';
 import { type CommandOptions, inSession } from './in-session.ts';
@@ -47,6 +47,7 @@ export const attack: CommandDefinition = {
     'faultline attack unseen-004 seen-001 --norm l2 --variable frames --epsilon 0.1,0.2,0.4,0.8 --save /tmp/examples',
     'faultline attack unseen-004 --variable waveform=0.0008,frames=0.005 --epsilon 0.1,0.3,1 --json',
     'faultline attack unseen-004 --attack fmn --norm l2 --steps 100',
+    'faultline attack unseen-004 --victim late --norm l2 --variable audio.log-mel=5% --epsilon 0.5,1,2,4',
     'faultline attack unseen-004 --goal targeted=dog --attack fmn --norm l2',
     'faultline attack unseen-004 --victim late --write /tmp/files --codec lossless --codec h264:60k,aac:24k',
   ],
@@ -59,7 +60,7 @@ export const attack: CommandDefinition = {
       )
       .option(
         '--variable <input>',
-        'input to change; several, with their budgets at scale 1: waveform=0.0008,frames=0.005 (default: the sound)',
+        'input to change, or tap of the card (see victims); several, with their budgets at scale 1: waveform=0.0008,frames=0.005; as a share of the clean value: audio.log-mel=5% (default: the sound)',
         collect,
       )
       .option(
@@ -137,8 +138,8 @@ async function attackClips(
   const { threatModel, scores, summary } = scored;
   if (save !== undefined) await writeFile(join(save, 'scores.json'), `${JSON.stringify(document, undefined, 2)}\n`);
   if (json) printJson(document);
-  else printLines(scoreTable(scores, threatModel.variables));
-  if (!json && codec.length > 0) printLines(['', ...writtenTable(scores, threatModel.variables)]);
+  else printLines(scoreTable(scores, rhosOf(threatModel)));
+  if (!json && codec.length > 0) printLines(['', ...writtenTable(scores, rhosOf(threatModel))]);
   if (!summary.complete) note(summary.shortfall);
   if (save !== undefined) {
     const files = scores.reduce((sum, one) => sum + one.files.length, 0);

@@ -33,27 +33,14 @@ async function listAttacks(name: string | undefined, form: 'json' | 'text'): Pro
   else printLines(details(definition));
 }
 
-const attackJson = ({
-  name,
-  summary,
-  source,
-  kind,
-  knowledge,
-  norms,
-  mixes = [],
-  goals,
-  parameters,
-}: CatalogueRow) => ({
-  name,
-  summary,
-  source,
-  kind,
-  knowledge,
-  norms,
-  mixes,
-  goals: goals ?? 'all',
-  parameters,
-});
+/** Whether an attack can change taps. */
+const attacksTaps = (row: CatalogueRow) => row.kind !== 'universal' && row.attacksTaps === true;
+
+const attackJson = (row: CatalogueRow) => {
+  const { name, summary, source, kind, knowledge, norms, mixes = [], goals, parameters } = row;
+  const told = { name, summary, source, kind, knowledge, norms, mixes };
+  return { ...told, goals: goals ?? 'all', attacksTaps: attacksTaps(row), parameters };
+};
 
 const table = (rows: readonly CatalogueRow[]): string[] =>
   textTable(
@@ -61,17 +48,8 @@ const table = (rows: readonly CatalogueRow[]): string[] =>
     rows.map(({ name, kind, knowledge, norms, summary }) => [name, kind, knowledge, norms.join(', '), summary]),
   );
 
-function details({
-  name,
-  summary,
-  source,
-  kind,
-  knowledge,
-  norms,
-  mixes = [],
-  goals,
-  parameters,
-}: CatalogueRow): string[] {
+function details(row: CatalogueRow): string[] {
+  const { name, summary, source, kind, knowledge, norms, mixes = [], goals, parameters } = row;
   const rows = Object.entries(parameters).map(([parameter, spec]) => {
     return [parameter, String(spec.default), rangeOf(spec), spec.description];
   });
@@ -85,6 +63,7 @@ function details({
       ['needs', knowledge],
       ['norms', norms.join(', ')],
       ['goals', goals?.join(', ') ?? 'all'],
+      ['taps', attacksTaps(row) ? 'yes, beside inputs' : 'no: it needs values with a range'],
       ['budgets of each variable', mixes.length === 0 ? 'alike' : `of their own, in ${mixes.join(', ')}`],
     ]),
     ...(rows.length === 0 ? [] : ['', ...textTable(columns, rows)]),

@@ -27,7 +27,7 @@ async function listVictims({ json, stack }: CommandOptions): Promise<void> {
   );
   if (json) return printJson(victims.map(statusJson));
   const reasons = victims.flatMap(({ name, reason }) => (reason === '' ? [] : [`${name}: ${reason}`]));
-  printLines([...textTable(COLUMNS, victims.map(row)), ...reasons]);
+  printLines([...textTable(COLUMNS, victims.map(row)), ...tapLines(victims), ...reasons]);
 }
 
 const COLUMNS: readonly Column[] = [
@@ -55,6 +55,18 @@ function row({ name, state, card }: score.VictimStatus): string[] {
     card?.sha256.slice(0, SHORT_DIGEST) ?? '',
     card?.title ?? '',
   ];
+}
+
+/** A line a tap: what attacks may change inside a victim, of the form of one example's value. */
+function tapLines(victims: readonly score.VictimStatus[]): string[] {
+  const rows = victims.flatMap(({ name, taps, card }) =>
+    taps.map((tap, index) => {
+      const logMel = card?.taps.find((one) => one.name === tap.name)?.logMel;
+      const unit = logMel === undefined ? '' : `log-mel, ${Number(logMel.decibels.toFixed(2))} dB a unit`;
+      return [index === 0 ? name : '', tap.name, tap.dims.join(' x '), unit];
+    }),
+  );
+  return rows.length === 0 ? [] : ['', ...textTable(['victim', 'tap', 'shape', 'unit'].map(textColumn), rows)];
 }
 
 /** "waveform 2 s at 16000 Hz", "frames 8 x 64x64" */
@@ -87,5 +99,6 @@ const statusJson = ({ name, address, state, reason, card, ...status }: score.Vic
   optimizeSlots: status.optimizeSlots,
   maxExamples: status.maxExamples,
   protocolVersion: status.protocolVersion,
+  taps: status.taps,
   card: card === undefined ? null : victim.Card.toJSON(card),
 });

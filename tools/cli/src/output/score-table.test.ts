@@ -15,6 +15,7 @@ const FOUND: ClipScoreJson = {
   triedWithout: 2,
   limit: 16,
   adversarialMargin: -0.1,
+  domain: 'signal',
   perturbations: [
     {
       variable: 'waveform',

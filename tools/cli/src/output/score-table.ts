@@ -57,6 +57,10 @@ function criticalText({ state, criticalScale, limit, assessment }: ClipScoreJson
   return `${state === 'finished' ? '' : '<= '}${figure}${mark}`;
 }
 
+/** What results at taps are not. */
+export const FEATURE_SPACE =
+  'feature-space: values inside the victim were changed; no sound or picture need exist that has them. Not to be compared with budgets of waveforms or pixels.';
+
 function legend(
   scores: readonly ClipScoreJson[],
   variables: readonly { readonly variable: string; readonly rho: number }[],
@@ -64,7 +68,8 @@ function legend(
   const rho = variables.map(({ variable, rho }) => `${variable} ${budget(rho)}`).join(', ');
   return [
     'critical: smallest budget at which a fresh prediction confirmed that every label is off; 0: off already when clean; > E: none up to E.',
-    'tried without: largest smaller budget that found nothing. dB: signal (waveform) or peak (frames) to perturbation.',
+    'tried without: largest smaller budget that found nothing. dB: signal (waveform, taps) or peak (frames) to perturbation.',
+    ...(scores.some(({ domain }) => domain === 'feature-space') ? [FEATURE_SPACE] : []),
     ...(variables.length > 1 ? [`s: multiplies the budgets ${rho}.`] : []),
     ...(scores.some(({ labelSource }) => labelSource === 'prediction')
       ? ['*: what the victim itself predicts, right or wrong, as the clip has no labels; give them with --labels.']

@@ -40,7 +40,8 @@ export function threatModelTable(from: score.CampaignSpecification | undefined):
   const rows = (specificationJson(from)?.threatModels ?? []).map((model) => {
     const variables = Object.entries(model.variables).map(([variable, rho]) => {
       const region = model.confined.includes(variable) ? ' in a region' : '';
-      return `${variable} ${budget(rho)}${region}`;
+      const share = model.relative.includes(variable) ? ' of the clean value' : '';
+      return `${variable} ${budget(rho)}${share}${region}`;
     });
     return [
       model.goal === null ? model.name : `${model.name} (${goalText(model.goal)})`,

@@ -131,7 +131,12 @@ function threatModelTable(report: Report, threatModel: ThreatModelReport): strin
   ]);
   const told = [goal.kind, goal.label ?? goal.k].filter((part) => part !== null).join(' ');
   const aim = goal.kind === 'deactivate all' ? '' : `; goal: ${told}`;
-  return [`${name} (${norm}${joint}; ${attacks.map(attackText).join(' + ')}${aim})`, ...textTable(columns, lines)];
+  const domain = rows[0]?.domain ?? 'signal';
+  const label = domain === 'signal' ? '' : `; ${domain}, not realisable media`;
+  return [
+    `${name} (${norm}${joint}; ${attacks.map(attackText).join(' + ')}${aim}${label})`,
+    ...textTable(columns, lines),
+  ];
 }
 
 /** Columns of a block that depend on what was measured, and their cells in a row. */

@@ -29,6 +29,8 @@ export interface ClipScoreJson {
   readonly triedWithout: number;
   readonly limit: number;
   readonly adversarialMargin: number | null;
+  /** 'feature-space': the threat model changes taps, and no sound or picture need exist that has these features. */
+  readonly domain: 'signal' | 'feature-space';
   readonly perturbations: readonly PerturbationJson[];
   /** Attack that found it; empty without one. */
   readonly attack: string;
@@ -66,6 +68,7 @@ export function clipScoreJson(from: score.ClipScore): ClipScoreJson {
     triedWithout: from.triedWithout,
     limit: from.limit,
     adversarialMargin: from.adversarialMargin ?? null,
+    domain: from.featureSpace ? 'feature-space' : 'signal',
     perturbations: from.perturbations.map(({ decibels, loudness, cleanLoudness, ...same }) => ({
       ...same,
       decibels: decibels ?? null,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { victim } from '@faultline/contracts';
 import { type AttackOptions, threatModelOf } from './attack-options.ts';
+import { threatModelMessage, threatModelSchema } from './threat-model.ts';
 
 const WAVEFORM = victim.InputSpecification.fromPartial({
   name: 'waveform',
@@ -64,7 +65,7 @@ for (const [what, options, message] of [
   [
     'an unknown input',
     { variable: ['smell'] },
-    /^--variable: no victim has an input smell; there are: frames, waveform$/,
+    /^--variable: no victim has an input or tap smell; there are inputs: frames, waveform; taps: none$/,
   ],
   ['a budget that is none', { variable: ['waveform=-1'] }, /^--variable: waveform=-1: .* above 0/],
   ['no name', { variable: ['=1'] }, /^--variable: "=1" names no input/],
@@ -83,4 +84,19 @@ for (const [what, options, message] of [
 test('victims that have nothing in common are attacked one at a time', () => {
   const blind = victim.Card.fromPartial({ name: 'blind', inputs: [WAVEFORM] });
   assert.throws(() => asked({}, [deaf, blind]), { name: 'UsageError', message: /--victim NAME/ });
+});
+
+test('a share of the clean value is a relative budget, of inputs and of taps', () => {
+  const model = asked({ norm: 'l2', variable: ['audio.log-mel=5%', 'frames=0.5'], epsilon: [1, 2] });
+  assert.deepEqual(model.variables, { 'audio.log-mel': { relative: 0.05 }, frames: 0.5 });
+  const message = threatModelMessage(threatModelSchema.parse(model), 1);
+  assert.deepEqual(
+    message.variables.map(({ variable, rho, relative }) => [variable, rho, relative]),
+    [
+      ['audio.log-mel', 0.05, true],
+      ['frames', 0.5, false],
+    ],
+  );
+  const both = threatModelSchema.safeParse({ name: 'x', norm: 'l2', variables: { frames: { rho: 1, relative: 1 } } });
+  assert.match(both.error?.message ?? '', /one of the two/);
 });

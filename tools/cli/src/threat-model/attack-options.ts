@@ -7,7 +7,7 @@ import { GOAL_NAMES, type NormName, type ThreatModelInput, threatModelSchema } f
 export interface AttackOptions {
   readonly attack: string;
   readonly norm: NormName;
-  /** "waveform", or "waveform=0.001" with the budget at scale 1. */
+  /** "waveform", "waveform=0.001" with the budget at scale 1, or "audio.log-mel=5%" with one that is a share of the clean value. */
   readonly variable?: readonly string[];
   /** Budgets of one variable without "=", scales otherwise. Of a search the largest of them is its bound. */
   readonly epsilon?: readonly number[];
@@ -25,9 +25,15 @@ export interface AttackOptions {
 
 /** Of the whole input: options name no regions. */
 export type AskedThreatModel = ThreatModelInput & {
-  readonly variables: Readonly<Record<string, number>>;
+  readonly variables: Readonly<Record<string, number | { readonly relative: number }>>;
   readonly attack: string;
 };
+
+/** Each variable's budget at scale 1, relative ones as shares. */
+export const rhosOf = ({ variables }: AskedThreatModel): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(variables).map(([name, one]) => [name, typeof one === 'number' ? one : one.relative]),
+  );
 
 type InputKind = 'waveform' | 'frames';
 
@@ -43,6 +49,8 @@ const USUAL_SCALES = [0.125, 0.25, 0.5, 1, 2, 4, 8, 16];
 interface Variable {
   readonly name: string;
   readonly rho: number | undefined;
+  /** True: rho is a share of the clean value. */
+  readonly isRelative: boolean;
 }
 
 /**
@@ -67,7 +75,10 @@ export function threatModelOf(options: AttackOptions, cards: readonly victim.Car
       .replaceAll(/[^a-z0-9]+/g, '-'),
     norm,
     variables: Object.fromEntries(
-      variables.map((variable) => [variable.name, plain ? 1 : (variable.rho ?? usualRho(variable.name, norm, cards))]),
+      variables.map(({ name, rho, isRelative }) => {
+        const budget = plain ? 1 : (rho ?? usualRho(name, norm, cards));
+        return [name, isRelative ? { relative: budget } : budget];
+      }),
     ),
     ...(goal === undefined ? {} : { goal }),
     ...(searches ? boundOf(options) : { ladder: options.codec.length === 0 ? { early: scales } : { never: scales } }),
@@ -110,15 +121,22 @@ function usualVariable(cards: readonly victim.Card[]): Variable {
   if (chosen === undefined) {
     throw new UsageError('the victims have no input in common; attack one at a time: --victim NAME');
   }
-  return { name: chosen.name, rho: undefined };
+  return { name: chosen.name, rho: undefined, isRelative: false };
 }
 
 function usualRho(variable: string, norm: NormName, cards: readonly victim.Card[]): number {
   const kinds = new Set(cards.map((card) => inputOf(card, variable)?.kind?.$case));
   const [kind] = kinds;
   if (kind === undefined) {
-    const known = [...new Set(cards.flatMap(({ inputs }) => inputs.map(({ name }) => name)))];
-    throw new UsageError(`--variable: no victim has an input ${variable}; there are: ${known.join(', ')}`);
+    const named = (of: (card: victim.Card) => readonly { readonly name: string }[]) =>
+      [...new Set(cards.flatMap((card) => of(card).map(({ name }) => name)))].join(', ');
+    const [inputs, taps] = [named((card) => card.inputs), named((card) => card.taps)];
+    if (cards.some((card) => card.taps.some(({ name }) => name === variable))) {
+      const ways = `--variable ${variable}=RHO in its own unit, --variable ${variable}=5% of the clean value, or --epsilon`;
+      throw new UsageError(`there is no usual budget of the tap ${variable}; give ${ways}`);
+    }
+    const known = `${inputs}; taps: ${taps || 'none'}`;
+    throw new UsageError(`--variable: no victim has an input or tap ${variable}; there are inputs: ${known}`);
   }
   const usual = USUAL_RHO[norm]?.[kind];
   if (usual !== undefined && kinds.size === 1) return usual;
@@ -131,12 +149,14 @@ const inputOf = ({ inputs }: victim.Card, variable: string): victim.InputSpecifi
 
 function parseVariable(text: string): Variable {
   const [name = '', value] = splitAt(text);
-  if (name === '') throw new UsageError(`--variable: "${text}" names no input; give NAME or NAME=RHO`);
-  if (value === undefined) return { name, rho: undefined };
-  const rho = Number(value);
-  if (!(rho > 0) || value.trim() === '')
-    throw new UsageError(`--variable: ${text}: the budget must be a number above 0`);
-  return { name, rho };
+  if (name === '') throw new UsageError(`--variable: "${text}" names no input; give NAME, NAME=RHO or NAME=SHARE%`);
+  if (value === undefined) return { name, rho: undefined, isRelative: false };
+  const isRelative = value.endsWith('%');
+  const number = isRelative ? value.slice(0, -1) : value;
+  const rho = isRelative ? Number(number) / 100 : Number(number);
+  if (!(rho > 0) || number.trim() === '')
+    throw new UsageError(`--variable: ${text}: the budget must be a number above 0, or a share like 5%`);
+  return { name, rho, isRelative };
 }
 
 type GoalInput = NonNullable<ThreatModelInput['goal']>;

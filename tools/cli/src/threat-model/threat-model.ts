@@ -72,9 +72,11 @@ const region = z
 
 const rho = z.number().positive();
 
-/** rho, and what else a budget may say, as in the contract's VariableBudget. */
+/** rho or a share, and what else a budget may say, as in the contract's VariableBudget. */
 const fullBudget = z.strictObject({
-  rho,
+  rho: rho.optional(),
+  /** In the place of rho: a share of the size of the clean value in each clip. */
+  relative: rho.optional(),
   region: region.optional(),
   norm: z.enum(NORM_NAMES).optional(),
   /** The budget holds in each frame; of a waveform they have a length in seconds. */
@@ -86,11 +88,30 @@ const fullBudget = z.strictObject({
   high: z.number().optional(),
 });
 
+/** What a budget may say; a relative one has its share for rho. */
+type Budget = Omit<z.output<typeof fullBudget>, 'rho' | 'relative'> & {
+  readonly rho: number;
+  readonly relative: boolean;
+};
+
 /** rho alone, or with more. */
-const budget = z.union([rho.transform((value): z.output<typeof fullBudget> => ({ rho: value })), fullBudget], {
-  error:
-    'give its budget at scale 1, a number above 0, or { rho, region, norm, frames, weighting, stepScale, low, high }, of which all but rho may be left out',
-});
+const budget = z.union(
+  [
+    rho.transform((value): Budget => ({ rho: value, relative: false })),
+    fullBudget.transform(({ rho: absolute, relative, ...more }, context): Budget => {
+      const share = absolute ?? relative;
+      if (share !== undefined && (absolute === undefined || relative === undefined)) {
+        return { ...more, rho: share, relative: relative !== undefined };
+      }
+      context.addIssue('give rho, or relative for a share of the clean value: one of the two');
+      return z.NEVER;
+    }),
+  ],
+  {
+    error:
+      'give its budget at scale 1, a number above 0, or { rho, region, norm, frames, weighting, stepScale, low, high }, of which all but rho may be left out; { relative } in the place of rho is a share of the clean value',
+  },
+);
 
 /** Attacks of the catalogue have underscores. */
 const attackName = z.string().regex(/^[a-z0-9][a-z0-9_-]*$/, 'use the name of an attack of `faultline attacks`');

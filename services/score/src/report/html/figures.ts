@@ -60,8 +60,8 @@ export function variableText(variable: Pick<VariableReport, 'kind' | 'variable'>
 }
 
 /** "L2 per frame", "L∞ weighted by masking" */
-export const measureText = ({ norm, perFrame, weighting }: VariableReport): string =>
-  `${NORM_TEXT[norm]}${perFrame ? ' per frame' : ''}${weighting === null ? '' : ` weighted by ${weighting}`}`;
+export const measureText = ({ norm, perFrame, relative, weighting }: VariableReport): string =>
+  `${NORM_TEXT[norm]}${relative ? ' relative' : ''}${perFrame ? ' per frame' : ''}${weighting === null ? '' : ` weighted by ${weighting}`}`;
 
 /** "top 3", "fabricate one: siren"; empty where every true label is to be deactivated. */
 export function goalText({ kind, label, k }: GoalReport): string {
@@ -69,12 +69,17 @@ export function goalText({ kind, label, k }: GoalReport): string {
   return (k === null ? kind : `top ${k}`) + (label === null ? '' : `: ${label}`);
 }
 
+/** What the results are of, where it is not a signal; empty where it is. */
+export const domainText = ({ domain }: Pick<ThreatModelResult, 'domain'>): string =>
+  domain === 'signal' ? '' : `${domain}, not realisable media`;
+
 /** "L∞ on waveform + frames"; of norms of their own "L2 per frame on waveform + L∞ on frames"; with the goal where it is another than to deactivate. */
-export function threatText({ variables, goal }: Pick<ThreatModelResult, 'variables' | 'goal'>): string {
+export function threatText(result: Pick<ThreatModelResult, 'variables' | 'goal' | 'domain'>): string {
+  const { variables, goal } = result;
   const measures = variables.map((variable) => `${measureText(variable)} on `);
   const alike = measures.every((measure) => measure === measures[0]);
   const told = variables.map((one, index) => `${alike && index > 0 ? '' : measures[index]}${variableText(one)}`);
-  return [told.join(' + '), goalText(goal)].filter(Boolean).join('; ');
+  return [told.join(' + '), goalText(goal), domainText(result)].filter(Boolean).join('; ');
 }
 
 const counted = (value: number, noun: string) => `${value} ${noun}${value === 1 ? '' : 's'}`;

@@ -75,7 +75,7 @@ function sizesText({ variables }: ThreatModelResult, measured: CandidateCounts['
   return variables.flatMap(({ variable, kind }) => {
     const size = measured?.[variable];
     if (size === undefined) return [];
-    const level = `${kind === 'waveform' ? 'SNR' : 'PSNR'} ${decibels(size.medianDecibels)}`;
+    const level = `${kind === 'frames' ? 'PSNR' : 'SNR'} ${decibels(size.medianDecibels)}`;
     const loudness = size.medianLoudness === null ? '' : `, ${size.medianLoudness.toFixed(1)} LKFS`;
     return [`${variable} ${short(size.max)}, ${level}${loudness}`];
   });
