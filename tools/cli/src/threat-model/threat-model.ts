@@ -88,30 +88,16 @@ const fullBudget = z.strictObject({
   high: z.number().optional(),
 });
 
-/** What a budget may say; a relative one has its share for rho. */
-type Budget = Omit<z.output<typeof fullBudget>, 'rho' | 'relative'> & {
-  readonly rho: number;
-  readonly relative: boolean;
-};
-
 /** rho alone, or with more. */
-const budget = z.union(
-  [
-    rho.transform((value): Budget => ({ rho: value, relative: false })),
-    fullBudget.transform(({ rho: absolute, relative, ...more }, context): Budget => {
-      const share = absolute ?? relative;
-      if (share !== undefined && (absolute === undefined || relative === undefined)) {
-        return { ...more, rho: share, relative: relative !== undefined };
-      }
-      context.addIssue('give rho, or relative for a share of the clean value: one of the two');
-      return z.NEVER;
-    }),
-  ],
-  {
+const budget = z
+  .union([rho.transform((value): z.output<typeof fullBudget> => ({ rho: value })), fullBudget], {
     error:
       'give its budget at scale 1, a number above 0, or { rho, region, norm, frames, weighting, stepScale, low, high }, of which all but rho may be left out; { relative } in the place of rho is a share of the clean value',
-  },
-);
+  })
+  .refine(
+    (given) => (given.rho === undefined) !== (given.relative === undefined),
+    'give rho, or relative for a share of the clean value: one of the two',
+  );
 
 /** Attacks of the catalogue have underscores. */
 const attackName = z.string().regex(/^[a-z0-9][a-z0-9_-]*$/, 'use the name of an attack of `faultline attacks`');
@@ -200,14 +186,17 @@ export function threatModelMessage(model: z.output<typeof threatModelSchema>, se
   const [first = alone, ...further] = model.attacks ?? [];
   return {
     name: model.name,
-    variables: Object.entries(model.variables).map(([variable, { region, norm, weighting, ...own }]) =>
-      attack.VariableBudget.fromPartial({
-        ...own,
-        variable,
-        region: region === undefined ? undefined : regionMessage(region),
-        norm: norm === undefined ? undefined : NORMS[norm],
-        weighting: weighting === undefined ? undefined : WEIGHTINGS[weighting],
-      }),
+    variables: Object.entries(model.variables).map(
+      ([variable, { rho: absolute, relative, region, norm, weighting, ...own }]) =>
+        attack.VariableBudget.fromPartial({
+          ...own,
+          variable,
+          rho: absolute ?? relative,
+          relative: relative !== undefined,
+          region: region === undefined ? undefined : regionMessage(region),
+          norm: norm === undefined ? undefined : NORMS[norm],
+          weighting: weighting === undefined ? undefined : WEIGHTINGS[weighting],
+        }),
     ),
     norm: NORMS[model.norm],
     rungs: model.ladder === undefined ? [] : rungsOf(model.ladder),
