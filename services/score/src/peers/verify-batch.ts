@@ -52,7 +52,7 @@ export async function verifyBatch(
   const reached = verified.flatMap((one, index) => {
     const { clip, candidate } = inspected[index] ?? {};
     if (one.verdict !== 'reached' || clip === undefined || candidate === undefined) return [];
-    return [{ one, clip, point: attackedInputs(clip.inputs, candidate) }];
+    return [{ one, clip, point: attackedPoint(clip, candidate) }];
   });
   const shifted = await heldOutShares(services, victim, threatModel, reached, signal);
   const shares = new Map(reached.map(({ one }, index) => [one, shifted.shares?.[index]]));

@@ -1,5 +1,6 @@
 import type {
   AttackReport,
+  DomainName,
   GoalReport,
   NormName,
   RobustnessSummary,
@@ -70,16 +71,18 @@ export function goalText({ kind, label, k }: GoalReport): string {
 }
 
 /** What the results are of, where it is not a signal; empty where it is. */
-export const domainText = ({ domain }: Pick<ThreatModelResult, 'domain'>): string =>
-  domain === 'signal' ? '' : `${domain}, not realisable media`;
+const domainText = (domain: DomainName): string => (domain === 'signal' ? '' : `${domain}, not realisable media`);
 
 /** "L∞ on waveform + frames"; of norms of their own "L2 per frame on waveform + L∞ on frames"; with the goal where it is another than to deactivate. */
-export function threatText(result: Pick<ThreatModelResult, 'variables' | 'goal' | 'domain'>): string {
-  const { variables, goal } = result;
+export function threatText(
+  result: Pick<ThreatModelResult, 'variables' | 'goal'> & Partial<Pick<ThreatModelResult, 'domain'>>,
+): string {
+  // Universal perturbations are of inputs alone.
+  const { variables, goal, domain = 'signal' } = result;
   const measures = variables.map((variable) => `${measureText(variable)} on `);
   const alike = measures.every((measure) => measure === measures[0]);
   const told = variables.map((one, index) => `${alike && index > 0 ? '' : measures[index]}${variableText(one)}`);
-  return [told.join(' + '), goalText(goal), domainText(result)].filter(Boolean).join('; ');
+  return [told.join(' + '), goalText(goal), domainText(domain)].filter(Boolean).join('; ');
 }
 
 const counted = (value: number, noun: string) => `${value} ${noun}${value === 1 ? '' : 's'}`;
