@@ -9,7 +9,7 @@ import { Workbench } from '../testing/workbench.ts';
 // A victim whose gradients are masked, beside a clean one: real files, real services.
 
 const STEPS = 3;
-const CLIPS = 6;
+const CLIPS = 4;
 
 let bench: Workbench;
 let report: Report;
