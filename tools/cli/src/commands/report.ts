@@ -1,7 +1,7 @@
-import type { Report } from '@faultline/report';
 import { CALLER } from '../campaign/caller.ts';
 import { knownCampaign } from '../campaign/known-campaign.ts';
 import { UsageError } from '../exit-code.ts';
+import { readReport } from '../output/read-report.ts';
 import { reportFiles } from '../output/report-files.ts';
 import { tradeOffTable } from '../output/trade-off-table.ts';
 import { universalTable } from '../output/universal-table.ts';
@@ -35,7 +35,7 @@ async function printReport(campaignId: string, { json, stack }: CommandOptions):
     process.stdout.write(`${reportJson.trimEnd()}\n`);
     return;
   }
-  const parsed: Report = JSON.parse(reportJson);
+  const parsed = readReport(reportJson, reportFiles(folder));
   process.stdout.write(
     `${[...tradeOffTable(parsed), ...universalTable(parsed), '', ...reportFiles(folder)].join('\n').trimEnd()}\n`,
   );
