@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { type DenseTensor, victim } from '@faultline/contracts';
+import type { DenseTensor } from '@faultline/contracts';
 import { encodeModel, float32, GraphBuilder } from '@faultline/onnx';
 import { LocalVictim } from '@faultline/victim-local';
+import { testCard } from '@faultline/victim-local/testing';
 import { apgd } from './apgd.ts';
 import type { AttackSetting } from './attack.ts';
 import { defaultValues } from './attack-parameters.ts';
@@ -36,15 +36,8 @@ async function networkVictim(): Promise<LocalVictim> {
   b.output(b.plus(outer, weights(network.bias2, [labels])), ['batch', labels], 'float32', 'logits');
   const model = encodeModel(b.model('reference'));
   const [frames, , height, width] = FRAMES;
-  const card = victim.Card.fromPartial({
-    schemaVersion: 1,
-    name: 'reference',
-    model: 'model.onnx',
-    sha256: createHash('sha256').update(model).digest('hex'),
+  const card = testCard('reference', model, labels, {
     inputs: [{ name: 'frames', kind: { $case: 'frames', value: { frameRateHz: 4, frames, height, width } } }],
-    logits: 'logits',
-    labels: Array.from({ length: labels }, (_, i) => ({ label: `label-${i}`, threshold: 0 })),
-    logitScale: 1,
   });
   return LocalVictim.load({ model, card });
 }

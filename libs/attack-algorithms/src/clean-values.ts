@@ -53,7 +53,12 @@ export function checkedOn(clip: number, run: AttackRun, checked: CheckedRun): Ch
 
 /** Largest minus smallest value; 1 where all are the same. */
 function spreadOf(values: Float32Array): number {
-  const [low, high] = values.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [Infinity, -Infinity]);
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  for (const value of values) {
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
   return high > low ? high - low : 1;
 }
 

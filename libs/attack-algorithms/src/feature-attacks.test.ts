@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { after, test } from 'node:test';
-import { type DenseTensor, victim } from '@faultline/contracts';
+import type { DenseTensor } from '@faultline/contracts';
 import { encodeModel, float32, GraphBuilder } from '@faultline/onnx';
 import { exampleDims, valueRange } from '@faultline/victim';
 import { LocalVictim } from '@faultline/victim-local';
+import { testCard } from '@faultline/victim-local/testing';
 import { defaultValues } from './attack-parameters.ts';
 import { AttackRequestError } from './faults.ts';
 import { mma, tia } from './feature-attacks.ts';
@@ -44,18 +44,11 @@ function twoBranches(audioFeatures: number) {
   b.output(video, ['batch', FEATURES], 'float32', 'video.embedding');
   b.output(b.plus(logits, b.constant(float32(Float32Array.of(3, 3, 3)))), ['batch', LABELS], 'float32', 'logits');
   const model = encodeModel(b.model('two-branches'));
-  const card = victim.Card.fromPartial({
-    schemaVersion: 1,
-    name: 'two-branches',
-    model: 'model.onnx',
-    sha256: createHash('sha256').update(model).digest('hex'),
+  const card = testCard('two-branches', model, LABELS, {
     inputs: [
       { name: 'waveform', kind: { $case: 'waveform', value: { sampleRateHz: 16_000, samples: SAMPLES } } },
       { name: 'frames', kind: { $case: 'frames', value: { frameRateHz: 4, frames: FRAMES, height: 2, width: 2 } } },
     ],
-    logits: 'logits',
-    labels: Array.from({ length: LABELS }, (_, i) => ({ label: `label-${i}`, threshold: 0 })),
-    logitScale: 1,
     taps: [
       { name: 'audio.embedding', value: 'audio.embedding' },
       { name: 'video.embedding', value: 'video.embedding' },

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { after, test } from 'node:test';
-import { victim } from '@faultline/contracts';
 import { encodeModel, float32, GraphBuilder } from '@faultline/onnx';
 import { LocalVictim } from '@faultline/victim-local';
+import { testCard } from '@faultline/victim-local/testing';
 import type { NormName } from './attack.ts';
 import { defaultValues } from './attack-parameters.ts';
 import { catalogue } from './catalogue.ts';
@@ -46,15 +45,9 @@ async function network(): Promise<LocalVictim> {
   b.output(b.plus(height, b.scalar(reference.bias)), ['batch', 1], 'float32', 'logits');
   const model = encodeModel(b.model('network'));
   const [frames, , height_, width] = FRAME_DIMS;
-  const card = victim.Card.fromPartial({
-    schemaVersion: 1,
-    name: 'network',
-    model: 'model.onnx',
-    sha256: createHash('sha256').update(model).digest('hex'),
+  const card = testCard('network', model, 1, {
     inputs: [{ name: 'frames', kind: { $case: 'frames', value: { frameRateHz: 4, frames, height: height_, width } } }],
-    logits: 'logits',
     labels: [{ label: 'on', threshold: 0 }],
-    logitScale: 1,
   });
   return LocalVictim.load({ model, card });
 }

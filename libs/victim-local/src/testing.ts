@@ -18,6 +18,25 @@ export interface LinearVictimOptions {
   readonly frameDims: readonly [number, number, number];
 }
 
+/** The card of a small model in tests: thresholds and logit scale as if there were nothing to tell, unless `fields` tell it. */
+export function testCard(
+  name: string,
+  model: Uint8Array,
+  labels: number,
+  fields: Parameters<typeof victim.Card.fromPartial>[0],
+): victim.Card {
+  return victim.Card.fromPartial({
+    schemaVersion: 1,
+    name,
+    model: 'model.onnx',
+    sha256: createHash('sha256').update(model).digest('hex'),
+    logits: 'logits',
+    labels: Array.from({ length: labels }, (_, i) => ({ label: `label-${i}`, threshold: 0 })),
+    logitScale: 1,
+    ...fields,
+  });
+}
+
 /** Builds a linear victim with thresholds 0: logits = waveform W_a + frames W_v + bias. */
 export function linearVictim(options: LinearVictimOptions): LinearVictim {
   const labels = options.bias.length;
@@ -33,18 +52,11 @@ export function linearVictim(options: LinearVictimOptions): LinearVictim {
   const picture = b.matmul(flat, b.constant(float32(options.frames, [pixels, labels])));
   b.output(b.plus(b.plus(sound, picture), b.constant(float32(options.bias))), ['batch', labels], 'float32', 'logits');
   const model = encodeModel(b.model('linear'));
-  const card = victim.Card.fromPartial({
-    schemaVersion: 1,
-    name: 'linear',
-    model: 'model.onnx',
-    sha256: createHash('sha256').update(model).digest('hex'),
+  const card = testCard('linear', model, labels, {
     inputs: [
       { name: 'waveform', kind: { $case: 'waveform', value: { sampleRateHz: 16_000, samples } } },
       { name: 'frames', kind: { $case: 'frames', value: { frameRateHz: 4, frames, height, width } } },
     ],
-    logits: 'logits',
-    labels: Array.from({ length: labels }, (_, i) => ({ label: `label-${i}`, threshold: 0 })),
-    logitScale: 1,
   });
   return { model, card };
 }

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
-import { type DenseTensor, victim } from '@faultline/contracts';
+import type { DenseTensor, victim } from '@faultline/contracts';
 import { encodeModel, float32, GraphBuilder } from '@faultline/onnx';
 import { LocalVictim } from '@faultline/victim-local';
+import { testCard } from '@faultline/victim-local/testing';
 import type { NormName } from '../attack.ts';
 import type { LinearProblem } from './linear-optimum.ts';
 import { normal, randomNumbers } from './random.ts';
@@ -56,16 +56,11 @@ export class TapVictim implements AsyncDisposable {
     b.output(b.plus(b.plus(heard, seen), bias), ['batch', LABELS], 'float32', 'logits');
     const model = encodeModel(b.model('tap-victim'));
     const [count, , height, width] = FRAME_DIMS;
-    const card = victim.Card.fromPartial({
-      schemaVersion: 1,
-      name: 'tap-victim',
-      model: 'model.onnx',
-      sha256: createHash('sha256').update(model).digest('hex'),
+    const card = testCard('tap-victim', model, LABELS, {
       inputs: [
         { name: 'waveform', kind: { $case: 'waveform', value: { sampleRateHz: 16_000, samples: SAMPLES } } },
         { name: 'frames', kind: { $case: 'frames', value: { frameRateHz: 4, frames: count, height, width } } },
       ],
-      logits: 'logits',
       labels: Array.from({ length: LABELS }, (_, label) => ({ label: `label-${label}`, threshold: 0.1 * label })),
       logitScale: LOGIT_SCALE,
       taps: [{ name: 'hidden', value: 'hidden' }],

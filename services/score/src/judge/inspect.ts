@@ -48,7 +48,7 @@ export interface Inspection {
   readonly rejection: 'over-budget' | 'out-of-range' | 'outside-region' | undefined;
 }
 
-/** What values of a tap may be: any number. */
+/** Taps have no range: every finite number is allowed. */
 const FINITE = { low: -Number.MAX_VALUE, high: Number.MAX_VALUE } as const;
 
 /**

@@ -50,7 +50,7 @@ const unassessed = (reason: string): AttackAssessment => ({
 
 /**
  * Looks for signs that the attacks on a victim failed for reasons of their own: in what they told, in points made against other victims, and in what a few gradients
- * claim; and for a way around. What a remedy finds is verified as any other candidate.
+ * claim; and for a way around. Candidates of a remedy are verified like all others.
  */
 export async function assessAttacks(
   setting: AssessmentSetting,
