@@ -113,13 +113,23 @@ for (const { row, attack, norm, values } of CASES) {
       },
       plan.initParameters(examples),
     );
-    const { outcomes } = await loop.step({ steps, parameters: plan.stepParameters(examples, 0, steps) });
+    const [scales, margins, smallest]: [number[], number[], number[]] = [[], [], []];
+    // A busy machine does fewer steps in a message than it is asked for.
+    for (let done = 0; done < steps; ) {
+      const parameters = plan.stepParameters(examples, done, steps - done);
+      const { stepsDone, outcomes } = await loop.step({ steps: steps - done, parameters });
+      assert.ok(stepsDone > 0, 'a message does a step at least');
+      done += stepsDone;
+      scales.push(...(outcomes.get('scale') ?? []));
+      margins.push(...(outcomes.get('margin') ?? []));
+      smallest.push(...(outcomes.get('bestScale') ?? []));
+    }
     const expected = reference.attacks[row];
     assert.ok(expected !== undefined && expected.path.length === steps);
     for (const [step, clips] of expected.path.entries()) {
       for (const [clip, [size, height]] of clips.entries()) {
         const at = step * CLIPS + clip;
-        const [scale = Number.NaN, margin = Number.NaN] = [outcomes.get('scale')?.[at], outcomes.get('margin')?.[at]];
+        const [scale = Number.NaN, margin = Number.NaN] = [scales[at], margins[at]];
         assert.ok(
           Math.abs(scale - size) <= TOLERANCE * Math.max(1, size),
           `step ${step}, clip ${clip}: ${scale}, not ${size}`,
@@ -130,7 +140,7 @@ for (const { row, attack, norm, values } of CASES) {
         );
       }
     }
-    const last = outcomes.get('bestScale')?.slice(-CLIPS) ?? [];
+    const last = smallest.slice(-CLIPS);
     for (const [clip, size] of expected.best.entries()) {
       // The reference returns the clean point where it found nothing.
       const best = last[clip] === NO_SCALE ? 0 : (last[clip] ?? Number.NaN);
