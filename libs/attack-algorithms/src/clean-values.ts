@@ -15,7 +15,7 @@ const NO_SIZE = 1e-30;
 
 /** One clip of a variable as it was given: an input, or the clean value of a tap. */
 export function cleanSlice(
-  { name, dims }: AttackVariable,
+  { name, dims }: Pick<AttackVariable, 'name' | 'dims'>,
   clip: number,
   { inputs, taps }: Pick<AttackRun, 'inputs' | 'taps'>,
 ): Float32Array | Uint8Array {
@@ -27,7 +27,7 @@ export function cleanSlice(
 
 /** One clip of a variable as the victim sees it. */
 export function cleanRow(
-  variable: AttackVariable,
+  variable: Pick<AttackVariable, 'name' | 'dims'>,
   clip: number,
   run: Pick<AttackRun, 'inputs' | 'taps'>,
 ): Float32Array {

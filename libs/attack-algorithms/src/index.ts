@@ -3,6 +3,7 @@ export type { AttackDefinition, AttackKind, AttackKnowledge, NormName } from './
 export type { ChoiceParameter, NumberParameter, ParameterSpec, ParameterSpecs } from './attack-parameters.ts';
 export { type CatalogueRow, catalogue } from './catalogue.ts';
 export { goalKinds } from './check-goal.ts';
+export { type CriticalScales, criticalScales } from './critical-scales.ts';
 export type { ExampleEvidence, GradientEvidence, PathPoint, PointIndex } from './evidence.ts';
 export { AttackRequestError, type Violation } from './faults.ts';
 export { inwardEpsilon } from './float32-bounds.ts';

@@ -1,6 +1,7 @@
-import { attack, type DenseTensor, sliceRows, type victim } from '@faultline/contracts';
+import { attack, pickRows, type victim } from '@faultline/contracts';
 import type { Tensors, Victim } from '@faultline/victim';
 import { AttackRequestError, Faults } from './faults.ts';
+import { deactivatesAll, deactivationMargins } from './fresh-margins.ts';
 import type { AttackRun } from './request.ts';
 import {
   type AttackEvent,
@@ -40,7 +41,10 @@ export async function* transferAttack(
     if (event.kind === 'result') {
       const { logits, cost } = await target.predict(candidateInputs(event.result, run), { signal });
       asked += cost.forwardExamples;
-      yield { kind: 'result', result: { ...event.result, margins: margins(event.result, logits.data, run, card) } };
+      yield {
+        kind: 'result',
+        result: { ...event.result, margins: deactivationMargins(logits.data, event.result.clips, run.targets, card) },
+      };
     } else if (event.kind === 'cost') {
       const { forwardExamples, gradientExamples } = event.cost;
       yield { kind: 'cost', cost: { forwardExamples: forwardExamples + asked, gradientExamples } };
@@ -63,11 +67,12 @@ function checkTransfer({ threatModel }: AttackRun, target: victim.Card, surrogat
     'targets',
     `of ${pair} differ; craft on a victim with the same labels`,
   );
-  const { goal, rungs } = threatModel;
-  const { GOAL_KIND_UNSPECIFIED, GOAL_KIND_DEACTIVATE_ALL } = attack.GoalKind;
-  const deactivates =
-    goal === undefined || goal.kind === GOAL_KIND_UNSPECIFIED || goal.kind === GOAL_KIND_DEACTIVATE_ALL;
-  faults.unless(deactivates, 'threat_model.goal', 'is another than to deactivate all; transfer takes that one alone');
+  const { rungs } = threatModel;
+  faults.unless(
+    deactivatesAll(threatModel),
+    'threat_model.goal',
+    'is another than to deactivate all; transfer takes that one alone',
+  );
   faults.unless(
     rungs.length > 0,
     'threat_model.rungs',
@@ -82,32 +87,5 @@ function checkTransfer({ threatModel }: AttackRun, target: victim.Card, surrogat
 
 /** Every input of the target for the rows of a result: crafted ones, and the clean ones of their clips. */
 function candidateInputs({ clips, adversarial }: RungCandidates, { inputs }: AttackRun): Tensors {
-  return new Map(Array.from(inputs, ([name, clean]) => [name, adversarial.get(name) ?? rowsOf(clean, clips)]));
-}
-
-function rowsOf(tensor: DenseTensor, rows: readonly number[]): DenseTensor {
-  const parts = rows.map((row) => sliceRows(tensor, row, row + 1).data);
-  const size = parts[0]?.length ?? 0;
-  const isBytes = tensor.data instanceof Uint8Array;
-  const data = isBytes ? new Uint8Array(rows.length * size) : new Float32Array(rows.length * size);
-  for (const [index, part] of parts.entries()) data.set(Array.from(part, Number), index * size);
-  return { dims: [rows.length, ...tensor.dims.slice(1)], data };
-}
-
-/** max over the true labels of z - t, one a row. */
-function margins(
-  { clips }: RungCandidates,
-  logits: Float32Array,
-  { targets }: AttackRun,
-  { labels }: victim.Card,
-): number[] {
-  return clips.map((clip, row) =>
-    Math.max(
-      ...labels.flatMap(({ threshold }, label) =>
-        targets.data[clip * labels.length + label] === 1
-          ? [(logits[row * labels.length + label] ?? Number.NaN) - threshold]
-          : [],
-      ),
-    ),
-  );
+  return new Map(Array.from(inputs, ([name, clean]) => [name, adversarial.get(name) ?? pickRows(clean, clips)]));
 }

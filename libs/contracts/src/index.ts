@@ -9,7 +9,7 @@ export * as health from '../gen/grpc/health/v1/health.ts';
 export * as reflection from '../gen/grpc/reflection/v1/reflection.ts';
 export * as openInference from '../gen/open_inference/open_inference.ts';
 export { readDescriptorSet } from './descriptor-set.ts';
-export { joinRows, ROW_CHUNK_BYTES, type RowChunk, rowChunks, rowsWithin, sliceRows } from './rows.ts';
+export { joinRows, pickRows, ROW_CHUNK_BYTES, type RowChunk, rowChunks, rowsWithin, sliceRows } from './rows.ts';
 export {
   type DenseTensor,
   decodeTensor,

@@ -16,6 +16,14 @@ export function sliceRows(tensor: DenseTensor, from: number, to: number): DenseT
   return { dims: [to - from, ...rowDims], data: tensor.data.subarray(from * size, to * size) };
 }
 
+/**
+ * These rows of a tensor, in the order given; a single one is a view.
+ * @throws Error without rows.
+ */
+export function pickRows(tensor: DenseTensor, rows: readonly number[]): DenseTensor {
+  return joinRows(rows.map((row) => sliceRows(tensor, row, row + 1)));
+}
+
 /** Rows that fit in `maxBytes`; at least one. */
 export function rowsWithin(tensor: DenseTensor, maxBytes: number): number {
   const rowBytes = elementCount(tensor.dims.slice(1)) * tensor.data.BYTES_PER_ELEMENT;

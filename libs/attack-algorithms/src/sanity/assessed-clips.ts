@@ -1,4 +1,4 @@
-import { type DenseTensor, joinRows, sliceRows } from '@faultline/contracts';
+import { pickRows } from '@faultline/contracts';
 import type { ProbedClips } from './probed-clips.ts';
 
 /** Clips of one attack, looked at a few at a time: all of them need not be in memory at once. */
@@ -16,7 +16,7 @@ export function clipsInMemory(clips: ProbedClips): AssessedClips {
     count,
     batch: (rows) => ({
       ...clips,
-      inputs: new Map(Array.from(inputs, ([name, tensor]) => [name, rowsOf(tensor, rows)])),
+      inputs: new Map(Array.from(inputs, ([name, tensor]) => [name, pickRows(tensor, rows)])),
       targets: {
         dims: [rows.length, labels],
         data: Float32Array.from(rows.flatMap((row) => [...targets.data.subarray(row * labels, (row + 1) * labels)])),
@@ -24,6 +24,3 @@ export function clipsInMemory(clips: ProbedClips): AssessedClips {
     }),
   };
 }
-
-const rowsOf = (tensor: DenseTensor, rows: readonly number[]): DenseTensor =>
-  joinRows(rows.map((row) => sliceRows(tensor, row, row + 1)));

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { LocalVictim } from '@faultline/victim-local';
 import { loadClips } from '../strength/shipped-clips.ts';
-import { criticalScales, type GapNorm, searchersOf } from './critical-scales.ts';
+import { type GapNorm, searchedScales, searchersOf } from './searched-scales.ts';
 
 const USAGE = `How far each search for the smallest perturbation is from the best known of each clip, on the shipped victims; verified by fresh predictions.
 
@@ -54,7 +54,7 @@ async function main(): Promise<void> {
       const searches: { attack: string; scales: readonly number[]; gradients: number }[] = [];
       for (const attack of searchersOf(norm, clips.inputs.size)) {
         const own = attack === 'pgd' || attack === 'apgd' ? Math.max(1, Math.round(steps * PROBE_SHARE)) : steps;
-        searches.push({ attack, ...(await criticalScales(victim, clips, { attack, norm, steps: own })) });
+        searches.push({ attack, ...(await searchedScales(victim, clips, { attack, norm, steps: own })) });
       }
       const best = clips.labels.map((_, clip) => Math.min(...searches.map(({ scales }) => scales[clip] ?? Infinity)));
       const rows = searches.map(({ attack, scales, gradients }) => ({

@@ -1,7 +1,7 @@
-import { type AttackRun, runAttack } from '@faultline/attack-algorithms';
-import { attack as contract, type DenseTensor, sliceRows } from '@faultline/contracts';
-import { type Victim, verdictTolerance } from '@faultline/victim';
-import type { ClipBatch } from './shipped-clips.ts';
+import { type AttackRun, criticalScales } from '@faultline/attack-algorithms';
+import { attack as contract } from '@faultline/contracts';
+import type { Victim } from '@faultline/victim';
+import { type ClipBatch, targetsOf } from './shipped-clips.ts';
 
 /** Budgets at scale 1 of each variable, in its unit: chosen so that the ladder spans from nearly all clips to nearly none. */
 const RHO = {
@@ -48,27 +48,23 @@ export async function robustAccuracies(
   const measured: RobustAccuracies['attacks'][number][] = [];
   for (const attack of attacks) {
     const restarts = attack === 'noise' ? gradients : 1;
-    const { smallest, spent } = await verifiedRungs(
+    const { scales, cost } = await criticalScales(
       victim,
-      clips,
       await runOf(victim, clips, { norm, attack, gradients, restarts }),
     );
-    const robust = SCALES.map((_, rung) => smallest.filter((reached) => reached > rung).length / clips.labels.length);
-    measured.push({ attack, robust, gradients: spent });
+    const robust = SCALES.map((budget) => scales.filter((scale) => scale > budget).length / clips.labels.length);
+    measured.push({ attack, robust, gradients: cost.gradientExamples });
   }
   return { norm, scales: SCALES, attacks: measured };
 }
 
 async function runOf(
   victim: Victim,
-  { inputs, labels, sha256 }: ClipBatch,
+  clips: ClipBatch,
   { norm, attack, gradients, restarts }: { norm: StrengthNorm; attack: string; gradients: number; restarts: number },
 ): Promise<AttackRun> {
   const { card } = await victim.describe();
-  const count = card.labels.length;
-  const targets = new Float32Array(labels.length * count);
-  for (const [clip, active] of labels.entries()) for (const label of active) targets[clip * count + label] = 1;
-  const variables = Object.entries(RHO[norm]).filter(([name]) => inputs.has(name));
+  const variables = Object.entries(RHO[norm]).filter(([name]) => clips.inputs.has(name));
   return {
     threatModel: contract.ThreatModel.fromPartial({
       name: 'strength',
@@ -81,34 +77,8 @@ async function runOf(
       seed: 1,
     }),
     modelSha256: card.sha256,
-    inputs,
-    targets: { dims: [labels.length, count], data: targets },
-    clipSha256: sha256,
+    inputs: clips.inputs,
+    targets: targetsOf(clips, card.labels.length),
+    clipSha256: clips.sha256,
   };
-}
-
-/** By clip the smallest rung that a fresh prediction confirms, beyond the ladder where there is none; and the gradients that the attack took. */
-async function verifiedRungs(victim: Victim, clips: ClipBatch, run: AttackRun) {
-  const { card } = await victim.describe();
-  const smallest = clips.labels.map(() => SCALES.length);
-  let spent = 0;
-  for await (const event of runAttack(victim, run)) {
-    if (event.kind === 'cost') spent = event.cost.gradientExamples;
-    if (event.kind !== 'result') continue;
-    const { rung, clips: rows, adversarial } = event.result;
-    for (const [row, clip] of rows.entries()) {
-      const inputs = new Map<string, DenseTensor>();
-      for (const [name, clean] of clips.inputs) {
-        const tensor = adversarial.get(name);
-        inputs.set(name, tensor === undefined ? sliceRows(clean, clip, clip + 1) : sliceRows(tensor, row, row + 1));
-      }
-      const { logits } = await victim.predict(inputs);
-      const heights = (clips.labels[clip] ?? []).map(
-        (label) => (logits.data[label] ?? 0) - (card.labels[label]?.threshold ?? 0),
-      );
-      const isOff = Math.max(...heights) <= -verdictTolerance(card);
-      if (isOff) smallest[clip] = Math.min(rung, smallest[clip] ?? rung);
-    }
-  }
-  return { smallest, spent };
 }

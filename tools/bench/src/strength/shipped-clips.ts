@@ -14,6 +14,13 @@ export interface ClipBatch {
   readonly sha256: readonly string[];
 }
 
+/** The true labels as attacks take them, float32 [clips, count]: 1 at each, 0 elsewhere. */
+export function targetsOf({ labels }: ClipBatch, count: number): DenseTensor<Float32Array> {
+  const data = new Float32Array(labels.length * count);
+  for (const [clip, active] of labels.entries()) for (const label of active) data[clip * count + label] = 1;
+  return { dims: [labels.length, count], data };
+}
+
 interface ManifestClip {
   readonly file: string;
   readonly labels: readonly string[];

@@ -8,7 +8,7 @@ import {
 import { attack as contract, type DenseTensor, elementCount, sliceRows } from '@faultline/contracts';
 import { perturbationNorms, rankingFigures } from '@faultline/metrics';
 import { type Victim, verdictTolerance } from '@faultline/victim';
-import type { ClipBatch } from '../strength/shipped-clips.ts';
+import { type ClipBatch, targetsOf } from '../strength/shipped-clips.ts';
 
 /** Budgets at scale 1 of each variable, in its unit. */
 const RHO = { linf: { waveform: 0.001, frames: 0.004 }, l2: { waveform: 0.1, frames: 1 } } as const;
@@ -132,12 +132,6 @@ async function crafted(
   };
   for await (const event of runAttack(victim, run)) if (event.kind === 'universal') return event.result;
   throw new Error('the attack returned no perturbation');
-}
-
-function targetsOf({ labels }: ClipBatch, count: number): DenseTensor<Float32Array> {
-  const data = new Float32Array(labels.length * count);
-  for (const [clip, active] of labels.entries()) for (const label of active) data[clip * count + label] = 1;
-  return { dims: [labels.length, count], data };
 }
 
 async function logitsOf(victim: Victim, { labels }: ClipBatch, inputs: ReadonlyMap<string, DenseTensor>) {

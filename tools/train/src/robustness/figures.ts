@@ -1,7 +1,6 @@
 import type { victim } from '@faultline/contracts';
 import { bootstrapInterval, meanDifferences } from '@faultline/metrics';
-import { OFF_WHEN_CLEAN } from './critical-rungs.ts';
-import type { Outcomes, ThreatOutcome } from './outcomes.ts';
+import { OFF_WHEN_CLEAN, type Outcomes, type ThreatOutcome } from './outcomes.ts';
 
 /** Seed of the resamples. */
 const BOOTSTRAP_SEED = 1;

@@ -1,10 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { criticalScales } from '@faultline/attack-algorithms';
+import { attack as contract } from '@faultline/contracts';
 import type { Victim } from '@faultline/victim';
 import type { RobustnessSetting } from './arguments.ts';
 import type { AttackedClips } from './attacked-clips.ts';
-import { criticalRungs, type LadderAttack } from './critical-rungs.ts';
 
-/** What became of each clip under one choice of variables; see `criticalRungs`. */
+/** The rung of clips that are off when clean. */
+export const OFF_WHEN_CLEAN = -1;
+
+/** By clip the smallest rung that turns it off under one choice of variables: `OFF_WHEN_CLEAN`, or the number of rungs where none does. */
 export interface ThreatOutcome {
   readonly variables: readonly string[];
   readonly attacked: readonly number[];
@@ -35,21 +39,13 @@ export async function measureOutcomes(
   onThreat: (threat: ThreatOutcome) => void = () => {},
 ): Promise<Outcomes> {
   const { card } = await victim.describe();
-  const { epsilons, scales, steps, restarts, seed } = setting;
-  const budgets = new Map(Object.entries(epsilons));
+  const { steps, restarts } = setting;
   const threats: ThreatOutcome[] = [];
   for (const variables of threatsOf(card.inputs.map(({ name }) => name))) {
-    const ladder: Omit<LadderAttack, 'attack'> = {
-      epsilons: new Map(variables.map((name) => [name, budgets.get(name) ?? Number.NaN])),
-      scales,
-      steps,
-      restarts,
-      seed,
-    };
-    const attacked = await criticalRungs(victim, clips, { ...ladder, attack: 'pgd' });
+    const attacked = await criticalRungs(victim, clips, setting, variables, { attack: 'pgd', steps, restarts });
     // As many draws as the attack takes gradients.
-    const draws = steps * restarts;
-    const noise = await criticalRungs(victim, clips, { ...ladder, attack: 'noise', steps: 1, restarts: draws });
+    const draws = { attack: 'noise', steps: 1, restarts: steps * restarts };
+    const noise = await criticalRungs(victim, clips, setting, variables, draws);
     // What turns a clip off within the budget of some variables does so within the joint budget too.
     const within = threats.filter((part) => part.variables.every((name) => variables.includes(name)));
     const threat = {
@@ -68,6 +64,31 @@ export async function measureOutcomes(
     clips: clips.sha256,
     threats,
   };
+}
+
+async function criticalRungs(
+  victim: Victim,
+  { inputs, targets, sha256 }: AttackedClips,
+  { epsilons, scales, seed }: RobustnessSetting,
+  variables: readonly string[],
+  attack: Pick<contract.ThreatModel, 'attack' | 'steps' | 'restarts'>,
+): Promise<number[]> {
+  const budgets = new Map(Object.entries(epsilons));
+  const { scales: critical } = await criticalScales(victim, {
+    threatModel: contract.ThreatModel.fromPartial({
+      ...attack,
+      name: variables.join('-'),
+      variables: variables.map((variable) => ({ variable, rho: budgets.get(variable) ?? Number.NaN })),
+      norm: contract.Norm.NORM_LINF,
+      rungs: scales.map((scale) => ({ scale, stopping: contract.Stopping.STOPPING_EARLY })),
+      seed,
+    }),
+    modelSha256: (await victim.describe()).card.sha256,
+    inputs,
+    targets,
+    clipSha256: sha256,
+  });
+  return critical.map((found) => (found === 0 ? OFF_WHEN_CLEAN : scales.filter((scale) => scale < found).length));
 }
 
 const smallestOf = (lists: readonly (readonly number[])[]): number[] =>

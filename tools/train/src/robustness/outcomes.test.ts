@@ -3,7 +3,6 @@ import { test } from 'node:test';
 import { LocalVictim } from '@faultline/victim-local';
 import { linearVictim } from '@faultline/victim-local/testing';
 import type { AttackedClips } from './attacked-clips.ts';
-import { criticalRungs } from './critical-rungs.ts';
 import { measureOutcomes } from './outcomes.ts';
 
 const [SAMPLES, SIDE, CLIPS] = [40, 4, 3];
@@ -36,14 +35,6 @@ async function victimAndClips() {
 
 const fill = (each: number, values: readonly number[]): Float32Array =>
   Float32Array.from({ length: each * values.length }, (_, index) => values[Math.floor(index / each)] ?? 0);
-
-test('clips are off at the smallest rung whose budget suffices, or when clean', async () => {
-  const { subject, clips } = await victimAndClips();
-  // 0.1 x 40 x 0.01 = 0.04 of margin at scale 1, 0.08 at scale 2, 0.4 at scale 10.
-  const ladder = { epsilons: new Map([['waveform', 0.01]]), scales: [1, 2, 10], steps: 8, restarts: 2, seed: 1 };
-  assert.deepEqual(await criticalRungs(subject, clips, { ...ladder, attack: 'pgd' }), [1, 2, -1]);
-  assert.deepEqual(await criticalRungs(subject, clips, { ...ladder, attack: 'pgd', scales: [1] }), [1, 1, -1]);
-});
 
 test('each input is attacked alone and both at once, and a joint budget never does worse than its parts', async () => {
   const { subject, clips } = await victimAndClips();
