@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { FolderStore, loadTensor } from '@faultline/artefacts';
-import { decodeTensor, score } from '@faultline/contracts';
+import { HELD_OUT_ONSETS, heldOutShifts, shiftSound } from '@faultline/attack-algorithms';
+import { type attack, decodeTensor, score } from '@faultline/contracts';
 import { FaultlineError } from '@faultline/service-kit';
 import { clipMedia, type LinearSetting, linearSetting, threatModel } from './test-support/linear-campaign.ts';
-import { LABELS, linearLogits, linearVictim } from './test-support/linear-victim.ts';
+import { LABELS, linearLogits, linearVictim, SAMPLES } from './test-support/linear-victim.ts';
 
 const { SCORE_STATE_FINISHED, SCORE_STATE_CUT_SHORT, SCORE_STATE_NOT_STARTED } = score.ScoreState;
 const { LABEL_SOURCE_CLIP_SET, LABEL_SOURCE_PREDICTION, LABEL_SOURCE_REQUEST } = score.LabelSource;
@@ -92,6 +94,39 @@ test('tensors come back where asked for, and deactivate the victim', async () =>
     const logit = linearLogits(model, data, frames)[clip % LABELS.length] ?? Number.NaN;
     assert.ok(Math.abs(logit - 0.25 - (one.adversarialMargin ?? 0)) < 1e-6);
   }
+});
+
+test('of attacks over shifts the share of held-out onsets is what fresh predictions say; of others it is unset', async () => {
+  const adversarial = score.AdversarialReturn.ADVERSARIAL_RETURN_TENSORS;
+  const asked = { share: 0.1, fill: 'circular' } as const;
+  const parameters: attack.AttackParameter[] = [
+    { name: 'shift_share', value: { $case: 'number', value: asked.share } },
+    { name: 'shift_fill', value: { $case: 'choice', value: asked.fill } },
+  ];
+  const shifting = threatModel({ name: 'shifting', parameters });
+  const { scores } = await scored(request({ victims: ['weak'], threatModels: [threatModel(), shifting], adversarial }));
+  const model = linearVictim('weak', { waveform: 1, frames: 0.5 });
+  for (const { threatModel: name, clip, heldOutShare, adversarial: tensors } of scores) {
+    if (name !== 'shifting') {
+      assert.equal(heldOutShare, undefined);
+      continue;
+    }
+    const index = Number(clip.slice('clip-'.length));
+    const media = clipMedia(index);
+    const sha256 = createHash('sha256').update(JSON.stringify(media)).digest('hex');
+    const frames = Float32Array.from(media.frames, (pixel) => pixel / 255);
+    const tensor = tensors[0]?.tensor;
+    assert.ok(tensor !== undefined);
+    const { data } = decodeTensor(tensor);
+    assert.ok(data instanceof Float32Array);
+    const off = heldOutShifts(sha256, asked, SAMPLES).filter((shift) => {
+      const logits = linearLogits(model, shiftSound(data, shift, asked.fill), frames);
+      return (logits[index % LABELS.length] ?? Number.NaN) - 0.25 <= -1e-4;
+    });
+    assert.ok(off.length < HELD_OUT_ONSETS, 'not every onset holds');
+    assert.equal(heldOutShare, off.length / HELD_OUT_ONSETS);
+  }
+  assert.equal(scores.length, 4);
 });
 
 test('tensors by reference are in the store', async () => {

@@ -187,6 +187,7 @@ export function attackedScore(
     triedWithout: cut === undefined && !isWithheld ? (interval?.triedWithout ?? 0) : 0,
     assessment: assessment && assessmentMessage(assessment),
     adversarialMargin: best?.verified.margin,
+    heldOutShare: best?.verified.heldOutShare,
     perturbations: best === undefined ? [] : perturbations(model, best.verified.scale, best.verified),
     adversarial: best !== undefined && wanted ? tensorsOf(victim, best.candidate) : [],
     attack: best?.attack ?? '',

@@ -197,6 +197,7 @@ function told(clip: number, scale: number): attack.ExampleEvidence {
 }
 
 const FORMS = ['strict', 'legacy'];
+const FILLS = ['circular', 'silence'];
 
 /** The same for all clips: every sample lower by epsilon, so that every logit falls by gain x epsilon. */
 function lowered({ variables }: attack.ThreatModel, rung: number, scale: number): attack.UniversalResult {
@@ -221,9 +222,18 @@ export function serveAttack(models: readonly LinearVictim[], faults: AttackFault
         name: 'form',
         type: { $case: 'choice', value: { values: FORMS, defaultValue: 'strict' } },
       } as const;
+      // Asked for and not heeded: what successes are worth at other onsets is score's to find out.
+      const share = {
+        name: 'shift_share',
+        type: { $case: 'number', value: { minimum: 0, maximum: 0.5, defaultValue: 0 } },
+      } as const;
+      const fill = {
+        name: 'shift_fill',
+        type: { $case: 'choice', value: { values: FILLS, defaultValue: 'circular' } },
+      } as const;
       return {
         attacks: [
-          { name: 'pgd', kind: ATTACK_KIND_UNSPECIFIED },
+          { name: 'pgd', kind: ATTACK_KIND_UNSPECIFIED, parameters: [share, fill] },
           { name: 'noise', kind: ATTACK_KIND_UNSPECIFIED },
           { name: 'fmn', kind: ATTACK_KIND_MINIMUM_NORM },
           { name: 'universal', kind: ATTACK_KIND_UNIVERSAL, parameters: [form] },

@@ -15,6 +15,7 @@ const FOUND: ClipScoreJson = {
   triedWithout: 2,
   limit: 16,
   adversarialMargin: -0.1,
+  heldOutShare: null,
   domain: 'signal',
   perturbations: [
     {
@@ -67,6 +68,16 @@ test('of several variables the scale is told, and what it multiplies', () => {
   const text = scoreTable([FOUND], rhos).join('\n');
   assert.match(text, /critical s .*waveform norm .*frames norm/);
   assert.match(text, /multiplies the budgets waveform 0\.0008, frames 0\.005/);
+});
+
+test('of attacks over shifts the share of held-out ones is told, of others nothing', () => {
+  const found = { ...FOUND, heldOutShare: 0.8125 };
+  const lines = scoreTable([found, FOUND], { waveform: 0.0008 });
+  assert.match(lines[0] ?? '', /tried without +held-out +waveform norm/);
+  assert.match(lines[1] ?? '', / 81 % /);
+  assert.match(lines[2] ?? '', /0\.0016 +- +0\.0032/);
+  assert.ok(lines.some((line) => line.startsWith('held-out: ')));
+  assert.doesNotMatch(scoreTable([FOUND], { waveform: 0.0008 }).join('\n'), /held-out/);
 });
 
 test('a withheld score has no figure; one from a remedy says so, and why, once', () => {

@@ -1,5 +1,5 @@
 import type { ClipScoreJson } from '../scores/clip-scores.ts';
-import { budget } from './figures.ts';
+import { budget, percent } from './figures.ts';
 import { signed } from './prediction-table.ts';
 import { type Column, textColumn, textTable } from './text-table.ts';
 
@@ -13,6 +13,7 @@ export function scoreTable(scores: readonly ClipScoreJson[], rhos: Readonly<Reco
   // One variable: the budgets themselves. Several: the scale s.
   const unit = only !== undefined && others.length === 0 ? only.rho : 1;
   const symbol = others.length === 0 ? 'eps' : 's';
+  const areShifted = scores.some(({ heldOutShare }) => heldOutShare !== null);
   const columns: Column[] = [
     textColumn('clip'),
     textColumn('victim'),
@@ -20,6 +21,7 @@ export function scoreTable(scores: readonly ClipScoreJson[], rhos: Readonly<Reco
     { title: 'clean margin' },
     { title: `critical ${symbol}` },
     { title: 'tried without' },
+    ...(areShifted ? [{ title: 'held-out' }] : []),
     ...variables.flatMap(({ variable }) => [{ title: `${variable} norm` }, { title: 'dB' }]),
   ];
   const rows = scores.map((score) => [
@@ -29,6 +31,7 @@ export function scoreTable(scores: readonly ClipScoreJson[], rhos: Readonly<Reco
     score.cleanMargin === null ? '-' : signed(score.cleanMargin),
     criticalText(score, unit),
     score.triedWithout === 0 ? '-' : budget(score.triedWithout * unit),
+    ...(areShifted ? [score.heldOutShare === null ? '-' : `${percent(score.heldOutShare)} %`] : []),
     ...variables.flatMap(({ variable }) => {
       const found = score.perturbations.find((one) => one.variable === variable);
       if (found === undefined) return ['-', '-'];
@@ -69,6 +72,9 @@ function legend(
   return [
     'critical: smallest budget at which a fresh prediction confirmed that every label is off; 0: off already when clean; > E: none up to E.',
     'tried without: largest smaller budget that found nothing. dB: signal (waveform, taps) or peak (frames) to perturbation.',
+    ...(scores.some(({ heldOutShare }) => heldOutShare !== null)
+      ? ['held-out: share of shifts of the sound that the attack has not drawn at which the example still does so.']
+      : []),
     ...(scores.some(({ domain }) => domain === 'feature-space') ? [FEATURE_SPACE] : []),
     ...(variables.length > 1 ? [`s: multiplies the budgets ${rho}.`] : []),
     ...(scores.some(({ labelSource }) => labelSource === 'prediction')

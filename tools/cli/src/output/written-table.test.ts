@@ -62,6 +62,7 @@ function scoreOf(...written: WrittenExampleJson[]): ClipScoreJson {
     triedWithout: 0,
     limit: 2,
     adversarialMargin: -0.1,
+    heldOutShare: null,
     domain: 'signal',
     perturbations: [],
     attack: 'pgd',

@@ -29,6 +29,8 @@ export interface ClipScoreJson {
   readonly triedWithout: number;
   readonly limit: number;
   readonly adversarialMargin: number | null;
+  /** Of an attack that draws shifts of the sound: share of onsets that it has not drawn at which the example still reaches the goal; null: it draws none, or found nothing. */
+  readonly heldOutShare: number | null;
   /** 'feature-space': the threat model changes taps, and no sound or picture need exist that has these features. */
   readonly domain: 'signal' | 'feature-space';
   readonly perturbations: readonly PerturbationJson[];
@@ -68,6 +70,7 @@ export function clipScoreJson(from: score.ClipScore): ClipScoreJson {
     triedWithout: from.triedWithout,
     limit: from.limit,
     adversarialMargin: from.adversarialMargin ?? null,
+    heldOutShare: from.heldOutShare ?? null,
     domain: from.featureSpace ? 'feature-space' : 'signal',
     perturbations: from.perturbations.map(({ decibels, loudness, cleanLoudness, ...same }) => ({
       ...same,
