@@ -7,7 +7,7 @@ import { HELD_OUT_ONSETS, heldOutShifts, shiftSound } from '@faultline/attack-al
 import { type attack, decodeTensor, score } from '@faultline/contracts';
 import { FaultlineError } from '@faultline/service-kit';
 import { clipMedia, type LinearSetting, linearSetting, threatModel } from './test-support/linear-campaign.ts';
-import { LABELS, linearLogits, linearVictim, SAMPLES } from './test-support/linear-victim.ts';
+import { LABELS, linearLogits, linearVictim, PIXELS, SAMPLES } from './test-support/linear-victim.ts';
 
 const { SCORE_STATE_FINISHED, SCORE_STATE_CUT_SHORT, SCORE_STATE_NOT_STARTED } = score.ScoreState;
 const { LABEL_SOURCE_CLIP_SET, LABEL_SOURCE_PREDICTION, LABEL_SOURCE_REQUEST } = score.LabelSource;
@@ -103,30 +103,28 @@ test('of attacks over shifts the share of held-out onsets is what fresh predicti
     { name: 'shift_share', value: { $case: 'number', value: asked.share } },
     { name: 'shift_fill', value: { $case: 'choice', value: asked.fill } },
   ];
-  const shifting = threatModel({ name: 'shifting', parameters });
-  const { scores } = await scored(request({ victims: ['weak'], threatModels: [threatModel(), shifting], adversarial }));
+  const threatModels = [threatModel(), threatModel({ name: 'shifting', parameters })];
+  // What stands beside the dog's own samples is louder than they are: where it is heard in their place, the dog is on again.
+  const waveform = Array.from({ length: SAMPLES }, (_, at) => (at % LABELS.length === 0 ? 0.5 : 0.8));
+  const loud = { waveform, frames: Array(PIXELS).fill(0) };
+  const clips = [{ source: media(loud), labels: ['dog'] }];
+  const { scores } = await scored(
+    score.ScoreRequest.fromPartial({ ...request({ victims: ['weak'], threatModels, adversarial }), clips }),
+  );
+  const [plain, shifted] = threatModels.map(({ name }) => scores.find((one) => one.threatModel === name));
+  assert.equal(plain?.heldOutShare, undefined);
+  const tensor = shifted?.adversarial[0]?.tensor;
+  assert.ok(tensor !== undefined);
+  const { data } = decodeTensor(tensor);
+  assert.ok(data instanceof Float32Array);
   const model = linearVictim('weak', { waveform: 1, frames: 0.5 });
-  for (const { threatModel: name, clip, heldOutShare, adversarial: tensors } of scores) {
-    if (name !== 'shifting') {
-      assert.equal(heldOutShare, undefined);
-      continue;
-    }
-    const index = Number(clip.slice('clip-'.length));
-    const media = clipMedia(index);
-    const sha256 = createHash('sha256').update(JSON.stringify(media)).digest('hex');
-    const frames = Float32Array.from(media.frames, (pixel) => pixel / 255);
-    const tensor = tensors[0]?.tensor;
-    assert.ok(tensor !== undefined);
-    const { data } = decodeTensor(tensor);
-    assert.ok(data instanceof Float32Array);
-    const off = heldOutShifts(sha256, asked, SAMPLES).filter((shift) => {
-      const logits = linearLogits(model, shiftSound(data, shift, asked.fill), frames);
-      return (logits[index % LABELS.length] ?? Number.NaN) - 0.25 <= -1e-4;
-    });
-    assert.ok(off.length < HELD_OUT_ONSETS, 'not every onset holds');
-    assert.equal(heldOutShare, off.length / HELD_OUT_ONSETS);
-  }
-  assert.equal(scores.length, 4);
+  const sha256 = createHash('sha256').update(JSON.stringify(loud)).digest('hex');
+  const off = heldOutShifts(sha256, asked, SAMPLES).filter((shift) => {
+    const [dog = Number.NaN] = linearLogits(model, shiftSound(data, shift, asked.fill), new Float32Array(PIXELS));
+    return dog - 0.25 <= -1e-4;
+  });
+  assert.ok(off.length > 0 && off.length < HELD_OUT_ONSETS, `${off.length} onsets hold`);
+  assert.equal(shifted?.heldOutShare, off.length / HELD_OUT_ONSETS);
 });
 
 test('tensors by reference are in the store', async () => {
