@@ -18,6 +18,7 @@ import { absorb } from './absorb.ts';
 import { NodeContext } from './context.ts';
 import { decompose } from './decompose.ts';
 import { type Dims, describeDims, range, sameDims, type Value } from './dims.ts';
+import { distribute } from './distribute.ts';
 import { Expressions, isStep } from './expressions.ts';
 import { ESTIMATES, MOVES, ROUNDINGS, ruleOf, STOPS } from './rules/index.ts';
 
@@ -164,7 +165,7 @@ export function differentiate(options: DifferentiateOptions): Graph {
   });
 }
 
-/** Values that the result must hold, or that are read where `absorb` does not look. */
+/** Values that the result must hold, or that are read where rewrites of the forward graph do not look. */
 const namesToKeep = ({ graph, output, wrt }: DifferentiateOptions): Set<string> =>
   new Set([
     output,
@@ -179,8 +180,9 @@ export function attempt(options: DifferentiateOptions, report: (node: Node, erro
   const { output, wrt, gradName = (name) => `grad/${name}`, opset = OPSET, straightThrough = false } = options;
   const gradNames = wrt.map(gradName);
   const crossed = valuesOnPath(options);
+  const kept = namesToKeep(options);
   const { graph, types } = decompose(
-    absorb(options, namesToKeep(options)),
+    distribute(absorb(options, kept), kept),
     ({ outputs }) => outputs.some((name) => crossed.has(name)),
     typedIn(options.types),
     opset,
