@@ -6,6 +6,7 @@ import { CompiledEvaluator } from './compiled-evaluator.ts';
 import { composeClean } from './compose-clean.ts';
 import { composeEvaluation } from './compose-evaluation.ts';
 import { runChecked } from './feeds.ts';
+import { type Computation, FusedProgram } from './fused/fused-program.ts';
 import { evaluateAhead, rowsPerExample } from './partial-evaluation.ts';
 import type { ShapedProgram } from './program-shape.ts';
 import type { EvaluationSetting } from './setting.ts';
@@ -15,6 +16,13 @@ import { analyse, untyped, type VictimGraph, victimGraph } from './victim-graph.
 /** A session and what it holds. */
 export interface Loaded extends AsyncDisposable {
   readonly session: Session;
+  /** Estimated bytes while it is kept. */
+  readonly bytes: number;
+}
+
+/** A step or init program, and what it holds. */
+export interface LoadedProgram extends AsyncDisposable {
+  readonly computation: Computation;
   /** Estimated bytes while it is kept. */
   readonly bytes: number;
 }
@@ -138,8 +146,15 @@ export class Engine {
   }
 
   /** Loads a step or init program. */
-  load({ program, graph }: ShapedProgram): Promise<Loaded> {
-    return runChecked(program.role, () => this.#loaded(graph));
+  load({ program, graph, types }: ShapedProgram): Promise<LoadedProgram> {
+    return runChecked(program.role, async () => {
+      const computation = await FusedProgram.load(graph, types, this.#options);
+      return {
+        computation,
+        bytes: sessionBytes(graph),
+        [Symbol.asyncDispose]: () => computation[Symbol.asyncDispose](),
+      };
+    });
   }
 
   async #loaded(graph: Graph): Promise<Loaded> {

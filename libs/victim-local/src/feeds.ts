@@ -1,10 +1,10 @@
-import type { Feeds, OrtTensor, Session } from '@faultline/ort';
+import type { Feeds, OrtTensor } from '@faultline/ort';
 import type { Slots } from './evaluator.ts';
 import { ProgramError } from './program.ts';
 import type { ProgramRole } from './slots.ts';
 
 /** Only what a session takes. @throws RangeError naming a slot that nobody provided. */
-export function feedsFor(session: Session, slots: Slots): Feeds {
+export function feedsFor(session: { readonly inputNames: readonly string[] }, slots: Slots): Feeds {
   const feeds: Record<string, OrtTensor> = {};
   for (const name of session.inputNames) {
     const tensor = slots.get(name);

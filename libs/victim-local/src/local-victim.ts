@@ -251,8 +251,8 @@ export class LocalVictim implements Victim {
       return taken.value;
     };
     const evaluator = lease(await this.#sessions.evaluator(setting, programs));
-    const step = lease(await this.#sessions.program(programs.step, setting)).session;
-    const init = programs.init && lease(await this.#sessions.program(programs.init, setting)).session;
+    const step = lease(await this.#sessions.program(programs.step, setting)).computation;
+    const init = programs.init && lease(await this.#sessions.program(programs.init, setting)).computation;
     const machine = { ...rules, evaluator, step, init };
     const leases = opened.move();
     try {

@@ -1,7 +1,8 @@
-import { float32Data, type OrtTensor, type Session } from '@faultline/ort';
+import { float32Data, type OrtTensor } from '@faultline/ort';
 import type { Cost, Loop, LoopBatch, LoopPlan, Parameters, StepOptions, StepResult, Tensors } from '@faultline/victim';
 import type { Evaluator } from './evaluator.ts';
 import { feedsFor, runChecked } from './feeds.ts';
+import type { Computation } from './fused/fused-program.ts';
 import { layOut } from './lay-out.ts';
 import { LoopNoise } from './loop-noise.ts';
 import type { LoopRules } from './loop-rules.ts';
@@ -17,8 +18,8 @@ const MAX_STEP_MS = 1_000;
 /** What a loop runs. */
 export interface LoopMachine extends LoopRules {
   readonly evaluator: Evaluator;
-  readonly step: Session;
-  readonly init: Session | undefined;
+  readonly step: Computation;
+  readonly init: Computation | undefined;
   close(): Promise<void>;
 }
 
@@ -99,7 +100,7 @@ export class LocalLoop implements Loop {
 
   /** Runs an init or step program and takes over next/state/S and, where the point moves, next/V; returns the outcomes. */
   async #advance(
-    program: Session,
+    program: Computation,
     slots: ReadonlyMap<string, OrtTensor>,
     movesPoint: boolean,
   ): Promise<ReadonlyMap<string, OrtTensor>> {

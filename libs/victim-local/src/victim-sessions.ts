@@ -1,6 +1,6 @@
 import type { Programs } from '@faultline/victim';
 import type { CompiledEvaluator } from './compiled-evaluator.ts';
-import type { Engine, EvaluationPrograms, Loaded } from './engine.ts';
+import type { Engine, EvaluationPrograms, Loaded, LoadedProgram } from './engine.ts';
 import { type Program, readPrograms } from './program.ts';
 import { type ShapedProgram, type ShapedPrograms, shapeProgram, shapePrograms } from './program-shape.ts';
 import { type Lease, SessionCache } from './session-cache.ts';
@@ -13,7 +13,10 @@ const KEPT_EVALUATORS = 8;
 /** Step and init programs kept warm; they are small. */
 const KEPT_PROGRAMS = 32;
 
-/** Bytes of warm step and init programs. */
+/** Readers of taps kept warm; each holds the victim's weights. */
+const KEPT_TAP_READERS = 4;
+
+/** Bytes of warm step and init programs, and of readers of taps. */
 const PROGRAM_SESSION_BYTES = 64 * 1024 * 1024;
 
 /** Shapes of programs kept. */
@@ -23,7 +26,8 @@ const KEPT_SHAPES = 128;
 export class VictimSessions implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #evaluators: SessionCache<CompiledEvaluator>;
-  readonly #programs: SessionCache<Loaded>;
+  readonly #programs: SessionCache<LoadedProgram>;
+  readonly #tapReaders: SessionCache<Loaded>;
   readonly #shapes = new Map<string, Promise<ShapedProgram>>();
 
   /** @param evaluatorBytes estimated bytes of the warm evaluators that nobody uses, at most */
@@ -31,6 +35,7 @@ export class VictimSessions implements AsyncDisposable {
     this.#engine = engine;
     this.#evaluators = new SessionCache({ entries: KEPT_EVALUATORS, bytes: evaluatorBytes });
     this.#programs = new SessionCache({ entries: KEPT_PROGRAMS, bytes: PROGRAM_SESSION_BYTES });
+    this.#tapReaders = new SessionCache({ entries: KEPT_TAP_READERS, bytes: PROGRAM_SESSION_BYTES });
   }
 
   /** Reads, checks and shapes the programs of a loop. @throws ProgramError */
@@ -66,7 +71,7 @@ export class VictimSessions implements AsyncDisposable {
   }
 
   /** A step or init program. */
-  program(shaped: ShapedProgram, setting: EvaluationSetting): Promise<Lease<Loaded>> {
+  program(shaped: ShapedProgram, setting: EvaluationSetting): Promise<Lease<LoadedProgram>> {
     const { role, digest } = shaped.program;
     return this.#programs.take(`${role} ${digest} ${settingKey(setting)}`, () => this.#engine.load(shaped));
   }
@@ -74,12 +79,13 @@ export class VictimSessions implements AsyncDisposable {
   /** (x0/I, x/T of `given`) -> logits, tap0/T of `names`. */
   tapReader(names: readonly string[], given: readonly string[]): Promise<Lease<Loaded>> {
     const [read, put] = [names, given].map((some) => [...new Set(some)].sort());
-    const key = `taps ${JSON.stringify([read, put])}`;
-    return this.#programs.take(key, () => this.#engine.tapReader(read ?? [], put ?? []));
+    const key = JSON.stringify([read, put]);
+    return this.#tapReaders.take(key, () => this.#engine.tapReader(read ?? [], put ?? []));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#evaluators[Symbol.asyncDispose]();
     await this.#programs[Symbol.asyncDispose]();
+    await this.#tapReaders[Symbol.asyncDispose]();
   }
 }
