@@ -118,8 +118,9 @@ class AssessmentRun {
 
   /** By clip: the smallest scale at which points made against other victims reach the goal on this one. */
   async #transferred(): Promise<ReadonlyMap<number, number>> {
-    const { victim, threatModel, transfer } = this.#setting;
-    const found = smallestScales(this.#attacks.filter(followsGradients));
+    const { victim, threatModel, clips, transfer } = this.#setting;
+    const smallest = smallestScales(this.#attacks.filter(followsGradients));
+    const found = new Map(clips.map(({ index }) => [index, smallest.get(index) ?? Number.POSITIVE_INFINITY]));
     const points = transfer?.pointsFor(victim, threatModel.model, found) ?? [];
     const planned = ownAttack(threatModel, 'transfer', attack.AttackKnowledge.ATTACK_KNOWLEDGE_NOTHING);
     const verified = await this.#verify(planned, points);

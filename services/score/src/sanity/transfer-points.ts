@@ -33,15 +33,16 @@ export class TransferPoints {
     this.#kept.set(victim, own.set(clip, { scale, candidate: { ...candidate, rung: undefined, adversarial } }));
   }
 
-  /** Points of other victims that need less than what was found for this one. */
+  /**
+   * Points of other victims that need less than what was found for this one.
+   * @param found the smallest scale so far of each clip that may be tried, infinity without one; what has the goal when clean is no such clip.
+   */
   pointsFor(victim: VictimUnderTest, threatModel: attack.ThreatModel, found: ReadonlyMap<number, number>): Candidate[] {
     return [...this.#kept].flatMap(([other, points]) =>
       other === victim || !hearsAlike(victim, other, threatModel)
         ? []
         : [...points.values()]
-            .filter(
-              ({ scale, candidate }) => scale < WORTH_TRYING * (found.get(candidate.clip) ?? Number.POSITIVE_INFINITY),
-            )
+            .filter(({ scale, candidate }) => scale < WORTH_TRYING * (found.get(candidate.clip) ?? 0))
             .map(({ candidate }) => candidate),
     );
   }
