@@ -19,6 +19,9 @@ export interface RequestedClip {
   /** Empty when they are not known: then each victim's own prediction takes their place. */
   readonly labels: readonly string[];
   readonly labelSource: score.LabelSource;
+  /** As the clip set has them; a file is of no stratum, and stands for itself. */
+  readonly stratum: string;
+  readonly groups: readonly string[];
 }
 
 /** What is asked for, as Predict and Score have it. */
@@ -51,6 +54,8 @@ function resolveClip(
         media: clipMedia(set, clip),
         labels: given ? labels : clip.labels,
         labelSource: given ? LABEL_SOURCE_REQUEST : LABEL_SOURCE_CLIP_SET,
+        stratum: clip.stratum,
+        groups: clip.groups,
       };
     }
     case 'media': {
@@ -67,6 +72,8 @@ function resolveClip(
         media: { title: `clip '${name}'`, sha256, read: () => Promise.resolve(bytes) },
         labels,
         labelSource: given ? LABEL_SOURCE_REQUEST : LABEL_SOURCE_PREDICTION,
+        stratum: '',
+        groups: [],
       };
     }
     default:

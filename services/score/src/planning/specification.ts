@@ -106,7 +106,7 @@ export async function planCampaign(
     services.attacks(signal),
     findClipSet(clipsDir, specification.clips?.set ?? '', 'specification.clips.set', report),
   ]);
-  checkThreatModels(threatModels, 'specification.threatModels', MAX_THREAT_MODELS, attacks, victims, report, 'taken');
+  checkThreatModels(threatModels, 'specification.threatModels', MAX_THREAT_MODELS, attacks, victims, report);
   checkNoise(threatModels, attacks, report);
   checkLimits(threatModels, report);
   // Those of one perturbation for all clips share no ledger: two of them may differ in form alone.

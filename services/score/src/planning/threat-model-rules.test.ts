@@ -169,15 +169,17 @@ test('the verdict on gradients reaches the report: the worst of the attacked var
 });
 
 test('attacks that cannot judge clip by clip, or not so many variables, are refused', () => {
-  assert.ok(
-    problems({ attack: 'universal' }).some((problem) => /^m.attack: 'universal' crafts one perturbation/.test(problem)),
-  );
-  const found: string[] = [];
-  const early = threatModel({ attack: 'universal', restarts: 2, furtherAttacks: [FURTHER] });
-  const report = (field: string, description: string) => found.push(`${field}: ${description}`);
-  checkThreatModel(early, 'm', ATTACKS, [victimWith(1, 1)], report, 'taken');
+  const further = problems({ furtherAttacks: [{ ...FURTHER, attack: 'universal' }] });
   assert.match(
-    found.join(),
+    further.join(),
+    /m\.furtherAttacks\[0\]\.attack: 'universal' crafts one perturbation for all clips; each clip is/,
+  );
+  assert.match(
+    problems({ craft: { choice: { $case: 'share', value: 0.5 } } }).join(),
+    /m\.craft: says which clips craft, and 'pgd' attacks each by itself; leave it out/,
+  );
+  assert.match(
+    problems({ attack: 'universal', restarts: 2, furtherAttacks: [FURTHER] }).join(),
     /m\.rungs\[0\]\.stopping: stops early; .*m\.restarts: is 2; .*m\.furtherAttacks: judge each/,
   );
   const variables = ['waveform', 'frames'].map((variable) => attack.VariableBudget.fromPartial({ variable, rho: 1 }));

@@ -78,9 +78,6 @@ function parameterProblem(given: attack.AttackParameter, known: attack.Parameter
   return '';
 }
 
-/** Whether attacks of one perturbation for all clips have a place: in campaigns, where other clips test them. */
-export type UniversalRule = 'taken' | 'refused';
-
 /** What an attack is asked for, first or further: where its fields stand, and what is in them. */
 type AskedAttack = ReturnType<typeof namedAttacks>[number];
 
@@ -181,7 +178,6 @@ function checkAttack(
   path: string,
   attacks: readonly attack.AttackDescription[],
   victims: readonly VictimUnderTest[],
-  universals: UniversalRule,
   report: Report,
 ): void {
   const description = attacks.find((one) => one.name === asked.attack);
@@ -193,11 +189,14 @@ function checkAttack(
     report(`${path}.${field}`, `attack '${asked.attack}' does not offer ${attack.normToJSON(model.norm)}`);
   }
   if (description?.kind === attack.AttackKind.ATTACK_KIND_UNIVERSAL) {
-    if (asked.path === '' && universals === 'taken') checkUniversal(model, path, report);
+    if (asked.path === '') checkUniversal(model, path, report);
     else {
-      const remedy = 'each clip is judged by itself here: put it under a threat model of its own in a campaign';
+      const remedy = 'each clip is judged by itself here: put it under a threat model of its own';
       report(`${path}.attack`, `'${asked.attack}' crafts one perturbation for all clips; ${remedy}`);
     }
+  } else if (model.craft !== undefined && asked.path === '') {
+    const remedy = 'leave it out, or use an attack of one perturbation for all clips';
+    report(`${path}.craft`, `says which clips craft, and '${asked.attack}' attacks each by itself; ${remedy}`);
   }
   const most = description?.mostVariables ?? 0;
   if (most > 0 && model.variables.length > most) {
@@ -227,7 +226,6 @@ function checkAttacks(
   path: string,
   attacks: readonly attack.AttackDescription[],
   victims: readonly VictimUnderTest[],
-  universals: UniversalRule,
   report: Report,
 ): void {
   if (!isKnownNorm(model.norm)) report(`${path}.norm`, 'is not set; give NORM_LINF, NORM_L2, NORM_L1 or NORM_L0');
@@ -237,7 +235,7 @@ function checkAttacks(
   const asked = namedAttacks(model);
   for (const [index, one] of asked.entries()) {
     const field = `${path}${one.path}`;
-    checkAttack(model, one, field, attacks, victims, universals, report);
+    checkAttack(model, one, field, attacks, victims, report);
     const nameField = index === 0 ? `${path}.attackName` : `${field}.name`;
     if (attacks.some(({ name }) => name === one.attack) && !ATTACK_NAME.test(one.name)) {
       report(nameField, `is '${one.name}'; use 1 to 64 letters, digits, dots, hyphens and underscores`);
@@ -279,13 +277,12 @@ export function checkThreatModel(
   attacks: readonly attack.AttackDescription[],
   victims: readonly VictimUnderTest[],
   report: Report,
-  universals: UniversalRule = 'refused',
 ): void {
   if (!THREAT_MODEL_NAME.test(model.name)) {
     report(`${path}.name`, `is '${model.name}'; use 1 to 64 letters, digits, dots, hyphens and underscores`);
   }
   checkVariables(model, path, victims, report);
-  checkAttacks(model, path, attacks, victims, universals, report);
+  checkAttacks(model, path, attacks, victims, report);
   checkRungs(model, path, report);
   checkGoal(model, `${path}.goal`, victims, report);
   if (!isWholeBetween(model.seed, 0, Number.MAX_SAFE_INTEGER)) {
@@ -316,13 +313,12 @@ export function checkThreatModels(
   attacks: readonly attack.AttackDescription[],
   victims: readonly VictimUnderTest[],
   report: Report,
-  universals: UniversalRule = 'refused',
 ): void {
   if (models.length === 0 || models.length > most) {
     report(path, `has ${models.length} entries; give 1 to ${most}`);
   }
   for (const [index, model] of models.entries()) {
-    checkThreatModel(model, `${path}[${index}]`, attacks, victims, report, universals);
+    checkThreatModel(model, `${path}[${index}]`, attacks, victims, report);
     if (models.findIndex((other) => other.name === model.name) !== index) {
       report(`${path}[${index}].name`, `'${model.name}' is used twice; results are filed by name`);
     }

@@ -6,6 +6,7 @@ import { checkClipLabels, type RequestedClip, resolveClips } from '../planning/r
 import { checkThreatModels, seeded } from '../planning/threat-model-rules.ts';
 import { chooseVictims } from '../planning/victim-choice.ts';
 import { isWholeBetween, Violations } from '../planning/violations.ts';
+import { isUniversal, type PlannedUniversal, plannedUniversal } from '../universal/planned-universal.ts';
 import type { WriteBack } from '../write-back/write-back.ts';
 import { checkWriteForms } from '../write-back/write-forms.ts';
 
@@ -16,6 +17,8 @@ const MAX_THREAT_MODELS = 16;
 export interface ScorePlan {
   readonly victims: readonly VictimUnderTest[];
   readonly threatModels: readonly PlannedThreatModel[];
+  /** Those of one perturbation for all clips. */
+  readonly universals: readonly PlannedUniversal[];
   readonly clips: readonly RequestedClip[];
   readonly adversarial: score.AdversarialReturn;
   readonly writeBack: WriteBack;
@@ -45,8 +48,18 @@ export async function planScore(
   checkThreatModels(threatModels, 'threatModels', MAX_THREAT_MODELS, attacks, victims, report);
   checkClipLabels(clips, victims, report);
   const forms = checkWriteForms(request.writeBack, 'writeBack', victims, threatModels, report);
+  const models = seeded(threatModels, seed);
+  const split = clips.map(({ stratum, groups, media: { sha256 } }) => ({ stratum, groups, sha256 }));
+  const universals = models.flatMap((model, index) => {
+    if (!isUniversal(model, attacks)) return [];
+    const remedy = 'one perturbation for all clips is no file; ask for files in a call of their own';
+    if (forms.length > 0) report('writeBack', `is given beside attack '${model.attack}'; ${remedy}`);
+    return plannedUniversal(model, `threatModels[${index}]`, attacks, split, report);
+  });
   violations.refuse();
-  const planned = seeded(threatModels, seed).map((model) => plannedThreatModel(model, attacks));
+  const planned = models
+    .filter((model) => !isUniversal(model, attacks))
+    .map((model) => plannedThreatModel(model, attacks));
   const writeBack = { forms, keepMedia: request.writtenMedia };
-  return { victims, threatModels: planned, clips, adversarial, writeBack };
+  return { victims, threatModels: planned, universals, clips, adversarial, writeBack };
 }

@@ -9,7 +9,9 @@ import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 import type { PlannedThreatModel } from '../planning/planned-attacks.ts';
 import { resolvedClip } from '../planning/requested-clips.ts';
 import { withLookupSpan } from '../spans.ts';
-import { cleanWeight, prepareWeight } from '../work-plan.ts';
+import type { PlannedUniversal } from '../universal/planned-universal.ts';
+import { scoreUniversal } from '../universal/score-universal.ts';
+import { cleanWeight, prepareWeight, universalWeight } from '../work-plan.ts';
 import { cleanClips, type IndexedClip } from './clean-clips.ts';
 import { blankScore, type CleanClip, cleanScore, cleanStanding } from './clip-score.ts';
 import { Pace } from './pace.ts';
@@ -25,6 +27,7 @@ export interface ScoreWork {
   readonly cache: InputCache;
   readonly budget: TimeBudget;
   readonly onScore: (score: score.ClipScore) => Promise<void>;
+  readonly onUniversal: (score: score.UniversalScore) => Promise<void>;
   readonly onProgress: (state: ProgressState) => void;
 }
 
@@ -33,15 +36,16 @@ const MOST_CLIPS_AT_ONCE = 8;
 /** Of the time that is left, clips of the next round may take this share by the pace so far. */
 const ROUND_SHARE = 0.8;
 
-function totalWeight({ victims, threatModels, clips }: ScorePlan): number {
+function totalWeight({ victims, threatModels, universals, clips }: ScorePlan): number {
   const count = clips.length;
+  const rounds = threatModels.length > 0 ? 1 : 0;
   return victims.reduce(
     (sum, victim) =>
-      threatModels.reduce(
-        (ofVictim, threatModel) => ofVictim + searchWeight(victim, threatModel, count),
-        sum + cleanWeight(victim, count),
-      ),
-    prepareWeight(count),
+      sum +
+      rounds * cleanWeight(victim, count) +
+      threatModels.reduce((ofVictim, one) => ofVictim + searchWeight(victim, one, count), 0) +
+      universals.reduce((ofVictim, one) => ofVictim + cleanWeight(victim, count) + universalWeight(victim, one), 0),
+    (rounds + universals.length) * prepareWeight(count),
   );
 }
 
@@ -64,8 +68,17 @@ class ScoreRun {
   }
 
   async run(): Promise<score.ScoreSummary> {
-    const { budget } = this.#work;
     const clips = this.#plan.clips.map((clip, index): IndexedClip => ({ index, clip }));
+    if (this.#plan.threatModels.length > 0) await this.#rounds(clips);
+    for (const planned of this.#plan.universals) {
+      for (const victim of this.#plan.victims) await this.#universal(victim, planned, clips);
+    }
+    await this.#sendUnstarted();
+    return this.#summary();
+  }
+
+  async #rounds(clips: readonly IndexedClip[]): Promise<void> {
+    const { budget } = this.#work;
     let size = budget.isBounded ? 1 : MOST_CLIPS_AT_ONCE;
     for (let next = 0; next < clips.length && budget.remainingMs > 0; ) {
       const round = clips.slice(next, next + size);
@@ -81,8 +94,25 @@ class ScoreRun {
       const fitting = Math.floor((ROUND_SHARE * budget.remainingMs) / msPerClip);
       size = Math.min(MOST_CLIPS_AT_ONCE, Math.max(1, fitting));
     }
-    await this.#sendUnstarted();
-    return this.#summary();
+  }
+
+  /** One perturbation for all clips is whole, or there is none: what the time is not enough for is told in the summary. */
+  async #universal(victim: VictimUnderTest, planned: PlannedUniversal, clips: readonly IndexedClip[]): Promise<void> {
+    const { budget, services, onUniversal } = this.#work;
+    if (budget.remainingMs <= 0) return;
+    try {
+      const clean = await this.#clean(victim, clips);
+      const work = this.#meter.begin(universalWeight(victim, planned), `${victim.name}: ${planned.model.name}`);
+      const setting = { services, signal: budget.signal, onProgress: work.advance };
+      const { score: found, cost } = await scoreUniversal(setting, victim, planned, clean, this.#plan.adversarial);
+      work.done();
+      this.#attackCost = addCosts(this.#attackCost, cost.attack);
+      this.#verificationCost = addCosts(this.#verificationCost, cost.verification);
+      this.#finished += 1;
+      await onUniversal(found);
+    } catch (thrown) {
+      if (!budget.isOver) throw thrown;
+    }
   }
 
   async #round(clips: readonly IndexedClip[]): Promise<void> {
@@ -150,8 +180,8 @@ class ScoreRun {
   }
 
   #summary(): score.ScoreSummary {
-    const { victims, threatModels, clips } = this.#plan;
-    const planned = victims.length * threatModels.length * clips.length;
+    const { victims, threatModels, universals, clips } = this.#plan;
+    const planned = victims.length * (threatModels.length * clips.length + universals.length);
     const complete = this.#finished === planned;
     const remedy = 'allow more time, or ask for fewer clips, threat models, steps or budgets';
     return {
@@ -167,7 +197,7 @@ class ScoreRun {
 }
 
 /**
- * Scores clips within the time: sends one score for each victim, threat model and clip, then returns the summary.
+ * Scores clips within the time: sends one score for each victim, threat model and clip, then one for each victim and universal perturbation, and returns the summary.
  * @throws FaultlineError that names what failed; the reason of the call's signal when it was cancelled.
  */
 export function runScore(plan: ScorePlan, work: ScoreWork): Promise<score.ScoreSummary> {

@@ -55,6 +55,24 @@ async function byReference(artefacts: ArtefactStore, value: score.ClipScore): Pr
   return { ...value, adversarial };
 }
 
+/** The same score of a universal perturbation with its tensors in the store. */
+async function universalByReference(
+  artefacts: ArtefactStore,
+  value: score.UniversalScore,
+): Promise<score.UniversalScore> {
+  const rungs = [];
+  for (const rung of value.rungs) {
+    const variables = [];
+    for (const variable of rung.variables) {
+      const { perturbation } = variable;
+      const stored = perturbation && (await storeTensor(artefacts, decodeTensor(perturbation)));
+      variables.push({ ...variable, perturbation: stored });
+    }
+    rungs.push({ ...rung, variables });
+  }
+  return { ...value, rungs };
+}
+
 /** The messages of one Score call. Leaving the iteration stops the work. */
 async function* work(
   request: score.ScoreRequest,
@@ -72,6 +90,7 @@ async function* work(
     return;
   }
   const artefacts = await opening;
+  const refers = plan.adversarial === ADVERSARIAL_RETURN_REFERENCES;
   const queue = new MessageQueue<score.ScoreResponse>(MOST_UNREAD);
   let saidAt = performance.now();
   const working = runScore(plan, {
@@ -79,9 +98,12 @@ async function* work(
     cache,
     budget,
     onScore: async (value) => {
-      const delivered =
-        plan.adversarial === ADVERSARIAL_RETURN_REFERENCES ? await byReference(artefacts, value) : value;
+      const delivered = refers ? await byReference(artefacts, value) : value;
       await queue.push({ kind: { $case: 'score', value: delivered } });
+    },
+    onUniversal: async (value) => {
+      const delivered = refers ? await universalByReference(artefacts, value) : value;
+      await queue.push({ kind: { $case: 'universal', value: delivered } });
     },
     onProgress: (value) => {
       if (performance.now() - saidAt < PROGRESS_INTERVAL_MS) return;

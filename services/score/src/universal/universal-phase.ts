@@ -2,10 +2,10 @@ import { applyUniversal, leavesRegion, type Perturbations, universalNoise } from
 import type { attack, DenseTensor } from '@faultline/contracts';
 import { bootstrapInterval, perturbationNorms, rankingFigures } from '@faultline/metrics';
 import type { CostReport, UniversalFigures, UniversalResult, UniversalRung } from '@faultline/report';
-import type { PreparedClip } from '../campaign/clean-phase.ts';
 import { goalMargin, goalReport } from '../judge/goal.ts';
 import { normName } from '../judge/names.ts';
 import { variableReports } from '../judge/threat-model-result.ts';
+import type { AttackedClip } from '../peers/attack-batch.ts';
 import { addCosts, predictClips } from '../peers/predict-clips.ts';
 import type { Services } from '../peers/services.ts';
 import { type ClipInputs, toFloat32 } from '../peers/tensor-rows.ts';
@@ -14,8 +14,9 @@ import { withSpan } from '../spans.ts';
 import { type Crafted, craft } from './craft.ts';
 import type { PlannedUniversal } from './planned-universal.ts';
 
-/** A clip with the independence groups of its sources. */
-export interface GroupedClip extends PreparedClip {
+/** A clip with its name in results, and the independence groups of its sources. */
+export interface GroupedClip extends AttackedClip {
+  readonly id: string;
   readonly groups: readonly string[];
 }
 
@@ -24,8 +25,8 @@ export interface UniversalSetting {
   readonly signal: AbortSignal;
   /** Share of the crafting that is done, in [0, 1]. */
   readonly onProgress: (share: number) => void;
-  /** Keeps a perturbation; undefined: none is kept. */
-  readonly keep: ((perturbations: Perturbations) => Promise<UniversalRung['perturbation']>) | undefined;
+  /** Keeps the perturbation of a rung that counts; undefined: none is kept. */
+  readonly keep: ((perturbations: Perturbations, rung: number) => Promise<UniversalRung['perturbation']>) | undefined;
 }
 
 /** Norms in which universal perturbations have budgets. */
@@ -130,7 +131,7 @@ async function judgeRung(
       attack: figures(judged, own.logits),
       noise: figures(judged, noise.logits),
       reachedByPass,
-      perturbation: rejection === null ? ((await setting.keep?.(perturbations)) ?? null) : null,
+      perturbation: rejection === null ? ((await setting.keep?.(perturbations, index)) ?? null) : null,
     },
   };
 

@@ -6,6 +6,7 @@ import { UsageError } from '../exit-code.ts';
 import { bytes, counted } from '../output/figures.ts';
 import { note, printJson, printLines } from '../output/print.ts';
 import { scoreTable } from '../output/score-table.ts';
+import { universalScoreTable } from '../output/universal-table.ts';
 import { writtenTable } from '../output/written-table.ts';
 import { makeSaveFolder } from '../scores/save-examples.ts';
 import { scoreClips } from '../scores/score-clips.ts';
@@ -49,6 +50,7 @@ export const attack: CommandDefinition = {
     'faultline attack unseen-004 --attack fmn --norm l2 --steps 100',
     'faultline attack unseen-004 --victim late --norm l2 --variable audio.log-mel=5% --epsilon 0.5,1,2,4',
     'faultline attack unseen-004 --goal targeted=dog --attack fmn --norm l2',
+    'faultline attack seen-001 seen-002 unseen-004 unseen-005 --attack universal --craft stratum=seen --victim late --save /tmp/noise',
     'faultline attack unseen-004 --victim late --write /tmp/files --codec lossless --codec h264:60k,aac:24k',
   ],
   configure: (command) => {
@@ -76,7 +78,16 @@ export const attack: CommandDefinition = {
         '--goal <goal>',
         'what the attack wants: deactivate-all, deactivate-one, deactivate-one=LABEL, fabricate-one, fabricate-one=LABEL, top-k=K (1: untargeted), targeted=LABEL (default: every true label off)',
       )
-      .option('--steps <count>', 'gradient steps a restart', wholeNumber(1), DEFAULT_STEPS)
+      .option(
+        '--craft <split>',
+        'of --attack universal: the clips that it is crafted on, stratum=seen or share=0.5 (of their sources; the default); the others test it',
+      )
+      .option(
+        '--steps <count>',
+        'gradient steps a restart; of --attack universal passes over the clips',
+        wholeNumber(1),
+        DEFAULT_STEPS,
+      )
       .option('--restarts <count>', 'restarts', wholeNumber(1), 1)
       .option('--seed <number>', 'seed of all noise', wholeNumber(0), 1)
       .option('--parameter <name=value>', 'a parameter of the attack; several: repeat it', collect)
@@ -85,7 +96,10 @@ export const attack: CommandDefinition = {
         'true labels of all clips (default: the set’s; of files: what each victim predicts)',
         collect,
       )
-      .option('--save <folder>', 'write the adversarial examples and scores.json there: sound as .wav, frames as .npy')
+      .option(
+        '--save <folder>',
+        'write the adversarial examples (or the universal perturbations) and scores.json there: sound as .wav, frames as .npy',
+      )
       .option('--write <folder>', 'write the adversarial examples there as media files, and score the files')
       .option(
         '--codec <form>',
@@ -135,14 +149,15 @@ async function attackClips(
     scoreClips(session, sources, { ...options, codec, victims: asked, save, write, deadlineMs }),
   );
   const document = scoreDocument(scored, options.seed);
-  const { threatModel, scores, summary } = scored;
+  const { threatModel, scores, universals, summary } = scored;
   if (save !== undefined) await writeFile(join(save, 'scores.json'), `${JSON.stringify(document, undefined, 2)}\n`);
   if (json) printJson(document);
-  else printLines(scoreTable(scores, rhosOf(threatModel)));
+  else if (universals.length > 0) printLines(universalScoreTable(threatModel.name, threatModel.norm, universals));
+  else if (scores.length > 0) printLines(scoreTable(scores, rhosOf(threatModel)));
   if (!json && codec.length > 0) printLines(['', ...writtenTable(scores, rhosOf(threatModel))]);
   if (!summary.complete) note(summary.shortfall);
   if (save !== undefined) {
-    const files = scores.reduce((sum, one) => sum + one.files.length, 0);
+    const files = [...scores, ...universals].reduce((sum, one) => sum + one.files.length, 0);
     note(`${counted(files, 'adversarial tensor')} and scores.json are in ${save}`);
   }
   if (write !== undefined) {

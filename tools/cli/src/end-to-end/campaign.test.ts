@@ -246,6 +246,25 @@ test('victims, their predictions and attacks on single clips', async () => {
   assert.deepEqual([lossless.outcome, lossless.variables[0].kept > 0.9], ['survived', true]);
 });
 
+test('one perturbation is crafted on some clips, tested on the others, and saved', async () => {
+  const clips = ['seen-001', 'seen-002', 'unseen-004', 'unseen-005'];
+  const folder = join(bench.root, 'universal');
+  const attack = ['--attack', 'universal', '--craft', 'stratum=seen', '--epsilon', '0.01', '--steps', '2'];
+  const attacked = await printed('attack', ...clips, ...attack, '--victim', 'late', '--save', folder);
+  assert.deepEqual([attacked.scores, attacked.complete, attacked.universals.length], [[], true, 1]);
+  const [{ crafted, tested, clean, rungs, files }] = attacked.universals;
+  assert.deepEqual([crafted, tested], [clips.slice(0, 2), clips.slice(2)]);
+  const [{ norms, applied, rejection, attack: found, noise }] = rungs;
+  assert.ok(rejection === null && norms.waveform <= 0.01 && applied.waveform <= 0.01 + 1e-6);
+  assert.ok(found.robustAccuracy <= clean.robustAccuracy && noise.robustAccuracy <= clean.robustAccuracy);
+  const path = join(folder, files[0]);
+  const [saved] = await decodeMedia({ path }, [{ kind: 'waveform', sampleRateHz: 16_000, samples: 32_000 }]);
+  assert.equal(Math.max(...(saved?.data ?? []).map(Math.abs)), norms.waveform);
+
+  const table = await ended('attack', ...clips, ...attack, '--victim', 'late');
+  assert.match(table.stdout, /^linf-waveform \(linf, strict; crafted on 2 clips, tested on 2\)\n/);
+});
+
 test('what cannot be used is refused with exit code 2, and the message names the remedy', async () => {
   for (const [args, message] of [
     [['predict', 'nowhere'], /nowhere is no file, and .*no clip of the set/],
@@ -255,6 +274,7 @@ test('what cannot be used is refused with exit code 2, and the message names the
     [['attack', 'unseen-004', '--labels', 'cow'], /--labels: 'cow' is no label .*faultline victims --json/],
     [['attack', 'unseen-004', '--codec', 'h263:9k'], /--codec: 'h263' is no codec .*lossless/],
     [['attack', 'unseen-004', '--attack', 'punch'], /--attack: 'punch' .*pgd/],
+    [['attack', 'unseen-004', '--attack', 'universal'], /--craft: leaves no clip to .* with, of 1; choose more clips/],
     [['campaign', 'show', 'nowhere'], /no campaign 'nowhere'; `faultline campaign list`/],
   ] as const) {
     const { code, stdout, stderr } = await ended(...args);

@@ -1,4 +1,5 @@
-import type { Report, UniversalFigures, UniversalModelReport } from '@faultline/report';
+import type { Report, UniversalFigures } from '@faultline/report';
+import type { UniversalFiguresJson, UniversalRungJson, UniversalScoreJson } from '../scores/universal-scores.ts';
 import { budget, percent, ratio } from './figures.ts';
 import { textTable } from './text-table.ts';
 
@@ -9,48 +10,65 @@ const LEGEND = [
 
 const NONE = '-';
 
+/** What a table tells of one victim. */
+type Row = Pick<UniversalScoreJson, 'victim' | 'form' | 'crafted' | 'tested' | 'clean'> & {
+  readonly rungs: readonly Pick<UniversalRungJson, 'epsilons' | 'norms' | 'rejection' | 'attack' | 'noise'>[];
+};
+
 const norms = (by: Readonly<Record<string, number>>): string =>
   Object.entries(by)
     .map(([variable, norm]) => `${variable} ${budget(norm)}`)
     .join(', ');
 
-const range = ({ interval }: UniversalFigures): string =>
+const range = ({ interval }: UniversalFiguresJson): string =>
   interval === null ? '' : ` (${percent(interval.low)}-${percent(interval.high)})`;
 
-/** A block a universal threat model, a line a victim and budget; nothing where none was asked for. */
-export function universalTable(report: Report): string[] {
-  const { universals } = report.campaign;
+/** A block a universal threat model of a campaign, a line a victim and budget; nothing where none was asked for. */
+export function universalTable({ campaign: { universals }, victims }: Report): string[] {
   if (universals.length === 0) return [];
-  return [...universals.flatMap((model) => ['', ...modelTable(report, model)]), '', ...LEGEND];
+  const blocks = universals.map(({ name, norm }) => ({
+    title: name,
+    norm,
+    rows: victims.flatMap(({ name: victim, universals: results }) =>
+      results.filter(({ threatModel }) => threatModel === name).map((result) => ({ ...plainFigures(result), victim })),
+    ),
+  }));
+  return [...blocks.flatMap(({ title, norm, rows }) => ['', ...modelTable(title, norm, rows)]), '', ...LEGEND];
 }
 
-function modelTable({ victims }: Report, { name, norm }: UniversalModelReport): string[] {
-  const results = victims.flatMap((victim) =>
-    victim.universals.filter(({ threatModel }) => threatModel === name).map((result) => ({ victim, result })),
-  );
+/** The same of one threat model that was scored on a few clips; nothing without a result. */
+export function universalScoreTable(title: string, norm: string, scores: readonly UniversalScoreJson[]): string[] {
+  return scores.length === 0 ? [] : [...modelTable(title, norm, scores), '', ...LEGEND];
+}
+
+const plain = ({ ranking: { meanAveragePrecision }, ...same }: UniversalFigures): UniversalFiguresJson => ({
+  ...same,
+  meanAveragePrecision,
+});
+
+const plainFigures = ({ clean, rungs, ...same }: Report['victims'][number]['universals'][number]) => ({
+  ...same,
+  clean: plain(clean),
+  rungs: rungs.map((rung) => ({ ...rung, attack: plain(rung.attack), noise: plain(rung.noise) })),
+});
+
+function modelTable(title: string, norm: string, results: readonly Row[]): string[] {
   const [first] = results;
-  const split = first && `crafted on ${first.result.crafted.length} clips, tested on ${first.result.tested.length}`;
-  const columns = ['budget', 'norm', 'RA', 'success', 'mAP'].map((title) => ({ title }));
-  const rows = results.flatMap(({ victim, result: { clean, rungs } }) => [
-    [
-      victim.name,
-      'clean',
-      NONE,
-      percent(clean.robustAccuracy) + range(clean),
-      NONE,
-      ratio(clean.ranking.meanAveragePrecision),
-    ],
+  const split = first && `crafted on ${first.crafted.length} clips, tested on ${first.tested.length}`;
+  const columns = ['budget', 'norm', 'RA', 'success', 'mAP'].map((column) => ({ title: column }));
+  const rows = results.flatMap(({ victim, clean, rungs }) => [
+    [victim, 'clean', NONE, percent(clean.robustAccuracy) + range(clean), NONE, ratio(clean.meanAveragePrecision)],
     ...rungs.map(({ epsilons, norms: reached, rejection, attack, noise }) => [
-      victim.name,
+      victim,
       norms(epsilons),
       norms(reached) + (rejection === null ? '' : ` ${rejection}`),
       `${percent(attack.robustAccuracy)}/${percent(noise.robustAccuracy)}${range(attack)}`,
       attack.success === null ? NONE : percent(attack.success),
-      `${ratio(attack.ranking.meanAveragePrecision)}/${ratio(noise.ranking.meanAveragePrecision)}`,
+      `${ratio(attack.meanAveragePrecision)}/${ratio(noise.meanAveragePrecision)}`,
     ]),
   ]);
   return [
-    `${name} (${norm}, ${first?.result.form ?? ''}; ${split ?? ''})`,
+    `${title} (${norm}, ${first?.form ?? ''}; ${split ?? ''})`,
     ...textTable([{ title: 'variant', align: 'left' }, ...columns], rows),
   ];
 }

@@ -3,6 +3,7 @@ import { basename, extname, join } from 'node:path';
 import { type common, decodeTensor, type score, type victim } from '@faultline/contracts';
 import { encodeFloatWav } from '@faultline/media/encode-wav';
 import { UsageError } from '../exit-code.ts';
+import { budget } from '../output/figures.ts';
 import { encodeNpy } from './npy.ts';
 
 /** Makes the folder; called before the work, so that a mistake costs no minutes. */
@@ -43,6 +44,28 @@ export async function saveExample(
     found.adversarial.map(async ({ name, tensor }) => {
       const file = [stem, found.victim, name].map(fileName).join('.');
       const { suffix, bytes } = encodeInput(name, tensor, inputs);
+      await writeFile(join(folder, `${file}.${suffix}`), bytes);
+      return `${file}.${suffix}`;
+    }),
+  );
+}
+
+/**
+ * Writes the perturbations of a universal attack in the same forms, each of its budgets.
+ * @returns names of the files in the folder
+ */
+export async function savePerturbations(
+  folder: string,
+  { victim, rungs }: score.UniversalScore,
+  inputs: readonly victim.InputSpecification[],
+): Promise<string[]> {
+  const kept = rungs.flatMap(({ scale, variables }) =>
+    variables.flatMap(({ variable, perturbation }) => (perturbation ? [{ scale, variable, perturbation }] : [])),
+  );
+  return Promise.all(
+    kept.map(async ({ scale, variable, perturbation }) => {
+      const file = ['universal', victim, variable, `scale-${budget(scale)}`].map(fileName).join('.');
+      const { suffix, bytes } = encodeInput(variable, perturbation, inputs);
       await writeFile(join(folder, `${file}.${suffix}`), bytes);
       return `${file}.${suffix}`;
     }),

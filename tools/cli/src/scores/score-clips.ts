@@ -9,7 +9,8 @@ import { type AskedThreatModel, type AttackOptions, optionOf, threatModelOf } fr
 import { attackableVictims } from '../threat-model/attackable-victims.ts';
 import { threatModelMessage, threatModelSchema } from '../threat-model/threat-model.ts';
 import { type ClipScoreJson, clipScoreJson } from './clip-scores.ts';
-import { fileStems, saveExample } from './save-examples.ts';
+import { fileStems, saveExample, savePerturbations } from './save-examples.ts';
+import { type UniversalScoreJson, universalScoreJson } from './universal-scores.ts';
 import { saveMedia } from './written-examples.ts';
 
 /** What to do to the clips, beside the threat model. */
@@ -28,10 +29,15 @@ export interface ScoreOptions extends AttackOptions {
 /** A score, and the files in the folder for adversarial examples that belong to it. */
 export type SavedScore = ClipScoreJson & { readonly files: readonly string[]; readonly media: readonly string[] };
 
+/** One perturbation for all clips, and the files that hold it. */
+export type SavedUniversal = UniversalScoreJson & { readonly files: readonly string[] };
+
 export interface ScoredClips {
   readonly threatModel: AskedThreatModel;
   /** By clip, in the order of the request, then by victim. */
   readonly scores: readonly SavedScore[];
+  /** By victim; of an attack that crafts one perturbation for all clips, in the place of scores. */
+  readonly universals: readonly SavedUniversal[];
   readonly summary: score.ScoreSummary;
 }
 
@@ -59,10 +65,12 @@ export async function scoreClips(
     writeBack: [...options.codec],
     writtenMedia: options.write !== undefined,
   };
-  const { scores, summary } = await inTermsOf(wordsFor(clips), () => collectScores(session, request, options, cards));
+  const { scores, universals, summary } = await inTermsOf(wordsFor(clips), () =>
+    collectScores(session, request, options, cards),
+  );
   const order = new Map(clips.map(({ name }, index) => [name, index]));
   const place = ({ clip }: SavedScore) => order.get(clip) ?? clips.length;
-  return { threatModel, scores: scores.sort((a, b) => place(a) - place(b)), summary };
+  return { threatModel, scores: scores.sort((a, b) => place(a) - place(b)), universals, summary };
 }
 
 async function collectScores(
@@ -70,13 +78,15 @@ async function collectScores(
   request: score.ScoreRequest,
   { save, write, deadlineMs }: ScoreOptions,
   cards: ReadonlyMap<string, victim.Card>,
-): Promise<{ readonly scores: SavedScore[]; readonly summary: score.ScoreSummary }> {
+): Promise<Pick<ScoredClips, 'universals' | 'summary'> & { readonly scores: SavedScore[] }> {
   const stems = fileStems(request.clips.map(({ name }) => name));
   const scores: SavedScore[] = [];
+  const universals: SavedUniversal[] = [];
   using line = new ProgressLine();
   for await (const { kind } of score.score(request, { signal, ...(deadlineMs === undefined ? {} : { deadlineMs }) })) {
     if (kind?.$case === 'progress') line.show(kind.value);
-    if (kind?.$case === 'summary') return { scores, summary: kind.value };
+    if (kind?.$case === 'summary') return { scores, universals, summary: kind.value };
+    if (kind?.$case === 'universal') universals.push(await savedUniversal(kind.value, save, cards));
     if (kind?.$case !== 'score') continue;
     const { clip, victim } = kind.value;
     const inputs = cards.get(victim)?.inputs ?? [];
@@ -85,6 +95,16 @@ async function collectScores(
     scores.push({ ...clipScoreJson(kind.value), files, media });
   }
   throw new FaultlineError('internal', 'the score service ended without a summary');
+}
+
+async function savedUniversal(
+  found: score.UniversalScore,
+  save: string | undefined,
+  cards: ReadonlyMap<string, victim.Card>,
+): Promise<SavedUniversal> {
+  const inputs = cards.get(found.victim)?.inputs ?? [];
+  const files = save === undefined ? [] : await savePerturbations(save, found, inputs);
+  return { ...universalScoreJson(found), files };
 }
 
 /** Fields of the request as options of the command line. */

@@ -2,8 +2,19 @@ import type { score } from '@faultline/contracts';
 import type { ScoredClips } from './score-clips.ts';
 
 /** What `faultline attack --json` prints, and scores.json holds. */
-export function scoreDocument({ threatModel, scores, summary }: ScoredClips, seed: number) {
-  const { name, attack, norm, variables, ladder, maxScale = null, steps, restarts, parameters } = threatModel;
+export function scoreDocument({ threatModel, scores, universals, summary }: ScoredClips, seed: number) {
+  const {
+    name,
+    attack,
+    norm,
+    variables,
+    ladder,
+    maxScale = null,
+    steps,
+    restarts,
+    parameters,
+    craft = null,
+  } = threatModel;
   return {
     threatModel: {
       name,
@@ -16,10 +27,13 @@ export function scoreDocument({ threatModel, scores, summary }: ScoredClips, see
       steps,
       restarts,
       parameters,
+      craft,
       seed,
     },
     clips: summary.clips.map(({ name, sha256, labels }) => ({ clip: name, sha256, labels })),
     scores,
+    /** One perturbation for all clips, by victim. */
+    universals,
     complete: summary.complete,
     shortfall: summary.shortfall,
     cost: { attack: costOf(summary.attackCost), verification: costOf(summary.verificationCost) },

@@ -44,6 +44,18 @@ test('a search has no ladder: where it is asked for, and for attacks that do not
   assert.deepEqual([bounded.ladder, bounded.maxScale, bounded.variables], [undefined, 4, { waveform: 0.01 }]);
 });
 
+test('one perturbation for all clips makes all steps at a few budgets, and says which clips craft', () => {
+  const usual = asked({ attack: 'universal' });
+  assert.deepEqual([usual.ladder, usual.craft], [{ never: [4, 16] }, undefined]);
+  const { ladder, craft } = asked({ attack: 'universal', epsilon: [0.1], craft: 'stratum=seen' });
+  assert.deepEqual([ladder, craft], [{ never: [0.1] }, { stratum: 'seen' }]);
+  assert.deepEqual(asked({ attack: 'universal', craft: 'share=0.25' }).craft, { share: 0.25 });
+  for (const unfit of ['seen', 'share=1', 'share=', 'stratum=']) {
+    assert.throws(() => asked({ attack: 'universal', craft: unfit }), /--craft: .* stratum=NAME nor share=S, above 0/);
+  }
+  assert.throws(() => asked({ attack: 'universal', search: true }), /--search: universal crafts .* give --epsilon/);
+});
+
 test('parameters are numbers where they look like numbers', () => {
   const { parameters } = asked({ parameter: ['step_scale=1.5', 'schedule=constant'] });
   assert.deepEqual(parameters, { step_scale: 1.5, schedule: 'constant' });

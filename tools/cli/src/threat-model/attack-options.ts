@@ -13,6 +13,8 @@ export interface AttackOptions {
   readonly epsilon?: readonly number[];
   /** True: no ladder, a search for the smallest budget of each clip. Attacks of minimum norm do nothing else. */
   readonly search?: boolean;
+  /** Of one perturbation for all clips: which of them craft, "stratum=seen" or "share=0.5"; the others test. Default: the service's. */
+  readonly craft?: string;
   /** What the attack wants of the labels, in the words of campaign files: "deactivate-one", "targeted=LABEL", "top-k=3". Default: every true label off. */
   readonly goal?: string;
   readonly steps: number;
@@ -46,6 +48,9 @@ const USUAL_RHO: Partial<Record<NormName, Readonly<Record<InputKind, number>>>> 
 /** From next to nothing to next to everything, a factor of two apart. */
 const USUAL_SCALES = [0.125, 0.25, 0.5, 1, 2, 4, 8, 16];
 
+/** Of one perturbation for all clips, which needs more; each budget is crafted by itself. */
+const UNIVERSAL_SCALES = [4, 16];
+
 interface Variable {
   readonly name: string;
   readonly rho: number | undefined;
@@ -61,11 +66,17 @@ export function threatModelOf(options: AttackOptions, cards: readonly victim.Car
   const { norm, attack, steps, restarts } = options;
   const variables = options.variable === undefined ? [usualVariable(cards)] : options.variable.map(parseVariable);
   const [only, ...others] = variables;
-  const searches = options.search === true || catalogue.get(attack)?.kind === 'minimum norm';
+  const kind = catalogue.get(attack)?.kind;
+  if (kind === 'universal' && options.search === true) {
+    throw new UsageError(`--search: ${attack} crafts one perturbation for all clips within budgets; give --epsilon`);
+  }
+  const searches = options.search === true || kind === 'minimum norm';
   // A single variable without "=": the budgets are epsilons, in its unit.
   const isSingle = only !== undefined && others.length === 0 && only.rho === undefined;
   const plain = isSingle && (searches || options.epsilon !== undefined);
-  const scales = [...new Set(options.epsilon ?? USUAL_SCALES)].sort((a, b) => a - b);
+  const usual = kind === 'universal' ? UNIVERSAL_SCALES : USUAL_SCALES;
+  const scales = [...new Set(options.epsilon ?? usual)].sort((a, b) => a - b);
+  const allSteps = kind === 'universal' || options.codec.length > 0;
   const goal = options.goal === undefined ? undefined : parseGoal(options.goal);
   const parts = [norm, ...variables.map(({ name }) => name), ...(goal === undefined ? [] : [goal.kind])];
   const model = {
@@ -81,7 +92,8 @@ export function threatModelOf(options: AttackOptions, cards: readonly victim.Car
       }),
     ),
     ...(goal === undefined ? {} : { goal }),
-    ...(searches ? boundOf(options) : { ladder: options.codec.length === 0 ? { early: scales } : { never: scales } }),
+    ...(searches ? boundOf(options) : { ladder: allSteps ? { never: scales } : { early: scales } }),
+    ...(options.craft === undefined ? {} : { craft: parseCraft(options.craft) }),
     attack,
     steps,
     restarts,
@@ -106,6 +118,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
   maxScale: '--epsilon',
   norm: '--norm',
   goal: '--goal',
+  craft: '--craft',
   attack: '--attack',
   steps: '--steps',
   restarts: '--restarts',
@@ -174,6 +187,14 @@ function parseGoal(text: string): GoalInput {
   const k = value === undefined ? 1 : Number(value);
   if (!Number.isInteger(k) || k < 1) throw new UsageError(`--goal: top-k=${value}: give a whole number from 1 up`);
   return { kind, k };
+}
+
+function parseCraft(text: string): NonNullable<ThreatModelInput['craft']> {
+  const [choice = '', value = ''] = splitAt(text);
+  if (choice === 'stratum' && value !== '') return { stratum: value };
+  const share = Number(value);
+  if (choice === 'share' && share > 0 && share < 1) return { share };
+  throw new UsageError(`--craft: "${text}" is neither stratum=NAME nor share=S, above 0 and below 1`);
 }
 
 function parseParameter(text: string): [string, number | string] {
