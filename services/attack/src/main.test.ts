@@ -6,9 +6,9 @@ import { after, before, describe, it } from 'node:test';
 import { applyUniversal, catalogue } from '@faultline/attack-algorithms';
 import { attack, decodeTensor } from '@faultline/contracts';
 import { type Client, connect, FaultlineError } from '@faultline/service-kit';
+import { ServiceProcess } from '@faultline/service-kit/testing';
 import { RemoteVictim } from '@faultline/victim-grpc';
 import { frames, read, request, writeVictim } from './testing/linear-attack.ts';
-import { ServiceProcess } from './testing/service-process.ts';
 import { readSpans } from './testing/span-records.ts';
 
 describe('the attack process beside an inference process', () => {

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { attack } from '@faultline/contracts';
 import { type Client, connect } from '@faultline/service-kit';
+import { ServiceProcess } from '@faultline/service-kit/testing';
 import { read, request, writeVictim } from './testing/linear-attack.ts';
 import { memoryOf, slope } from './testing/process-memory.ts';
-import { ServiceProcess } from './testing/service-process.ts';
 
 /** Compilers, heaps and caches fill up first. */
 const WARM_UP = 250;

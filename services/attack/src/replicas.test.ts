@@ -18,9 +18,9 @@ import {
   startTelemetry,
   type Telemetry,
 } from '@faultline/service-kit';
+import { ServiceProcess } from '@faultline/service-kit/testing';
 import { startAttack } from './start-attack.ts';
 import { read, request, writeVictim } from './testing/linear-attack.ts';
-import { ServiceProcess } from './testing/service-process.ts';
 import { readSpans } from './testing/span-records.ts';
 
 const { STOPPING_NEVER } = attack.Stopping;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-/** A service in a process of its own, as it is started in earnest. */
+/** A service in a process of its own, as it is started in earnest: for tests. */
 export class ServiceProcess implements AsyncDisposable {
   readonly address: string;
   readonly #child: ChildProcess;
@@ -15,7 +15,7 @@ export class ServiceProcess implements AsyncDisposable {
 
   /** Starts services/`name` and waits until it is ready. */
   static async start(name: string, environment: Readonly<Record<string, string>>): Promise<ServiceProcess> {
-    const main = fileURLToPath(new URL(`../../../${name}/src/main.ts`, import.meta.url));
+    const main = fileURLToPath(new URL(`../../../services/${name}/src/main.ts`, import.meta.url));
     const child = spawn(process.execPath, [main], {
       env: { FAULTLINE_LOG_LEVEL: 'error', FAULTLINE_EXIT_WITH_PARENT: '1', ...environment },
       stdio: ['pipe', 'pipe', 'inherit'],
