@@ -23,9 +23,11 @@ const { ASSESSMENT_VERDICT_SOUND, ASSESSMENT_VERDICT_REMEDIED, ASSESSMENT_VERDIC
 let setting: LinearSetting;
 /** What the victims tell of their gradient at a margin. */
 let slope: (margin: number) => number = () => 1;
+/** Share of their budget that attacks use. */
+let share = 1;
 
 before(async () => {
-  setting = await linearSetting({ slope: (margin) => slope(margin) });
+  setting = await linearSetting({ slope: (margin) => slope(margin), share: () => share });
 });
 after(() => setting[Symbol.asyncDispose]());
 
@@ -36,10 +38,11 @@ async function campaign(change: Partial<score.CampaignSpecification> = {}): Prom
   return JSON.parse((await client.getCampaign({ context: undefined, campaignId })).reportJson);
 }
 
-async function scores(): Promise<score.ClipScore[]> {
+async function scores(change: Partial<score.ScoreRequest> = {}): Promise<score.ClipScore[]> {
   const request = score.ScoreRequest.fromPartial({
     clips: ['clip-0', 'clip-1'].map((value) => ({ source: { $case: 'clipId', value } as const })),
     threatModels: [threatModel()],
+    ...change,
   });
   const found: score.ClipScore[] = [];
   for await (const { kind } of setting.client.score(request)) if (kind?.$case === 'score') found.push(kind.value);
@@ -123,4 +126,34 @@ test('budgets that no walk keeps are withheld as soon as the attack is seen to f
   const variables = [attack.VariableBudget.fromPartial({ variable: 'waveform', rho: RHO, frames: { seconds: 0.001 } })];
   const { assessment } = resultOf(await campaign({ threatModels: [threatModel({ variables })] }), 'weak');
   assert.match(assessment.reason, /no remedy is known for such budgets/);
+});
+
+test('an attack that noise beats is told from it by scores of clips too', async () => {
+  slope = () => 1;
+  share = 0.02;
+  try {
+    const rungs = [1, 4, 16].map((scale) => ({ scale, stopping: attack.Stopping.STOPPING_EARLY }));
+    const found = await scores({
+      victims: ['weak'],
+      // Of these the noise of the test's attack service lowers the label.
+      clips: ['clip-0', 'clip-3'].map((value) => ({
+        name: '',
+        labels: [],
+        source: { $case: 'clipId', value } as const,
+      })),
+      threatModels: [threatModel({ rungs })],
+    });
+    assert.equal(found.length, 2);
+    for (const { assessment, attack: by, criticalScale, cleanMargin } of found) {
+      assert.deepEqual(
+        assessment?.findings.map(({ indicator, clips }) => [indicator, clips]),
+        [['noise-is-better', 2]],
+      );
+      assert.deepEqual([assessment?.verdict, by], [ASSESSMENT_VERDICT_REMEDIED, assessment?.remedy]);
+      const optimum = (cleanMargin ?? Number.NaN) / RHO;
+      assert.ok((criticalScale ?? 0) > 0.99 * optimum && (criticalScale ?? 0) < 1.1 * optimum);
+    }
+  } finally {
+    share = 1;
+  }
 });

@@ -1,4 +1,5 @@
 import { score } from '@faultline/contracts';
+import type { AttackRecord } from '../judge/attack-result.ts';
 import type { Candidate } from '../judge/inspect.ts';
 import type { Verified } from '../judge/verified.ts';
 import { attackBatch } from '../peers/attack-batch.ts';
@@ -9,6 +10,7 @@ import { verifyBatch } from '../peers/verify-batch.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 import type { PlannedAttack, PlannedThreatModel } from '../planning/planned-attacks.ts';
 import { assessAttacks } from '../sanity/assess-attacks.ts';
+import { followsGradients } from '../sanity/clip-evidence.ts';
 import { withSpan } from '../spans.ts';
 import { attackWeight, verifyWeight } from '../work-plan.ts';
 import { type WriteBack, type WrittenExamples, writeBackClip } from '../write-back/write-back.ts';
@@ -116,7 +118,7 @@ export async function searchClips(
     else pace.observeUnfinished(victim.name, name, weight, took);
     return {
       scores,
-      attackCost: outcomes.reduce((sum, { cost }) => addCosts(sum, cost), NO_COST),
+      attackCost: outcomes.reduce((sum, { cost }) => addCosts(sum, cost), assessed?.noiseCost ?? NO_COST),
       verificationCost,
     };
   });
@@ -191,14 +193,39 @@ async function verifyWithin(
   }
 }
 
+/**
+ * Equal-norm noise beside attacks that follow gradients, verified: where it needs less than they do, they have failed. It takes forward passes alone; beside attacks that follow none
+ * there is nothing to be told by it.
+ */
+async function noisesBeside(
+  { services, budget }: SearchSetting,
+  victim: VictimUnderTest,
+  { noises }: PlannedThreatModel,
+  clips: readonly CleanClip[],
+  attacks: readonly AttackRecord[],
+) {
+  const records: AttackRecord[] = [];
+  let verificationCost = NO_COST;
+  for (const attack of attacks.some(followsGradients) ? noises : []) {
+    const batch = await withCleanTaps(services, victim, attack.model, clips, budget.signal);
+    const listener = { onProgress: () => {} };
+    const { candidates, ...told } = await attackBatch(services, victim, attack.model, batch, listener, budget.signal);
+    const { verified, cost } = await verifyBatch(services, victim, attack.model, batch, candidates, budget.signal);
+    records.push({ ...told, attack, verified });
+    verificationCost = addCosts(verificationCost, cost);
+  }
+  return { records, verificationCost };
+}
+
 /** What the attacks are worth, and the verified points of a remedy; undefined when the time was not enough. */
 async function assessWithin(
-  { services, budget }: SearchSetting,
+  search: SearchSetting,
   victim: VictimUnderTest,
   threatModel: PlannedThreatModel,
   clips: readonly CleanClip[],
   outcomes: readonly AttackOutcome[],
 ) {
+  const { services, budget } = search;
   const found: Found[] = [];
   const records = outcomes.map(({ attack, verification, failedScales, evidence, cost }) => ({
     attack,
@@ -211,7 +238,14 @@ async function assessWithin(
     found.push({ attack, candidate, verified });
   try {
     const setting = { services, victim, threatModel, clips, transfer: undefined, onVerified, signal: budget.signal };
-    return { ...(await assessAttacks(setting, records, [])), found };
+    const noises = await noisesBeside(search, victim, threatModel, clips, records);
+    const assessed = await assessAttacks(setting, records, noises.records);
+    return {
+      report: assessed.report,
+      found,
+      noiseCost: noises.records.reduce((sum, { cost }) => addCosts(sum, cost), NO_COST),
+      verificationCost: addCosts(assessed.verificationCost, noises.verificationCost),
+    };
   } catch (thrown) {
     if (!budget.isOver) throw thrown;
     return undefined;

@@ -129,6 +129,8 @@ export function serveInference(model: LinearVictim, slope: Slope = () => 1): Pro
 export interface AttackFaults {
   /** Multiplies every perturbation: above 1 breaks the budget. */
   readonly overshoot?: number;
+  /** Share of their budget that attacks other than noise use. Default: all of it. */
+  readonly share?: () => number;
   /** Subtracted from the margins that it claims. */
   readonly optimism?: number;
   /** Given: attacks other than noise follow gradients, which are multiplied by this. */
@@ -257,7 +259,8 @@ export function serveAttack(models: readonly LinearVictim[], faults: AttackFault
           const direction = threatModel.attack === 'noise' ? noiseDirection(weights.length) : weights;
           const x0 = clean[name][clip] ?? new Float32Array(0);
           const low = name === 'waveform' ? -1 : 0;
-          point[name] = perturbed(x0, direction, threatModel, scale * rho * overshoot, low);
+          const used = threatModel.attack === 'noise' ? 1 : (faults.share?.() ?? 1);
+          point[name] = perturbed(x0, direction, threatModel, scale * rho * overshoot * used, low);
         }
         const { waveform = new Float32Array(0), frames = new Float32Array(0) } = point;
         const margin = (linearLogits(model, waveform, frames)[label] ?? 0) - (model.card.labels[label]?.threshold ?? 0);
