@@ -102,6 +102,8 @@ export interface AttackDefinition {
   readonly mostVariables?: number;
   /** Whether it can attack taps, whose values have no range. Default: it cannot. */
   readonly attacksTaps?: boolean;
+  /** Whether it crafts on another victim, with gradients; `knowledge` is then what it asks of the victim under attack. Default: it does not. */
+  readonly needsSurrogate?: boolean;
   /** Taps that the victim must have. Default: none. */
   readonly taps?: readonly string[];
   /** Whether these taps must hold equally many values. */

@@ -18,10 +18,14 @@ import { pgd } from './pgd.ts';
 import { sigmaZero } from './sigma-zero.ts';
 import { spsa } from './spsa.ts';
 import { square } from './square.ts';
+import { transfer } from './transfer.ts';
 import { type UniversalDefinition, universal } from './universal.ts';
 
 /** A row of the catalogue; its kind tells them apart. */
 export type CatalogueRow = AttackDefinition | MinimumNormDefinition | UniversalDefinition;
+
+/** Whether an attack crafts on another victim than that under attack. */
+export const needsSurrogate = (row: CatalogueRow): boolean => 'needsSurrogate' in row && row.needsSurrogate === true;
 
 /** The attacks on offer, by name. Adding one is adding a row here and its file. */
 export const catalogue: ReadonlyMap<string, CatalogueRow> = new Map(
@@ -45,6 +49,7 @@ export const catalogue: ReadonlyMap<string, CatalogueRow> = new Map(
     nes,
     spsa,
     hopSkipJump,
+    transfer,
     universal,
     noise,
   ].map((row): [string, CatalogueRow] => [row.name, row]),

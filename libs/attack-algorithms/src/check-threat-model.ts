@@ -2,7 +2,7 @@ import { attack, elementCount, type victim } from '@faultline/contracts';
 import { exampleDims, normName, normOf, type TapDescription, variableSubject } from '@faultline/victim';
 import type { NormName } from './attack.ts';
 import { defaultValues, type ParameterValues, parameterFault } from './attack-parameters.ts';
-import { type CatalogueRow, catalogue } from './catalogue.ts';
+import { type CatalogueRow, catalogue, needsSurrogate } from './catalogue.ts';
 import { checkRegion } from './check-region.ts';
 import { checkTapBudget, TAP_RANGE } from './check-tap-budget.ts';
 import { checkOwnBudget, ownParts } from './check-variable-budget.ts';
@@ -39,7 +39,8 @@ export function checkAttack(threatModel: attack.ThreatModel, faults: Faults): Ch
   const norm = normName(threatModel.norm);
   if (norm === undefined)
     faults.add('threat_model.norm', 'is not given; use one that the catalogue names for the attack');
-  const stepsFit = definition?.knowledge !== 'gradients' || isWithin(steps, 1, MAX_STEPS);
+  const onSurrogate = definition !== undefined && needsSurrogate(definition);
+  const stepsFit = (definition?.knowledge !== 'gradients' && !onSurrogate) || isWithin(steps, 1, MAX_STEPS);
   faults.unless(stepsFit, 'threat_model.steps', `is ${steps}; give 1 to ${MAX_STEPS}`);
   const restartsFit = isWithin(restarts, 1, MAX_RESTARTS);
   faults.unless(restartsFit, 'threat_model.restarts', `is ${restarts}; give 1 to ${MAX_RESTARTS}`);
@@ -56,6 +57,18 @@ export function checkAttack(threatModel: attack.ThreatModel, faults: Faults): Ch
   const fits = definition.norms.includes(norm);
   faults.unless(fits, 'threat_model.norm', `'${name}' has no ${norm} form; it has ${offered}`);
   return { definition, norm, parameters };
+}
+
+/** A surrogate is named for attacks that craft on one; how far a search got there says nothing about the victim. */
+export function checkSurrogate({ surrogate, rungs }: attack.ThreatModel, row: CatalogueRow, faults: Faults): void {
+  const field = 'threat_model.surrogate';
+  if (!needsSurrogate(row)) {
+    const remedy = `'${row.name}' crafts on the victim itself; leave it out, or use transfer`;
+    faults.unless(surrogate === '', field, `is '${surrogate}', and ${remedy}`);
+    return;
+  }
+  faults.unless(surrogate !== '', field, `is empty; '${row.name}' crafts on another victim: name it`);
+  faults.unless(rungs.length > 0, 'threat_model.rungs', `is empty; '${row.name}' needs a ladder`);
 }
 
 /** The attack's parameters: those that are given, and the defaults of the others. */

@@ -1,7 +1,7 @@
 export { applyUniversal, type Perturbations, universalNoise } from './apply-universal.ts';
 export type { AttackDefinition, AttackKind, AttackKnowledge, NormName } from './attack.ts';
 export type { ChoiceParameter, NumberParameter, ParameterSpec, ParameterSpecs } from './attack-parameters.ts';
-export { type CatalogueRow, catalogue } from './catalogue.ts';
+export { type CatalogueRow, catalogue, needsSurrogate } from './catalogue.ts';
 export { goalKinds } from './check-goal.ts';
 export { type CriticalScales, criticalScales } from './critical-scales.ts';
 export type { ExampleEvidence, GradientEvidence, PathPoint, PointIndex } from './evidence.ts';
@@ -19,5 +19,5 @@ export {
   runAttack,
 } from './run-attack.ts';
 export type { SearchInterval, SearchResult } from './search.ts';
-export { type TransferVictims, transferAttack } from './transfer.ts';
+export { type TransferVictims, transferAttack } from './transfer-attack.ts';
 export type { UniversalDefinition, UniversalNorm, UniversalResult } from './universal.ts';

@@ -7,6 +7,7 @@ import {
   checkAttack,
   checkLadder,
   checkMixture,
+  checkSurrogate,
   checkTapAttack,
   checkVariables,
 } from './check-threat-model.ts';
@@ -54,6 +55,7 @@ export function checkRun(run: AttackRun, { card, taps }: VictimDescription): Che
   faults.unless(alone, 'threat_model.further_attacks', 'is for campaigns and scores; ask for one attack at a time');
   const variables = checkVariables(threatModel, card, taps ?? [], masks, faults);
   if (algorithm !== undefined) checkMixture(threatModel, algorithm.definition, faults);
+  if (algorithm !== undefined) checkSurrogate(threatModel, algorithm.definition, faults);
   if (algorithm !== undefined) checkTapAttack(algorithm, variables, faults);
   const clips = run.clipSha256.length;
   checkDigests(run.clipSha256, faults);

@@ -59,9 +59,11 @@ export interface AttackReport {
   /** 'search': for the smallest scale of each clip; 'ladder': at given budgets. */
   readonly form: 'ladder' | 'search';
   readonly knowledge: KnowledgeName;
-  /** Gradient steps a restart; of no meaning without gradients. */
+  /** Gradient steps a restart (of transfer on the surrogate); of no meaning without gradients. */
   readonly steps: number;
   readonly restarts: number;
+  /** Of an attack that crafts on another victim: its name. */
+  readonly surrogate: string | null;
   /** Parameters that were given; the others have the catalogue's defaults. */
   readonly parameters: Readonly<Record<string, number | string>>;
 }

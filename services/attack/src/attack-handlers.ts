@@ -7,6 +7,7 @@ import {
   catalogue,
   ModelMismatchError,
   runAttack,
+  transferAttack,
 } from '@faultline/attack-algorithms';
 import { attack } from '@faultline/contracts';
 import { type CallContext, FaultlineError, type Handlers } from '@faultline/service-kit';
@@ -88,11 +89,19 @@ async function* steer(
   span: Span,
   active: Context,
 ): AsyncGenerator<attack.AttackResponse> {
-  const victim = traced(victims.get(request.victim, knowledgeOf(request)), active, { slotWaitMs, deadline });
+  const seen = (name: string, knowledge: AttackKnowledge) =>
+    traced(victims.get(name, knowledge), active, { slotWaitMs, deadline });
+  const target = seen(request.victim, knowledgeOf(request));
+  const { surrogate = '' } = request.threatModel ?? {};
   const deliver = delivery(request.delivery, store);
   const run = await attackRun(request, store);
   let lastProgress = Number.NEGATIVE_INFINITY;
-  for await (const event of runAttack(victim, run, { signal, rerun: rerunLost(span, signal) })) {
+  const options = { signal, rerun: rerunLost(span, signal) };
+  const events =
+    surrogate === ''
+      ? runAttack(target, run, options)
+      : transferAttack({ surrogate: seen(surrogate, 'gradients'), target }, run, options);
+  for await (const event of events) {
     switch (event.kind) {
       case 'progress': {
         if (performance.now() - lastProgress < PROGRESS_INTERVAL_MS) break;

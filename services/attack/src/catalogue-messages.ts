@@ -1,4 +1,4 @@
-import { type CatalogueRow, goalKinds } from '@faultline/attack-algorithms';
+import { type CatalogueRow, goalKinds, needsSurrogate } from '@faultline/attack-algorithms';
 import { attack } from '@faultline/contracts';
 
 const NORMS = {
@@ -53,6 +53,7 @@ export function describeAttack(definition: CatalogueRow): attack.AttackDescripti
     })),
     mostVariables,
     goals: goalKinds(goals),
+    needsSurrogate: needsSurrogate(definition),
     attacksTaps: definition.kind !== 'universal' && definition.attacksTaps === true,
   };
 }

@@ -110,6 +110,27 @@ describe('the attack process beside an inference process', () => {
     );
   });
 
+  it('crafts on a surrogate what it asks the victim about, and counts the work of both', async () => {
+    const change = { attack: 'transfer', surrogate: 'doomed' };
+    const transferred = await read(client.attack(request(change)));
+    assert.deepEqual(transferred.kinds, ['progress', 'result', 'cost'], 'loops on the surrogate are no evidence');
+    assert.deepEqual(
+      transferred.results.map(({ rung, clips }) => [rung, clips]),
+      [
+        [1, [0, 1, 2]],
+        [2, [0, 1, 2]],
+      ],
+      'the surrogate is the same model',
+    );
+    assert.ok(transferred.results.every(({ margins }) => margins.every((margin) => margin < 0)));
+    for (const [surrogate, message] of [
+      ['nobody', /nobody.*linear/],
+      ['', /threat_model\.surrogate: is empty; 'transfer' crafts on another victim/],
+    ] as const) {
+      await assert.rejects(read(client.attack(request({ ...change, surrogate }))), message);
+    }
+  });
+
   it('finds examples that a fresh prediction confirms', async () => {
     const { kinds, results } = await read(client.attack(request()));
     assert.deepEqual(kinds, ['progress', 'result', 'evidence', 'cost']);

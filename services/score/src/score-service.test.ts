@@ -128,7 +128,7 @@ test('a search gives critical budgets with their intervals, noise beside it, and
 });
 
 test('several attacks share a ledger; each is seen by itself', async () => {
-  const further = { name: 'search', attack: 'fmn', steps: 1, restarts: 1, parameters: [] };
+  const further = { name: 'search', attack: 'fmn', steps: 1, restarts: 1, parameters: [], surrogate: '' };
   const report = await runToReport(startRequest({ threatModels: [threatModel({ furtherAttacks: [further] })] }));
   const { attacks, criticals, ladder } = resultOf(report, 'weak');
   assert.deepEqual(

@@ -29,11 +29,11 @@ function runsPerClip(planned: PlannedAttack): number {
 /** Forward passes that one run of it takes, about. */
 function passesPerRun(planned: PlannedAttack): number {
   const { steps, restarts } = planned.model;
-  const { knowledge } = planned.description;
+  const { knowledge, needsSurrogate } = planned.description;
   const { ATTACK_KNOWLEDGE_NOTHING, ATTACK_KNOWLEDGE_SCORES, ATTACK_KNOWLEDGE_LABELS } = attack.AttackKnowledge;
   if (knowledge === ATTACK_KNOWLEDGE_NOTHING) return restarts;
   const isBlackBox = knowledge === ATTACK_KNOWLEDGE_SCORES || knowledge === ATTACK_KNOWLEDGE_LABELS;
-  return restarts * (isBlackBox ? (queriesOf(planned) ?? steps) : steps * FORWARDS_PER_STEP);
+  return restarts * (isBlackBox && !needsSurrogate ? (queriesOf(planned) ?? steps) : steps * FORWARDS_PER_STEP);
 }
 
 export function attackWeight(victim: VictimUnderTest, planned: PlannedAttack, clips: number): number {

@@ -27,6 +27,7 @@ export interface RunOptions {
   /** What else the budget of a variable says. */
   readonly own?: ReadonlyMap<string, Parameters<typeof attack.VariableBudget.fromPartial>[0]>;
   readonly goal?: attack.Goal;
+  readonly surrogate?: string;
   readonly masks?: ReadonlyMap<string, Float32Array>;
 }
 
@@ -51,6 +52,7 @@ export function runOf(options: RunOptions): AttackRun {
       maxScale: options.maxScale,
       attackName: '',
       craft: undefined,
+      surrogate: options.surrogate ?? '',
       furtherAttacks: [],
       parameters: Object.entries(parameters).map(([name, value]) => ({
         name,

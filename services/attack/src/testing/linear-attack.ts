@@ -47,6 +47,7 @@ export function request(changes: Partial<attack.ThreatModel> = {}): attack.Attac
       parameters: [],
       attackName: '',
       craft: undefined,
+      surrogate: '',
       furtherAttacks: [],
       ...changes,
     },

@@ -33,8 +33,8 @@ const { ATTACK_KIND_MINIMUM_NORM } = attack.AttackKind;
 
 /** The attacks of a threat model with their names, the first one's fields included. */
 export function namedAttacks(model: attack.ThreatModel): (attack.FurtherAttack & { readonly path: string })[] {
-  const { attackName, attack: algorithm, steps, restarts, parameters, furtherAttacks } = model;
-  const first = { name: attackName, attack: algorithm, steps, restarts, parameters };
+  const { attackName, attack: algorithm, steps, restarts, parameters, surrogate, furtherAttacks } = model;
+  const first = { name: attackName, attack: algorithm, steps, restarts, parameters, surrogate };
   return [
     { ...first, path: '' },
     ...furtherAttacks.map((one, index) => ({ ...one, path: `.furtherAttacks[${index}]` })),
@@ -48,7 +48,7 @@ export function plannedThreatModel(
 ): PlannedThreatModel {
   const limit = model.rungs.at(-1)?.scale ?? model.maxScale ?? Number.POSITIVE_INFINITY;
   const alone = (
-    one: Pick<attack.FurtherAttack, 'attack' | 'steps' | 'restarts' | 'parameters'>,
+    one: Pick<attack.FurtherAttack, 'attack' | 'steps' | 'restarts' | 'parameters' | 'surrogate'>,
     searches: boolean,
   ) => ({
     ...model,
@@ -58,15 +58,15 @@ export function plannedThreatModel(
     rungs: searches ? [] : model.rungs,
     maxScale: searches && Number.isFinite(limit) ? limit : undefined,
   });
-  const attacks = namedAttacks(model).flatMap(({ name, attack: algorithm, steps, restarts, parameters }) => {
-    const description = catalogue.find((one) => one.name === algorithm);
+  const attacks = namedAttacks(model).flatMap(({ name, path: _, ...asked }) => {
+    const description = catalogue.find((one) => one.name === asked.attack);
     if (description === undefined) return [];
     const searches = model.rungs.length === 0 || description.kind === ATTACK_KIND_MINIMUM_NORM;
-    return [{ name, description, model: alone({ attack: algorithm, steps, restarts, parameters }, searches) }];
+    return [{ name, description, model: alone(asked, searches) }];
   });
   const noise = catalogue.find(({ name }) => name === NOISE_ATTACK);
   const restarts = Math.max(1, ...attacks.map((one) => one.model.restarts));
-  const draw = { attack: NOISE_ATTACK, steps: 1, restarts };
+  const draw = { attack: NOISE_ATTACK, steps: 1, restarts, surrogate: '' };
   const noises = distributionsOf(noise).map((distribution) => ({
     name: distribution ?? NOISE_ATTACK,
     description: attack.AttackDescription.fromPartial(noise ?? {}),
@@ -106,6 +106,7 @@ export function attackReport(planned: PlannedAttack): AttackReport {
     knowledge: KNOWLEDGE[description.knowledge] ?? 'nothing',
     steps: model.steps,
     restarts: model.restarts,
+    surrogate: model.surrogate === '' ? null : model.surrogate,
     parameters: Object.fromEntries(
       model.parameters.flatMap(({ name: parameter, value }) => (value === undefined ? [] : [[parameter, value.value]])),
     ),

@@ -9,6 +9,7 @@ import { isUniversal, type PlannedUniversal, plannedUniversal } from '../univers
 import { checkWriteForms } from '../write-back/write-forms.ts';
 import { findClipSet } from './clip-set-choice.ts';
 import { NOISE_ATTACK, type PlannedThreatModel, plannedThreatModel } from './planned-attacks.ts';
+import { checkSurrogates } from './surrogate-rules.ts';
 import { checkDistinct, checkThreatModels, seeded } from './threat-model-rules.ts';
 import { chooseVictims } from './victim-choice.ts';
 import { isWholeBetween, type Report, Violations } from './violations.ts';
@@ -107,6 +108,7 @@ export async function planCampaign(
     findClipSet(clipsDir, specification.clips?.set ?? '', 'specification.clips.set', report),
   ]);
   checkThreatModels(threatModels, 'specification.threatModels', MAX_THREAT_MODELS, attacks, victims, report);
+  await checkSurrogates(threatModels, 'specification.threatModels', services, victims, report, signal);
   checkNoise(threatModels, attacks, report);
   checkLimits(threatModels, report);
   // Those of one perturbation for all clips share no ledger: two of them may differ in form alone.

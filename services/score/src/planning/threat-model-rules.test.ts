@@ -96,7 +96,14 @@ test('parameters of an attack are those of the catalogue, in range, once', () =>
   ]);
 });
 
-const FURTHER = { name: '', attack: 'fmn', steps: 10, restarts: 1, parameters: [] };
+const FURTHER = {
+  surrogate: '',
+  name: '',
+  attack: 'fmn',
+  steps: 10,
+  restarts: 1,
+  parameters: [],
+};
 
 test('several attacks stand under one threat model, searches beside a ladder too, each with a name of its own', () => {
   assert.deepEqual(problems({ attack: 'fmn' }), []);

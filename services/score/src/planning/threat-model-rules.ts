@@ -155,6 +155,24 @@ function checkOwnBudgets(
   }
 }
 
+/** A surrogate is named for attacks that craft on one; how far a search got there says nothing about the victim. */
+function checkSurrogate(
+  { rungs }: attack.ThreatModel,
+  asked: AskedAttack,
+  path: string,
+  { needsSurrogate }: attack.AttackDescription,
+  report: Report,
+): void {
+  const { attack: name, surrogate } = asked;
+  if (!needsSurrogate && surrogate !== '') {
+    const remedy = `'${name}' crafts on the victim itself; leave it out, or use transfer`;
+    report(`${path}.surrogate`, `is '${surrogate}', and ${remedy}`);
+  }
+  if (!needsSurrogate) return;
+  if (surrogate === '') report(`${path}.surrogate`, `is empty; '${name}' crafts on another victim: name it`);
+  if (rungs.length === 0) report(`${path}.attack`, `'${name}' needs a ladder: give budgets`);
+}
+
 /** Values of taps have no range, which some attacks need. */
 function checkTaps(
   model: attack.ThreatModel,
@@ -211,6 +229,7 @@ function checkAttack(
     checkTaps(model, path, description, attacks, victims, report);
     checkAskedGoal(model, asked, path, description, report);
     checkGradients(model, path, description, victims, report);
+    checkSurrogate(model, asked, path, description, report);
   }
   if (!isWholeBetween(asked.steps, 1, MAX_STEPS)) {
     report(`${path}.steps`, `is ${asked.steps}; give 1 to ${MAX_STEPS} gradient steps`);

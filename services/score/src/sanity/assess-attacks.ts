@@ -122,7 +122,7 @@ class AssessmentRun {
     const smallest = smallestScales(this.#attacks.filter(followsGradients));
     const found = new Map(clips.map(({ index }) => [index, smallest.get(index) ?? Number.POSITIVE_INFINITY]));
     const points = transfer?.pointsFor(victim, threatModel.model, found) ?? [];
-    const planned = ownAttack(threatModel, 'transfer', attack.AttackKnowledge.ATTACK_KNOWLEDGE_NOTHING);
+    const planned = ownAttack(threatModel, 'other-victims', attack.AttackKnowledge.ATTACK_KNOWLEDGE_NOTHING);
     const verified = await this.#verify(planned, points);
     const record = { attack: planned, verified, failedScales: new Map(), evidence: [], cost: NO_COST };
     if (verified.some(({ verdict }) => verdict === 'reached')) this.#records.push(record);

@@ -24,6 +24,7 @@ export function ownAttack(
       furtherAttacks: [],
       parameters: [],
       restarts: 1,
+      surrogate: '',
       rungs: [],
       maxScale: Number.isFinite(limit) ? limit : undefined,
     },

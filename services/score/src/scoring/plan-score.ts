@@ -3,6 +3,7 @@ import type { Services } from '../peers/services.ts';
 import type { VictimUnderTest } from '../peers/victim-under-test.ts';
 import { type PlannedThreatModel, plannedThreatModel } from '../planning/planned-attacks.ts';
 import { checkClipLabels, type RequestedClip, resolveClips } from '../planning/requested-clips.ts';
+import { checkSurrogates } from '../planning/surrogate-rules.ts';
 import { checkThreatModels, seeded } from '../planning/threat-model-rules.ts';
 import { chooseVictims } from '../planning/victim-choice.ts';
 import { isWholeBetween, Violations } from '../planning/violations.ts';
@@ -46,6 +47,7 @@ export async function planScore(
     resolveClips(request, MAX_CLIPS, clipsDir, report),
   ]);
   checkThreatModels(threatModels, 'threatModels', MAX_THREAT_MODELS, attacks, victims, report);
+  await checkSurrogates(threatModels, 'threatModels', services, victims, report, signal);
   checkClipLabels(clips, victims, report);
   const forms = checkWriteForms(request.writeBack, 'writeBack', victims, threatModels, report);
   const models = seeded(threatModels, seed);

@@ -238,6 +238,7 @@ export function serveAttack(models: readonly LinearVictim[], faults: AttackFault
           { name: 'pgd', kind: ATTACK_KIND_UNSPECIFIED, parameters: [share, fill] },
           { name: 'noise', kind: ATTACK_KIND_UNSPECIFIED },
           { name: 'fmn', kind: ATTACK_KIND_MINIMUM_NORM },
+          { name: 'transfer', kind: ATTACK_KIND_UNSPECIFIED, needsSurrogate: true },
           { name: 'universal', kind: ATTACK_KIND_UNIVERSAL, parameters: [form] },
         ].map((one) => attack.AttackDescription.fromPartial({ ...one, norms, knowledge: knowledgeOf(one.name) })),
       };
@@ -247,6 +248,8 @@ export function serveAttack(models: readonly LinearVictim[], faults: AttackFault
       const model = models.find((one) => one.card.name === request.victim);
       const threatModel = request.threatModel;
       if (model === undefined || threatModel === undefined) throw new FaultlineError('not_found', 'no such victim');
+      const crafting = models.find((one) => one.card.name === (threatModel.surrogate || request.victim));
+      if (crafting === undefined) throw new FaultlineError('not_found', 'no such surrogate');
       const clean = { waveform: inputRows(request.inputs, 'waveform'), frames: inputRows(request.inputs, 'frames') };
       const targets = float32Rows(request.targets, clean.waveform.length, 'targets');
       /** A clip perturbed at a scale. */
@@ -255,7 +258,7 @@ export function serveAttack(models: readonly LinearVictim[], faults: AttackFault
         const point = { waveform: clean.waveform[clip], frames: clean.frames[clip] };
         for (const { variable, rho } of threatModel.variables) {
           const name = variable === 'waveform' ? 'waveform' : 'frames';
-          const weights = model.weights[name][label] ?? new Float32Array(0);
+          const weights = crafting.weights[name][label] ?? new Float32Array(0);
           const direction = threatModel.attack === 'noise' ? noiseDirection(weights.length) : weights;
           const x0 = clean[name][clip] ?? new Float32Array(0);
           const low = name === 'waveform' ? -1 : 0;

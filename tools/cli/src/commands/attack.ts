@@ -13,6 +13,7 @@ import { scoreClips } from '../scores/score-clips.ts';
 import { scoreDocument } from '../scores/score-document.ts';
 import { victimNames } from '../stack/victim-folders.ts';
 import { type AttackOptions, rhosOf } from '../threat-model/attack-options.ts';
+import { startedVictims } from '../threat-model/started-victims.ts';
 import { DEFAULT_STEPS, NORM_NAMES } from '../threat-model/threat-model.ts';
 import type { CommandDefinition } from './command-definition.ts';
 import { type CommandOptions, inSession } from './in-session.ts';
@@ -51,6 +52,7 @@ export const attack: CommandDefinition = {
     'faultline attack unseen-004 --victim late --norm l2 --variable audio.log-mel=5% --epsilon 0.5,1,2,4',
     'faultline attack unseen-004 --goal targeted=dog --attack fmn --norm l2',
     'faultline attack seen-001 seen-002 unseen-004 unseen-005 --attack universal --craft stratum=seen --victim late --save /tmp/noise',
+    'faultline attack unseen-004 --attack transfer --surrogate early --victim late',
     'faultline attack unseen-004 --victim late --write /tmp/files --codec lossless --codec h264:60k,aac:24k',
   ],
   configure: (command) => {
@@ -81,6 +83,10 @@ export const attack: CommandDefinition = {
       .option(
         '--craft <split>',
         'of --attack universal: the clips that it is crafted on, stratum=seen or share=0.5 (of their sources; the default); the others test it',
+      )
+      .option(
+        '--surrogate <victim>',
+        'of --attack transfer: the victim whose gradients craft, by name or folder; what is crafted is tried on the others',
       )
       .option(
         '--steps <count>',
@@ -145,8 +151,19 @@ async function attackClips(
   const deadlineMs = timeout === undefined ? undefined : timeout * 1000;
   const sources = clips.map(({ source }) => source);
   const asked = await victimNames(victim);
-  const scored = await inSession({ ...stack, only: victim }, 'attacks', (session) =>
-    scoreClips(session, sources, { ...options, codec, victims: asked, save, write, deadlineMs }),
+  const craftedOn = options.surrogate === undefined ? [] : [options.surrogate];
+  const [surrogate] = await victimNames(craftedOn);
+  const only = startedVictims(victim, craftedOn);
+  const scored = await inSession({ ...stack, only }, 'attacks', (session) =>
+    scoreClips(session, sources, {
+      ...options,
+      ...(surrogate === undefined ? {} : { surrogate }),
+      codec,
+      victims: asked,
+      save,
+      write,
+      deadlineMs,
+    }),
   );
   const document = scoreDocument(scored, options.seed);
   const { threatModel, scores, universals, summary } = scored;

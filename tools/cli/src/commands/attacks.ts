@@ -36,10 +36,19 @@ async function listAttacks(name: string | undefined, form: 'json' | 'text'): Pro
 /** Whether an attack can change taps. */
 const attacksTaps = (row: CatalogueRow) => row.kind !== 'universal' && row.attacksTaps === true;
 
+/** Whether an attack crafts on another victim. The library is loaded late, for other commands start sooner without. */
+const needsSurrogate = (row: CatalogueRow) => 'needsSurrogate' in row && row.needsSurrogate === true;
+
 const attackJson = (row: CatalogueRow) => {
   const { name, summary, source, kind, knowledge, norms, mixes = [], goals, parameters } = row;
   const told = { name, summary, source, kind, knowledge, norms, mixes };
-  return { ...told, goals: goals ?? 'all', attacksTaps: attacksTaps(row), parameters };
+  return {
+    ...told,
+    goals: goals ?? 'all',
+    attacksTaps: attacksTaps(row),
+    needsSurrogate: needsSurrogate(row),
+    parameters,
+  };
 };
 
 const table = (rows: readonly CatalogueRow[]): string[] =>
@@ -60,7 +69,7 @@ function details(row: CatalogueRow): string[] {
       ['what it does', summary],
       ['source', source],
       ['looks for', kind],
-      ['needs', knowledge],
+      ['needs', needsSurrogate(row) ? `${knowledge}, and gradients of a surrogate` : knowledge],
       ['norms', norms.join(', ')],
       ['goals', goals?.join(', ') ?? 'all'],
       ['taps', attacksTaps(row) ? 'yes, beside inputs' : 'no: it needs values with a range'],

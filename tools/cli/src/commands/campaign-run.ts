@@ -16,6 +16,7 @@ import { tradeOffTable } from '../output/trade-off-table.ts';
 import { universalTable } from '../output/universal-table.ts';
 import { Session } from '../session.ts';
 import { victimNames } from '../stack/victim-folders.ts';
+import { startedVictims } from '../threat-model/started-victims.ts';
 import { collectTrace, slowestSpans } from '../trace/collect-trace.ts';
 import { SpanFolder } from '../trace/span-folder.ts';
 import type { CommandDefinition } from './command-definition.ts';
@@ -90,7 +91,10 @@ async function runCampaignFile(file: string, options: CampaignRunOptions): Promi
   using ownSpans = new SpanFolder();
   const telemetry = await startTelemetry('cli', { traceDir: ownSpans.path });
   // Services of its own serve what the campaign asks for, not every victim there is.
-  const only = options.victims ?? specification.victims;
+  const surrogates = specification.threatModels.flatMap((model) =>
+    [model, ...model.furtherAttacks].map(({ surrogate }) => surrogate),
+  );
+  const only = startedVictims(options.victims ?? specification.victims, surrogates);
   const { signal } = interruption;
   const needs = { ...options.stack, only, needs: 'attacks' as const, traceDir: ownSpans.path, signal };
   let started: Started | undefined;

@@ -265,6 +265,16 @@ test('one perturbation is crafted on some clips, tested on the others, and saved
   assert.match(table.stdout, /^linf-waveform \(linf, strict; crafted on 2 clips, tested on 2\)\n/);
 });
 
+test('what is crafted on one victim is tried on another', async () => {
+  const transfer = ['--attack', 'transfer', '--surrogate', 'edited', '--steps', '2'];
+  const attacked = await printed('attack', 'unseen-004', ...transfer, '--epsilon', '0.0000001,0.3');
+  assert.deepEqual([attacked.threatModel.surrogate, attacked.scores.length], ['edited', 1]);
+  const [{ victim, attack, criticalScale, adversarialMargin, perturbations, cleanMargin }] = attacked.scores;
+  assert.deepEqual([victim, attack, criticalScale], ['late', 'transfer', 0.3]);
+  assert.ok(cleanMargin > 0 && adversarialMargin < 0 && perturbations[0].norm <= 0.3);
+  assert.ok(attacked.cost.attack.gradientExamples > 0 && attacked.cost.attack.forwardExamples > 2);
+});
+
 test('what cannot be used is refused with exit code 2, and the message names the remedy', async () => {
   for (const [args, message] of [
     [['predict', 'nowhere'], /nowhere is no file, and .*no clip of the set/],
@@ -275,6 +285,11 @@ test('what cannot be used is refused with exit code 2, and the message names the
     [['attack', 'unseen-004', '--codec', 'h263:9k'], /--codec: 'h263' is no codec .*lossless/],
     [['attack', 'unseen-004', '--attack', 'punch'], /--attack: 'punch' .*pgd/],
     [['attack', 'unseen-004', '--attack', 'universal'], /--craft: leaves no clip to .* with, of 1; choose more clips/],
+    [
+      ['attack', 'unseen-004', '--attack', 'transfer', '--surrogate', 'late', '--victim', 'late'],
+      /--surrogate: 'late' is attacked itself; a transfer is to another victim/,
+    ],
+    [['attack', 'unseen-004', '--attack', 'transfer'], /--surrogate: is empty; 'transfer' crafts on another victim/],
     [['campaign', 'show', 'nowhere'], /no campaign 'nowhere'; `faultline campaign list`/],
   ] as const) {
     const { code, stdout, stderr } = await ended(...args);

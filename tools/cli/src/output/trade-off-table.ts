@@ -177,11 +177,12 @@ function searchColumns([first]: readonly TradeOffRow[], unit: number): Middle {
   };
 }
 
-function attackText({ name, attack, form, knowledge, steps, restarts }: AttackReport): string {
+function attackText({ name, attack, form, knowledge, steps, restarts, surrogate }: AttackReport): string {
   return [
     name === attack ? attack : `${name}: ${attack}`,
+    ...(surrogate === null ? [] : [`from ${surrogate}`]),
     ...(form === 'search' ? ['search'] : []),
-    ...(knowledge === 'gradients' ? [`${steps} steps`] : []),
+    ...(knowledge === 'gradients' || surrogate !== null ? [`${steps} steps`] : []),
     ...(restarts > 1 ? [`${restarts} restarts`] : []),
   ].join(', ');
 }

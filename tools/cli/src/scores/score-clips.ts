@@ -51,7 +51,7 @@ export async function scoreClips(
   options: ScoreOptions,
 ): Promise<ScoredClips> {
   const known = await cardsOf(session, options.victims);
-  const cards = options.victims.length > 0 ? known : attackableVictims(known, options.variable);
+  const cards = options.victims.length > 0 ? known : attackableVictims(known, options.variable, options.surrogate);
   const threatModel = threatModelOf(options, [...cards.values()]);
   const { ADVERSARIAL_RETURN_TENSORS, ADVERSARIAL_RETURN_UNSPECIFIED } = score.AdversarialReturn;
   const request: score.ScoreRequest = {

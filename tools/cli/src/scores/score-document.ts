@@ -14,6 +14,7 @@ export function scoreDocument({ threatModel, scores, universals, summary }: Scor
     restarts,
     parameters,
     craft = null,
+    surrogate = null,
   } = threatModel;
   return {
     threatModel: {
@@ -28,6 +29,7 @@ export function scoreDocument({ threatModel, scores, universals, summary }: Scor
       restarts,
       parameters,
       craft,
+      surrogate,
       seed,
     },
     clips: summary.clips.map(({ name, sha256, labels }) => ({ clip: name, sha256, labels })),

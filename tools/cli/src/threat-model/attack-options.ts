@@ -15,6 +15,8 @@ export interface AttackOptions {
   readonly search?: boolean;
   /** Of one perturbation for all clips: which of them craft, "stratum=seen" or "share=0.5"; the others test. Default: the service's. */
   readonly craft?: string;
+  /** Of transfer: the victim that it crafts on. */
+  readonly surrogate?: string;
   /** What the attack wants of the labels, in the words of campaign files: "deactivate-one", "targeted=LABEL", "top-k=3". Default: every true label off. */
   readonly goal?: string;
   readonly steps: number;
@@ -95,6 +97,7 @@ export function threatModelOf(options: AttackOptions, cards: readonly victim.Car
     ...(searches ? boundOf(options) : { ladder: allSteps ? { never: scales } : { early: scales } }),
     ...(options.craft === undefined ? {} : { craft: parseCraft(options.craft) }),
     attack,
+    ...(options.surrogate === undefined ? {} : { surrogate: options.surrogate }),
     steps,
     restarts,
     parameters: Object.fromEntries((options.parameter ?? []).map(parseParameter)),
@@ -119,6 +122,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
   norm: '--norm',
   goal: '--goal',
   craft: '--craft',
+  surrogate: '--surrogate',
   attack: '--attack',
   steps: '--steps',
   restarts: '--restarts',

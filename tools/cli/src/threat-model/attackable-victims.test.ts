@@ -26,3 +26,9 @@ test('victims without what is attacked are left alone, unless none has it', () =
   assert.deepEqual(names(['waveform=0.001', 'frames']), ['both']);
   assert.deepEqual(names(['log-mel']), ['both', 'deaf', 'blind']);
 });
+
+test('the victim that crafts is not attacked, nor those with other inputs', () => {
+  const twin = new Map([...cards, ['twin', victim.Card.fromPartial({ name: 'twin', inputs: [frames, waveform] })]]);
+  assert.deepEqual([...attackableVictims(twin, ['waveform'], 'both').keys()], ['twin']);
+  assert.deepEqual([...attackableVictims(twin, [], 'unknown').keys()], ['both', 'blind', 'twin']);
+});

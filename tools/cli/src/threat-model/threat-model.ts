@@ -105,6 +105,8 @@ const steps = z.number().int().min(1).max(MAX_STEPS).default(DEFAULT_STEPS);
 const restarts = z.number().int().min(1).default(1);
 const parameters = z.record(foreignName, z.union([z.number(), z.string()])).default({});
 
+const surrogate = z.string().min(1);
+
 /** One of several attacks under a threat model. */
 const listedAttack = z.strictObject({
   /** In results; that of the attack where it is left out. */
@@ -113,6 +115,8 @@ const listedAttack = z.strictObject({
   steps,
   restarts,
   parameters,
+  /** Of `attack: transfer`: the victim that it crafts on. */
+  surrogate: surrogate.optional(),
 });
 
 const GOALS = {
@@ -164,6 +168,7 @@ export const threatModelSchema = z
     steps,
     restarts,
     parameters,
+    surrogate: surrogate.optional(),
     attacks: z.array(listedAttack).min(1).max(MAX_ATTACKS).optional(),
     /** Of `attack: universal`. */
     craft: craft.optional(),
@@ -181,8 +186,8 @@ export type ThreatModelInput = z.input<typeof threatModelSchema>;
 
 /** The threat model as a message. */
 export function threatModelMessage(model: z.output<typeof threatModelSchema>, seed: number): attack.ThreatModel {
-  const { attack: algorithm = DEFAULT_ATTACK, steps, restarts, parameters } = model;
-  const alone = { name: undefined, attack: algorithm, steps, restarts, parameters };
+  const { attack: algorithm = DEFAULT_ATTACK, steps, restarts, parameters, surrogate: craftedOn } = model;
+  const alone = { name: undefined, attack: algorithm, steps, restarts, parameters, surrogate: craftedOn };
   const [first = alone, ...further] = model.attacks ?? [];
   return {
     name: model.name,
@@ -215,10 +220,17 @@ const craftMessage = (given: z.output<typeof craft>): attack.CraftingSplit => ({
 });
 
 /** One attack's part of a message. */
-const attackMessage = ({ attack: algorithm, steps, restarts, parameters }: z.output<typeof listedAttack>) => ({
+const attackMessage = ({
   attack: algorithm,
   steps,
   restarts,
+  parameters,
+  surrogate: craftedOn = '',
+}: z.output<typeof listedAttack>) => ({
+  attack: algorithm,
+  steps,
+  restarts,
+  surrogate: craftedOn,
   parameters: Object.entries(parameters).map(
     ([parameter, value]): attack.AttackParameter => ({
       name: parameter,

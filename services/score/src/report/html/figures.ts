@@ -88,11 +88,13 @@ export function threatText(
 const counted = (value: number, noun: string) => `${value} ${noun}${value === 1 ? '' : 's'}`;
 
 /** "pgd, 20 steps, 2 restarts, loss=ce" */
-export function attackText({ name, attack, form, knowledge, steps, restarts, parameters }: AttackReport): string {
+export function attackText(report: AttackReport): string {
+  const { name, attack, form, knowledge, steps, restarts, surrogate, parameters } = report;
   return [
     name === attack ? attack : `${name}: ${attack}`,
+    ...(surrogate === null ? [] : [`from ${surrogate}`]),
     ...(form === 'search' ? ['search'] : []),
-    ...(knowledge === 'gradients' ? [counted(steps, 'step')] : []),
+    ...(knowledge === 'gradients' || surrogate !== null ? [counted(steps, 'step')] : []),
     ...(restarts > 1 ? [counted(restarts, 'restart')] : []),
     ...Object.entries(parameters).map(([parameter, value]) => `${parameter}=${value}`),
   ].join(', ');
