@@ -45,6 +45,7 @@ test('a campaign file becomes a specification, its ladder ascending and its defa
         goal: undefined,
         maxScale: undefined,
         craft: undefined,
+        surrogate: '',
       },
     ],
     seed: 7,
