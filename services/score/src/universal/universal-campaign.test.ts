@@ -71,7 +71,12 @@ test('beyond its budget the strict form does not count; of the accumulating form
     name: 'legacy',
     parameters: [{ name: 'form', value: { $case: 'choice', value: 'legacy' } }],
   });
-  const { report, results } = await run([universal(), legacy], {}, beyond);
+  const { report, results, page } = await run([universal(), legacy], {}, beyond);
+  assert.match(page, /2 threat models/);
+  assert.match(page, /<dt>Attacks<\/dt><dd>universal: universal/);
+  const spent = results.reduce((sum, { cost }) => sum + cost.attack.gradientExamples, 0);
+  assert.ok(spent > 0 && page.includes(`<dd>${spent} gradient evaluations`));
+  assert.doesNotMatch(page, /id="(trade-off|curves|assessment|flags|ladders|attacks)"/, 'no sections without content');
   const [strict, accumulated] = results;
   assert.deepEqual(report.campaign.threatModels, []);
   assert.deepEqual([strict?.form, accumulated?.form], ['strict', 'legacy']);

@@ -12,8 +12,7 @@ export function tradeOffTable(report: Report): string[] {
   ];
   for (const threatModel of threatModels) lines.push('', ...threatModelTable(report, threatModel));
   lines.push(...assessmentLines(report), ...writeBackLines(report));
-  lines.push('', ...LEGEND);
-  return lines;
+  return threatModels.length === 0 ? lines : [...lines, '', ...LEGEND];
 }
 
 const LEGEND = [

@@ -48,11 +48,12 @@ function flagList(report: Report): Markup {
 
 function method(report: Report): Markup {
   const { environment: where, campaign } = report;
-  const attacks = campaign.threatModels.map(
-    (model) => `${model.name}: ${[...model.attacks, ...model.noises].map(attackText).join(' + ')}; seed ${model.seed}`,
-  );
+  const attacks = [
+    ...campaign.threatModels.map((model) => ({ ...model, told: [...model.attacks, ...model.noises] })),
+    ...campaign.universals.map((model) => ({ ...model, told: [model.attack] })),
+  ].map(({ name, told, seed }) => `${name}: ${told.map(attackText).join(' + ')}; seed ${seed}`);
   const cost = report.victims
-    .flatMap((victim) => victim.threatModels)
+    .flatMap(({ threatModels, universals }) => [...threatModels, ...universals])
     .reduce((sum, one) => sum + one.cost.attack.gradientExamples, 0);
   return markup`<dl>
 <dt>Reached</dt><dd>a goal's margin is below 0, by a fresh forward pass on the final tensors; norms, ranges and regions are checked on these in float64. Budgets over all attacks of a threat model: each clip's smallest</dd>
@@ -70,6 +71,31 @@ ${report.victims.map((victim) => markup`<dt>Victim ${victim.name}</dt><dd>${vict
 </dl>`;
 }
 
+/** What threat models that judge each clip by itself came to, first; nothing where a campaign has none. */
+function headline(report: Report, models: readonly string[]): Markup | string {
+  if (models.length === 0) return '';
+  return markup`<h2 id="trade-off">Trade-off</h2>
+${tradeOffTable(report)}
+<h2 id="curves">Robustness over the budget</h2>
+<p class="soft">Share of clips (%) that no verified attack up to this budget deactivates. Results whose score is withheld have no curve.</p>
+${curveLegend(report.victims)}
+<div class="charts">${models.map((model) => chartOf(report, model))}</div>
+<h2 id="assessment">What the scores are worth</h2>
+${assessmentTable(report)}`;
+}
+
+/** All about them. */
+function details(report: Report, models: readonly string[]): Markup | string {
+  if (models.length === 0) return '';
+  return markup`<h2 id="flags">Sanity flags</h2>
+${flagList(report)}
+<h2 id="ladders">All budgets</h2>
+${models.map((model) => ladderTable(report, model))}
+<h2 id="attacks">How the attacks went</h2>
+<p class="soft">What the attacks' own loops told: evidence of whether they worked as they should. Only clips that a fresh prediction confirmed count as reached.</p>
+${models.map((model) => attackSection(report, model))}`;
+}
+
 /** A campaign's report as one self-contained HTML page. Pure: the same report and examples give the same page. */
 export function reportPage(report: Report, examples: readonly Example[]): string {
   const { campaign, run } = report;
@@ -85,17 +111,10 @@ export function reportPage(report: Report, examples: readonly Example[]): string
 <body>
 <header>
 <h1>${campaign.name}</h1>
-<p class="soft">How much adversarial noise deactivates ${report.victims.map((victim) => victim.name).join(', ')}. ${campaign.clipSet.clips.length} clips, ${models.length} threat models, seed ${campaign.seed}. Run <code>${run.id}</code>, ${run.endedAt.slice(0, 16).replace('T', ' ')} UTC.</p>
+<p class="soft">How much adversarial noise deactivates ${report.victims.map((victim) => victim.name).join(', ')}. ${campaign.clipSet.clips.length} clips, ${models.length + campaign.universals.length} threat models, seed ${campaign.seed}. Run <code>${run.id}</code>, ${run.endedAt.slice(0, 16).replace('T', ' ')} UTC.</p>
 </header>
 <main>
-<h2 id="trade-off">Trade-off</h2>
-${tradeOffTable(report)}
-<h2 id="curves">Robustness over the budget</h2>
-<p class="soft">Share of clips (%) that no verified attack up to this budget deactivates. Results whose score is withheld have no curve.</p>
-${curveLegend(report.victims)}
-<div class="charts">${models.map((model) => chartOf(report, model))}</div>
-<h2 id="assessment">What the scores are worth</h2>
-${assessmentTable(report)}
+${headline(report, models)}
 ${
   report.comparisons.length === 0
     ? ''
@@ -113,13 +132,7 @@ ${writeBackTable(report)}
 ${universalSection(report)}
 <h2 id="clean">Clean figures and fusion check</h2>
 ${cleanTable(report)}
-<h2 id="flags">Sanity flags</h2>
-${flagList(report)}
-<h2 id="ladders">All budgets</h2>
-${models.map((model) => ladderTable(report, model))}
-<h2 id="attacks">How the attacks went</h2>
-<p class="soft">What the attacks' own loops told: evidence of whether they worked as they should. Only clips that a fresh prediction confirmed count as reached.</p>
-${models.map((model) => attackSection(report, model))}
+${details(report, models)}
 <h2 id="method">Method</h2>
 ${method(report)}
 </main>
