@@ -1,12 +1,13 @@
 import { differentiate } from '@faultline/autodiff';
 import type { victim } from '@faultline/contracts';
-import { type Graph, type Model, modelOf, prune, renameValues, type ValueType } from '@faultline/onnx';
+import { type Graph, isBatchAxis, type Model, modelOf, prune, renameValues, type ValueType } from '@faultline/onnx';
 import { Session, type SessionOptions } from '@faultline/ort';
-import { CompiledEvaluator } from './compiled-evaluator.ts';
+import { CompiledEvaluator, type OpenDims } from './compiled-evaluator.ts';
 import { composeClean } from './compose-clean.ts';
 import { composeEvaluation } from './compose-evaluation.ts';
 import { runChecked } from './feeds.ts';
 import { type Computation, FusedProgram } from './fused/fused-program.ts';
+import { withoutLastReshapes } from './last-reshapes.ts';
 import { evaluateAhead, rowsPerExample } from './partial-evaluation.ts';
 import type { ShapedProgram } from './program-shape.ts';
 import type { EvaluationSetting } from './setting.ts';
@@ -47,6 +48,8 @@ export function weightBytes({ initializers }: Graph): number {
 const NODE_BYTES = 4096;
 
 const sessionBytes = (graph: Graph) => weightBytes(graph) + graph.nodes.length * NODE_BYTES;
+
+const openDims = (dims: ValueType['dims']): OpenDims => dims.map((size) => (isBatchAxis(size) ? undefined : size));
 
 /** Slots of a family that a program reads, by their names. */
 const readBy = (family: string, ...programs: readonly (ShapedProgram | undefined)[]): string[] =>
@@ -120,7 +123,10 @@ export class Engine {
     const forward = prune({ ...rest, outputs: forwardOutputs });
     const gradient =
       setting.mode === 'differentiate'
-        ? prune({ ...rest, outputs: rest.outputs.filter(({ name }) => name !== 'total') })
+        ? withoutLastReshapes(
+            prune({ ...rest, outputs: rest.outputs.filter(({ name }) => name !== 'total') }),
+            new Set(composed.wrt.keys()),
+          )
         : undefined;
     const wanted = new Map([
       ...setting.variables
@@ -139,6 +145,9 @@ export class Engine {
       clean: sessions[0],
       ahead: sessions[1],
       gradient: sessions[2],
+      gradientDims: new Map(
+        Array.from(composed.wrt, ([slot, value]) => [slot, openDims(composed.types.get(value)?.dims ?? [])]),
+      ),
       evaluation,
       frontier: frontier.map((name) => ({ name, rows: rowsPerExample(composed.types.get(name)) ?? 1 })),
       bytes: graphs.reduce((sum, one) => sum + (one === undefined ? 0 : sessionBytes(one)), 0),
