@@ -34,9 +34,17 @@ export function checkpoints(steps: number, windows: 'shrinking' | 'even'): Map<n
   return found;
 }
 
-/** Steps of the settling: what they are long, in units of epsilon, and which share of the coordinates they move, at the first of them; both fall to nothing. */
-const SETTLING_STEP = 0.2;
+/**
+ * Steps of the settling: which share of the coordinates they move and what they are long, in units of epsilon, at the first of them; both fall to nothing. The
+ * fewer there are, the longer they begin: together they must reach all of the ball.
+ */
 const SETTLING_SHARE = 0.01;
+const SETTLING_STEP = 0.2;
+const SETTLING_PATH = 8;
+const settlingStep = (steps: number) => Math.min(1, Math.max(SETTLING_STEP, SETTLING_PATH / steps));
+
+/** Fewest steps of a settling, where there are so many: with less time than that to search and to settle, settling finds more. */
+const FEWEST_SETTLING = 16;
 
 /** One step of L1's settling. */
 export interface Settling {
@@ -52,10 +60,11 @@ export interface Settling {
  * distance; here steps fall along a half cosine.
  */
 export function settling(steps: number, part: number): (step: number) => Settling {
-  const first = steps - Math.floor(part * steps);
+  const count = part === 0 ? 0 : Math.max(Math.floor(part * steps), Math.min(FEWEST_SETTLING, steps));
+  const first = steps - count;
   return (step) => {
     if (step < first || first >= steps) return { stepSize: 0, share: 0, begins: false };
     const decay = (1 + Math.cos((Math.PI * (step - first)) / (steps - first))) / 2;
-    return { stepSize: SETTLING_STEP * decay, share: SETTLING_SHARE * decay, begins: step === first };
+    return { stepSize: settlingStep(count) * decay, share: SETTLING_SHARE * decay, begins: step === first };
   };
 }

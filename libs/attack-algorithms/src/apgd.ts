@@ -53,7 +53,8 @@ const PARAMETERS = {
   },
   settling: {
     type: 'number',
-    description: 'L1: share of the steps, the last ones, whose size falls to nothing; 0, as in the paper: none.',
+    description:
+      'L1: share of the steps, the last ones and 16 at least, whose size falls to nothing; 0, as in the paper: none.',
     minimum: 0,
     maximum: 1,
     default: 0.4,
@@ -72,7 +73,7 @@ const LAST_TEMPERATURE = 0.004;
 /** alpha: share of the gradient step in a step with momentum. Croce, Hein 2020, section 3.1. */
 const ALPHA = 0.75;
 
-/** Start on the surface of the ball: uniform (L-inf) or Gaussian (L2) noise of full norm, or (L1) the projection of Gaussian noise. */
+/** Start on the surface of the ball: uniform (L-inf) or Gaussian (L2, L1) noise of full norm. */
 function initProgram(setting: AttackSetting<BallNorm>): Uint8Array {
   const { variables } = setting;
   const b = new ProgramBuilder();
@@ -81,8 +82,7 @@ function initProgram(setting: AttackSetting<BallNorm>): Uint8Array {
     const epsilon = b.read(`param/${epsilonName(name)}`);
     const radius = b.times(epsilon, b.read('param/start'));
     const noise = b.read(`noise/${name}`, dims);
-    const delta = norm === 'l1' ? confined(b, noise, variable) : noiseAtSize(b, norm, noise, radius, variable);
-    const start = b.plus(b.read(`x0/${name}`, dims), delta);
+    const start = b.plus(b.read(`x0/${name}`, dims), noiseAtSize(b, norm, noise, radius, variable));
     b.write(`next/${name}`, project(b, norm, start, radius, variable), dims);
     keepBounds(b, norm, epsilon, variable);
   }
@@ -162,7 +162,7 @@ function sparseDescent(
  * Sources: Croce, Hein 2020, "Reliable evaluation of adversarial robustness with an ensemble of diverse parameter-free attacks", arXiv
  * 2003.01690, section 3, algorithm 1; for L1: Croce, Hein 2021, "Mind the box: l1-APGD for sparse adversarial attacks on image classifiers", arXiv
  * 2103.01208, section 3. Differences: L2 limits to the range before it limits the length, which uses the whole budget; L1 steps go no farther than the range does
- * (`sparse_among`), settle at the end (`settling`), and there is one budget from the start. Where the authors' implementation compares the
+ * (`sparse_among`), settle at the end (`settling`), the start is noise of full norm in place of its projection, a few spikes, and there is one budget from the start. Where the authors' implementation compares the
  * first window's first loss with 0, this compares it with that of the start, as the paper does.
  * Evidence: outcome/loss and outcome/stepSize of each step. Cost: a gradient a step and one forward evaluation.
  */
