@@ -19,6 +19,10 @@ from libraries import ATTACKS
 from twin import build_twin
 
 
+# Ends the name of an attack that also computes the gradients of all weights, as the libraries' own examples do: nothing there tells torch to leave them out.
+WITH_WEIGHTS = " with weights"
+
+
 class Margin(nn.Module):
     """[rows, 1, 1, size] in [0, 1] -> [rows, 2]."""
 
@@ -70,8 +74,6 @@ class Peers:
         weights = {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
         self.clips = {name: torch.from_numpy(array) for name, array in arrays.items() if not name.startswith(prefix)}
         self.twin = build_twin(manifest["spec"], weights, folded=True).eval()
-        # Gradients of weights, which no attack wants, would cost the libraries time.
-        self.twin.requires_grad_(False)
         self.models = {}
 
     def logits(self):
@@ -88,8 +90,10 @@ class Peers:
         labels = torch.zeros(len(model.clean), dtype=torch.long)
         torch.manual_seed(1)
         np.random.seed(1)
+        self.twin.requires_grad_(name.endswith(WITH_WEIGHTS))
+        attack = ATTACKS[name.removesuffix(WITH_WEIGHTS)]
         start, used = time.perf_counter(), time.process_time()
-        adversarial = ATTACKS[name](model, model.clean, labels, norm, epsilon, steps)
+        adversarial = attack(model, model.clean, labels, norm, epsilon, steps)
         taken = {"seconds": time.perf_counter() - start, "processorSeconds": time.process_time() - used}
         files = {}
         for variable, values in model.inputs_of(torch.as_tensor(adversarial).detach()).items():

@@ -10,7 +10,15 @@ import { Case } from './case.ts';
 import { type Contestants, normContest, robustContest, speedContest } from './contests.ts';
 import { logitDifference, startPeers } from './peer-attacks.ts';
 import { type Problem, titleOf } from './problem.ts';
-import { markdownOf, normLines, robustLines, speedLines, summarise, type VictimReport } from './report.ts';
+import {
+  markdownOf,
+  normLines,
+  robustLines,
+  speedLines,
+  summarise,
+  type VictimReport,
+  WITH_WEIGHTS,
+} from './report.ts';
 
 const USAGE = `Our attacks beside those of Foolbox, ART, adv-lib (AutoAttack's APGD among them) and torchattacks, on the same clips, at the same number of
 steps; every success is one of a fresh prediction by our unchanged victim.
@@ -104,7 +112,11 @@ const SPARSE_NORMS: readonly NormContest[] = [
     attacks: { ours: [...SPARSE.ours, 'sigma_zero'], peers: [...SPARSE.peers, 'adv-lib sigma-zero'] },
   },
 ];
-const SPEED: Contestants = { ours: ['pgd', 'apgd'], peers: ['foolbox pgd', 'art pgd', 'art apgd'] };
+const TIMED_PEERS = ['foolbox pgd', 'art pgd', 'art apgd'];
+const SPEED: Contestants = {
+  ours: ['pgd', 'apgd'],
+  peers: TIMED_PEERS.flatMap((name) => [name, `${name}${WITH_WEIGHTS}`]),
+};
 
 const { values } = parseArgs({
   options: {

@@ -29,7 +29,14 @@ test('paces are compared attack by attack, by processor time', () => {
     { attack: 'art pgd', ours: false, clipStepsPerSecond: 70, clipStepsPerProcessorSecond: 100 },
     { attack: 'art apgd', ours: false, clipStepsPerSecond: 10, clipStepsPerProcessorSecond: 50 },
   ];
-  assert.deepEqual(speedRatios(rows, 'art'), [3, 4]);
+  const slower = {
+    attack: 'art pgd with weights',
+    ours: false,
+    clipStepsPerSecond: 7,
+    clipStepsPerProcessorSecond: 60,
+  };
+  assert.deepEqual(speedRatios([...rows, slower], 'art'), [3, 4]);
+  assert.deepEqual(speedRatios([...rows, slower], 'art', true), [5]);
   assert.deepEqual(speedRatios(rows, 'foolbox'), []);
 });
 

@@ -19,7 +19,7 @@ export interface VictimReport {
 const TARGETS = { robust: 0.01, norm: 1.03, foolbox: 2, art: 3 } as const;
 
 const whose = (ours: boolean): string => (ours ? 'ours' : '');
-const NAME_WIDTH = 20;
+const NAME_WIDTH = 25;
 const CELL = 9;
 const cell = (text: string): string => text.padStart(CELL);
 const named = (attack: string, ours: boolean): string => `${whose(ours).padEnd(5)}${attack.padEnd(NAME_WIDTH)}`;
@@ -65,12 +65,15 @@ export function normRatio(rows: readonly NormRow[]): number {
   return best(true) / best(false);
 }
 
-/** Our pace over that of a library, by processor time, for the attacks that both have. */
-export function speedRatios(rows: readonly SpeedRow[], library: string): number[] {
+/** Ends the name of a library's attack that computes the gradients of all weights too, as its own examples do. */
+export const WITH_WEIGHTS = ' with weights';
+
+/** Our pace over that of a library, by processor time, for the attacks that both have; with the weights' gradients, or without. */
+export function speedRatios(rows: readonly SpeedRow[], library: string, weights = false): number[] {
   return rows.flatMap(({ attack, ours, clipStepsPerProcessorSecond }) => {
     const [name, kind] = attack.split(' ');
     const own = rows.find((row) => row.ours && row.attack === kind);
-    return ours || name !== library || own === undefined
+    return ours || name !== library || own === undefined || attack.endsWith(WITH_WEIGHTS) !== weights
       ? []
       : [own.clipStepsPerProcessorSecond / clipStepsPerProcessorSecond];
   });
@@ -120,9 +123,14 @@ const medianOf = (row: NormRow | undefined): string =>
 
 const paceRow = (victim: string, rows: readonly SpeedRow[]): Row => ({
   victim,
-  ...Object.fromEntries(rows.map(({ attack, clipStepsPerProcessorSecond: pace }) => [attack, pace.toFixed(0)])),
+  ...Object.fromEntries(
+    rows
+      .filter(({ attack }) => !attack.endsWith(WITH_WEIGHTS))
+      .map(({ attack, clipStepsPerProcessorSecond: pace }) => [attack, pace.toFixed(0)]),
+  ),
   'over foolbox': speedRatios(rows, 'foolbox').map(times).join(', '),
   'over art': speedRatios(rows, 'art').map(times).join(', '),
+  'over both with weights': ['foolbox', 'art'].flatMap((name) => speedRatios(rows, name, true).map(times)).join(', '),
 });
 
 const times = (ratio: number): string => `${ratio.toFixed(2)} x`;
