@@ -47,17 +47,37 @@ export function inwardEpsilon(norm: NormName, epsilon: number, clean: CleanSize)
   return Math.max(0, Math.fround((epsilon - absolute) * (1 - relative) * (1 - UNIT_ROUNDOFF)));
 }
 
-/** Norm of a vector in float64, of its floating or (divided by 255) uint8 elements. */
-export function vectorNorm(norm: NormName, vector: Float32Array | Float64Array | Uint8Array): number {
-  const unit = vector instanceof Uint8Array ? 1 / 255 : 1;
-  let [largest, squares, sum, count] = [0, 0, 0, 0];
-  for (const value of vector) {
-    const size = Math.abs(value);
-    largest = Math.max(largest, size);
-    squares += size * size;
-    sum += size;
-    if (size > 0) count += 1;
-  }
-  if (norm === 'l0') return count;
-  return unit * { linf: largest, l2: Math.sqrt(squares), l1: sum }[norm];
+type Vector = Float32Array | Float64Array | Uint8Array;
+
+const NORMS: Readonly<Record<NormName, (vector: Vector) => number>> = {
+  linf(vector) {
+    let largest = 0;
+    for (const value of vector) {
+      const size = Math.abs(value);
+      // Nothing is greater than what is no number.
+      if (size > largest || Number.isNaN(size)) largest = size;
+    }
+    return largest;
+  },
+  l2(vector) {
+    let squares = 0;
+    for (const value of vector) squares += value * value;
+    return Math.sqrt(squares);
+  },
+  l1(vector) {
+    let sum = 0;
+    for (const value of vector) sum += Math.abs(value);
+    return sum;
+  },
+  l0(vector) {
+    let count = 0;
+    for (const value of vector) if (Math.abs(value) > 0) count += 1;
+    return count;
+  },
+};
+
+/** Norm of a vector in float64, of its floating or (divided by 255) uint8 elements; NaN where an element is none, but for a count. */
+export function vectorNorm(norm: NormName, vector: Vector): number {
+  const unit = norm !== 'l0' && vector instanceof Uint8Array ? 1 / 255 : 1;
+  return unit * NORMS[norm](vector);
 }
