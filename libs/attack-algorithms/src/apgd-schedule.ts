@@ -40,11 +40,11 @@ export function checkpoints(steps: number, windows: 'shrinking' | 'even'): Map<n
  */
 const SETTLING_SHARE = 0.01;
 const SETTLING_STEP = 0.2;
-const SETTLING_PATH = 8;
+const SETTLING_PATH = 20;
 const settlingStep = (steps: number) => Math.min(1, Math.max(SETTLING_STEP, SETTLING_PATH / steps));
 
 /** Fewest steps of a settling, where there are so many: with less time than that to search and to settle, settling finds more. */
-const FEWEST_SETTLING = 16;
+const FEWEST_SETTLING = 25;
 
 /** One step of L1's settling. */
 export interface Settling {

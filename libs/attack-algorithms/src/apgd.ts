@@ -54,7 +54,7 @@ const PARAMETERS = {
   settling: {
     type: 'number',
     description:
-      'L1: share of the steps, the last ones and 16 at least, whose size falls to nothing; 0, as in the paper: none.',
+      'L1: share of the steps, the last ones and 25 at least, whose size falls to nothing; 0, as in the paper: none.',
     minimum: 0,
     maximum: 1,
     default: 0.4,
