@@ -323,7 +323,7 @@ test('a bad specification is refused with every violation, each naming field, va
     `${path}.variables[0].rho: is 0; give a finite budget above 0`,
     `${path}.variables[0].variable: 'smell' is no input or tap of victim 'weak' (inputs: waveform, frames; taps: none)`,
     `${path}.norm: is not set; give NORM_LINF, NORM_L2, NORM_L1 or NORM_L0`,
-    `${path}.attack: 'magic' is not in the catalogue (known: pgd, noise, fmn, universal)`,
+    `${path}.attack: 'magic' is not in the catalogue (known: pgd, noise, fmn, transfer, universal)`,
     `${path}.steps: is 0; give 1 to 10000 gradient steps`,
     `${path}.restarts: is 0; give 1 to 100`,
     `${path}.rungs[1].scale: is 1 after 2; sort the ladder, ascending, no repeats`,
