@@ -49,29 +49,30 @@ export function inwardEpsilon(norm: NormName, epsilon: number, clean: CleanSize)
 
 type Vector = Float32Array | Float64Array | Uint8Array;
 
+/** By index: an iterator takes several times as long. */
 const NORMS: Readonly<Record<NormName, (vector: Vector) => number>> = {
   linf(vector) {
     let largest = 0;
-    for (const value of vector) {
-      const size = Math.abs(value);
+    for (let index = 0; index < vector.length; index++) {
+      const size = Math.abs(vector[index] ?? 0);
       // Nothing is greater than what is no number.
-      if (size > largest || Number.isNaN(size)) largest = size;
+      if (!(size <= largest) && !Number.isNaN(largest)) largest = size;
     }
     return largest;
   },
   l2(vector) {
     let squares = 0;
-    for (const value of vector) squares += value * value;
+    for (let index = 0; index < vector.length; index++) squares += (vector[index] ?? 0) ** 2;
     return Math.sqrt(squares);
   },
   l1(vector) {
     let sum = 0;
-    for (const value of vector) sum += Math.abs(value);
+    for (let index = 0; index < vector.length; index++) sum += Math.abs(vector[index] ?? 0);
     return sum;
   },
   l0(vector) {
     let count = 0;
-    for (const value of vector) if (Math.abs(value) > 0) count += 1;
+    for (let index = 0; index < vector.length; index++) if (Math.abs(vector[index] ?? 0) > 0) count += 1;
     return count;
   },
 };
