@@ -3,8 +3,8 @@ import { attack as contract } from '@faultline/contracts';
 import type { Case } from './case.ts';
 import { NORMS, type Problem, sizeOf, WIDTH } from './problem.ts';
 
-/** Scale 1 is a budget of this size for an input in [0, 1]. */
-const UNIT = 1e-3;
+/** Scale 1 is a budget of this size for an input in [0, 1]: about where the libraries' searches begin, as ours do at scale 1. */
+const UNITS = { linf: 1e-3, l2: 1, l1: 10, l0: 100 } as const satisfies Record<Problem['norm'], number>;
 
 function runOf(
   { clips, targets }: Case,
@@ -14,7 +14,7 @@ function runOf(
   return {
     threatModel: contract.ThreatModel.fromPartial({
       name: 'peers',
-      variables: variables.map((variable) => ({ variable, rho: UNIT * WIDTH[variable] })),
+      variables: variables.map((variable) => ({ variable, rho: UNITS[norm] * WIDTH[variable] })),
       norm: NORMS[norm],
       restarts: 1,
       seed: 1,
@@ -34,7 +34,10 @@ export async function ourRungs(
   attack: string,
   { steps, epsilons }: { readonly steps: number; readonly epsilons: readonly number[] },
 ): Promise<number[]> {
-  const rungs = epsilons.map((epsilon) => ({ scale: epsilon / UNIT, stopping: contract.Stopping.STOPPING_EARLY }));
+  const rungs = epsilons.map((epsilon) => ({
+    scale: epsilon / UNITS[problem.norm],
+    stopping: contract.Stopping.STOPPING_EARLY,
+  }));
   const smallest: number[] = Array(given.size).fill(Number.POSITIVE_INFINITY);
   for await (const event of runAttack(given.victim, runOf(given, problem, { attack, steps, rungs }))) {
     if (event.kind !== 'result') continue;
@@ -76,7 +79,7 @@ export async function ourTime(
   steps: number,
   epsilon: number,
 ): Promise<Taken> {
-  const rungs = [{ scale: epsilon / UNIT, stopping: contract.Stopping.STOPPING_NEVER }];
+  const rungs = [{ scale: epsilon / UNITS[problem.norm], stopping: contract.Stopping.STOPPING_NEVER }];
   const [started, used] = [performance.now(), process.cpuUsage()];
   for await (const event of runAttack(given.victim, runOf(given, problem, { attack, steps, rungs }))) {
     if (event.kind === 'cost' && event.cost.gradientExamples < steps * given.size) {
