@@ -115,7 +115,12 @@ for (const { attack, norm, parameters } of BOUNDED) {
         const { steps, seed } = one;
         const { rows } = await collect(
           linear.victim,
-          runOf({ ...LABELS, ...batch, norm, attack, parameters, steps, seed, rungs }),
+          runOf({
+            ...LABELS,
+            ...batch,
+            ...{ norm, attack, parameters, steps, seed, rungs },
+            surrogate: attack === 'transfer' ? 'linear' : '',
+          }),
         );
         assert.equal(rows.length, CLIPS * SCALES.length);
         for (const { rung, clip, point } of rows) {
