@@ -1,4 +1,4 @@
-import { attack, type DenseTensor, sliceRows, type victim } from '@faultline/contracts';
+import { attack, pickRows, type victim } from '@faultline/contracts';
 import { type Tensors, type Victim, verdictTolerance } from '@faultline/victim';
 import { AttackRequestError, Faults } from './faults.ts';
 import { DEACTIVATE_ALL, type Goal } from './goals.ts';
@@ -90,30 +90,14 @@ function rowsOfResult(result: RungCandidates, rows: readonly number[]): RungCand
   return {
     rung,
     clips: rows.flatMap((row) => clips[row] ?? []),
-    adversarial: new Map(Array.from(adversarial, ([name, tensor]) => [name, floatRows(tensor, rows)])),
+    adversarial: new Map(Array.from(adversarial, ([name, tensor]) => [name, pickRows(tensor, rows)])),
     margins: rows.flatMap((row) => found[row] ?? []),
   };
 }
 
-function floatRows(tensor: DenseTensor<Float32Array>, rows: readonly number[]): DenseTensor<Float32Array> {
-  const size = tensor.data.length / (tensor.dims[0] ?? 1);
-  const data = new Float32Array(rows.length * size);
-  for (const [index, row] of rows.entries()) data.set(tensor.data.subarray(row * size, (row + 1) * size), index * size);
-  return { dims: [rows.length, ...tensor.dims.slice(1)], data };
-}
-
 /** Every input of the target for the rows of a result: crafted ones, and the clean ones of their clips. */
 function candidateInputs({ clips, adversarial }: RungCandidates, { inputs }: AttackRun): Tensors {
-  return new Map(Array.from(inputs, ([name, clean]) => [name, adversarial.get(name) ?? rowsOf(clean, clips)]));
-}
-
-function rowsOf(tensor: DenseTensor, rows: readonly number[]): DenseTensor {
-  const parts = rows.map((row) => sliceRows(tensor, row, row + 1).data);
-  const size = parts[0]?.length ?? 0;
-  const isBytes = tensor.data instanceof Uint8Array;
-  const data = isBytes ? new Uint8Array(rows.length * size) : new Float32Array(rows.length * size);
-  for (const [index, part] of parts.entries()) data.set(Array.from(part, Number), index * size);
-  return { dims: [rows.length, ...tensor.dims.slice(1)], data };
+  return new Map(Array.from(inputs, ([name, clean]) => [name, adversarial.get(name) ?? pickRows(clean, clips)]));
 }
 
 /** Margins of the goal on the target, one a row. */

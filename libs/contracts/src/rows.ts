@@ -20,8 +20,12 @@ export function sliceRows(tensor: DenseTensor, from: number, to: number): DenseT
  * These rows of a tensor, in the order given; a single one is a view.
  * @throws Error without rows.
  */
-export function pickRows(tensor: DenseTensor, rows: readonly number[]): DenseTensor {
-  return joinRows(rows.map((row) => sliceRows(tensor, row, row + 1)));
+export function pickRows<Elements extends TensorElements>(
+  tensor: DenseTensor<Elements>,
+  rows: readonly number[],
+): DenseTensor<Elements> {
+  // Joining keeps the kind of elements.
+  return joinRows(rows.map((row) => sliceRows(tensor, row, row + 1))) as DenseTensor<Elements>;
 }
 
 /** Rows that fit in `maxBytes`; at least one. */

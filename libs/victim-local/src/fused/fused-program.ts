@@ -1,5 +1,5 @@
 import { elementCount, type Graph, isBatchAxis, modelOf, type ValueType } from '@faultline/onnx';
-import { type Feeds, OrtTensor, type Outputs, Session, type SessionOptions, toOrt } from '@faultline/ort';
+import { type Feeds, float32Data, OrtTensor, type Outputs, Session, type SessionOptions, toOrt } from '@faultline/ort';
 import { CHUNK, fits, Kernel, operator } from './kernel.ts';
 import { FOLDS } from './lane-operators.ts';
 import { type Pass, type PassValue, splitProgram } from './split-program.ts';
@@ -132,9 +132,9 @@ function runPass(kernel: Kernel, pass: Pass, { values, outputs, crossing, exampl
   const made = (name: string) => {
     const tensor = outputs[name] ?? emptyTensor(types.get(name), examples);
     values.set(name, tensor);
-    return floats(tensor);
+    return float32Data(tensor);
   };
-  const streams = pass.streams.map((value) => ({ ...value, data: floats(given(values, value.name)) }));
+  const streams = pass.streams.map((value) => ({ ...value, data: float32Data(given(values, value.name)) }));
   const scalars = pass.scalars.map((value) => ({ ...value, data: given(values, value.name) }));
   const results = pass.results.map((name) => (crossing.has(name) || name in outputs ? made(name) : undefined));
   const folds = pass.folds.map(({ name, rows: of }, index) => {
@@ -201,11 +201,6 @@ function given(values: ReadonlyMap<string, OrtTensor>, name: string): OrtTensor 
   const value = values.get(name);
   if (value === undefined) throw new RangeError(`value '${name}' is read by a program but was not made`);
   return value;
-}
-
-function floats({ data }: OrtTensor): Float32Array {
-  if (data instanceof Float32Array) return data;
-  throw new TypeError('a pass reads and makes float32 values');
 }
 
 function emptyTensor(type: ValueType | undefined, examples: number): OrtTensor {
